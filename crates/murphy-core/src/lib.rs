@@ -1,0 +1,40 @@
+//! Chance, time and scope: what the rest of Murphy agrees on.
+//!
+//! * **Chance** is a pure function. A [`Seed`] and a few names make a [`Stream`]; a stream and a
+//!   [`Point`] make a [`Draw`]; a draw is compared with a [`Probability`] or goes through the
+//!   quantile function of a [`Distribution`]. Nothing is consumed, so nothing can be consumed in
+//!   another order.
+//! * **Time** is tokio's, or is passed in through a [`Clock`].
+//! * **Scope** is what a call inherits from its caller: a [`Key`] and a deadline.
+//!
+//! # Examples
+//!
+//! ```
+//! use murphy_core::{Lane, Point, Probability, Seed, Stream};
+//!
+//! let lost = Stream::new(Seed::new(42), "api->payments", "loss", Lane::Fires);
+//! let five_percent: Probability = "5%".parse()?;
+//! let first_try = Point::keyed("order-17".into(), 0);
+//!
+//! // The same question has the same answer, whoever else asked before.
+//! assert_eq!(lost.at(first_try).hits(five_percent), lost.at(first_try).hits(five_percent));
+//! # Ok::<(), murphy_core::BadProbability>(())
+//! ```
+
+pub mod clock;
+mod distribution;
+mod draw;
+mod hash;
+mod key;
+mod probability;
+pub mod scope;
+mod seed;
+
+pub use clock::{Clock, ManualClock, TokioClock};
+pub use distribution::{BadDistribution, Distribution};
+pub use draw::{Draw, Lane, Point, Stream};
+pub use hash::{hash_bytes, mix};
+pub use key::Key;
+pub use probability::{BadProbability, Probability};
+pub use scope::Scope;
+pub use seed::{BadSeed, ReportSeed, Seed};

@@ -1,0 +1,1 @@
+//! Layers that put an unreliable network in front of a real service.

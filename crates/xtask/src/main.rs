@@ -1,0 +1,3 @@
+//! Set-up and test driver of the workspace: `cargo xtask test`.
+
+fn main() {}
