@@ -1,0 +1,351 @@
+//! [`Fault`]: what goes wrong, to which calls.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use murphy_core::{Distribution, Probability};
+
+use crate::{Leg, Select};
+
+/// What a fault does to a call that it strikes.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Effect {
+    /// The message takes longer.
+    Delay {
+        /// Where the time is lost.
+        place: Place,
+        /// How much of it.
+        by: Distribution,
+    },
+    /// The message is lost, silently.
+    Lose(Leg),
+    /// The user's refusal comes back: before the work (request leg), or in place of the reply
+    /// after the work was done (reply leg).
+    Refuse(Leg),
+    /// A copy of the request arrives too.
+    Duplicate {
+        /// How much later than the original.
+        after: Distribution,
+        /// Whose reply the caller sees.
+        keep: Keep,
+    },
+    /// The message is held until later calls have passed it.
+    Reorder {
+        /// Which message.
+        leg: Leg,
+        /// How many later calls pass first.
+        passes: u32,
+        /// The longest that it is held. Under a quiet caller nobody passes, and this ends it.
+        bound: Duration,
+    },
+    /// The user's typed hook changes the message.
+    Alter(Leg),
+}
+
+/// Where a delay is spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// On the way to the service: its capacity stays free. A slow wire.
+    Wire,
+    /// At the service, which is kept ready and busy. A slow server.
+    Server,
+    /// On the way back.
+    Reply,
+}
+
+/// Which of several replies the caller sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Keep {
+    /// The original's. The copies run on without the caller.
+    #[default]
+    First,
+    /// The one that comes last of all.
+    Last,
+}
+
+impl Effect {
+    /// The word for it in plans, ledgers and metrics.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Delay { .. } => "latency",
+            Self::Lose(_) => "loss",
+            Self::Refuse(_) => "refuse",
+            Self::Duplicate { .. } => "duplicate",
+            Self::Reorder { .. } => "reorder",
+            Self::Alter(_) => "alter",
+        }
+    }
+
+    /// The leg that it strikes.
+    #[must_use]
+    pub const fn leg(&self) -> Leg {
+        match self {
+            Self::Delay { place: Place::Reply, .. } => Leg::Reply,
+            Self::Delay { .. } | Self::Duplicate { .. } => Leg::Request,
+            Self::Lose(leg) | Self::Refuse(leg) | Self::Alter(leg) => *leg,
+            Self::Reorder { leg, .. } => *leg,
+        }
+    }
+
+    const fn default_name(&self) -> &'static str {
+        match self {
+            Self::Delay { place: Place::Wire, .. } => "latency",
+            Self::Delay { place: Place::Server, .. } => "slow-server",
+            Self::Delay { place: Place::Reply, .. } => "slow-reply",
+            Self::Lose(Leg::Request) => "lost-request",
+            Self::Lose(Leg::Reply) => "lost-reply",
+            Self::Refuse(Leg::Request) => "refused",
+            Self::Refuse(Leg::Reply) => "refused-after-work",
+            Self::Duplicate { .. } => "duplicate",
+            Self::Reorder { leg: Leg::Request, .. } => "reordered-request",
+            Self::Reorder { leg: Leg::Reply, .. } => "reordered-reply",
+            Self::Alter(Leg::Request) => "altered-request",
+            Self::Alter(Leg::Reply) => "altered-reply",
+        }
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Delay { place: Place::Wire, by } => write!(f, "delay the request by {by}"),
+            Self::Delay { place: Place::Server, by } => write!(f, "keep the server busy for {by}"),
+            Self::Delay { place: Place::Reply, by } => write!(f, "delay the reply by {by}"),
+            Self::Lose(leg) => write!(f, "lose the {leg}"),
+            Self::Refuse(Leg::Request) => f.write_str("refuse before the work"),
+            Self::Refuse(Leg::Reply) => f.write_str("refuse after the work"),
+            Self::Duplicate { after, keep } => {
+                let keep = if *keep == Keep::First { "first" } else { "last" };
+                write!(f, "deliver a copy after {after}, keep the {keep} reply")
+            }
+            Self::Reorder { leg, passes, bound } => {
+                write!(f, "hold the {leg} until {passes} later calls passed, at most {}", humantime::format_duration(*bound))
+            }
+            Self::Alter(leg) => write!(f, "alter the {leg}"),
+        }
+    }
+}
+
+/// One fault at one site: an [`Effect`], a [`Select`] that says which calls it strikes, and what
+/// narrows that down further.
+///
+/// No fault fires by default: every constructor takes its selection. A [`Probability`] is one.
+///
+/// # Examples
+///
+/// ```
+/// use murphy_core::{Distribution, Probability};
+/// use murphy_fault::{Fault, Select};
+/// use std::time::Duration;
+///
+/// let slow = Fault::latency(
+///     Distribution::fixed(Duration::from_millis(40)),
+///     Probability::try_new(0.05)?,
+/// );
+/// let outage = Fault::lost_reply(Probability::ALWAYS)
+///     .named("outage")
+///     .during(Duration::from_secs(2), Duration::from_secs(5));
+/// assert_eq!((slow.name(), outage.name()), ("latency", "outage"));
+/// # Ok::<(), murphy_core::BadProbability>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    pub(crate) name: Arc<str>,
+    pub(crate) effect: Effect,
+    pub(crate) select: Select,
+    pub(crate) narrow: Narrow,
+    pub(crate) give_up: Option<Duration>,
+}
+
+/// What narrows a selection down. Empty by default.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Narrow {
+    pub(crate) only: Vec<Arc<str>>,
+    pub(crate) except: Vec<Arc<str>>,
+    pub(crate) window: Option<(Duration, Duration)>,
+    pub(crate) calls: Option<Range<u64>>,
+    pub(crate) active: Option<Probability>,
+    pub(crate) at_most: Option<u64>,
+}
+
+impl Fault {
+    /// A fault with the name of its effect. [`named`](Self::named) gives it one of its own.
+    #[must_use]
+    pub fn new(effect: Effect, select: impl Into<Select>) -> Self {
+        Self {
+            name: effect.default_name().into(),
+            effect,
+            select: select.into(),
+            narrow: Narrow::default(),
+            give_up: None,
+        }
+    }
+
+    /// A slow wire: the request is delayed, and the service is free meanwhile.
+    #[must_use]
+    pub fn latency(by: Distribution, select: impl Into<Select>) -> Self {
+        Self::new(Effect::Delay { place: Place::Wire, by }, select)
+    }
+
+    /// A slow server: the request arrives at once, and occupies the service while it waits.
+    #[must_use]
+    pub fn slow_server(by: Distribution, select: impl Into<Select>) -> Self {
+        Self::new(Effect::Delay { place: Place::Server, by }, select)
+    }
+
+    /// A slow wire on the way back: the work is done, its reply is late.
+    #[must_use]
+    pub fn slow_reply(by: Distribution, select: impl Into<Select>) -> Self {
+        Self::new(Effect::Delay { place: Place::Reply, by }, select)
+    }
+
+    /// The request never arrives; the caller hears nothing.
+    #[must_use]
+    pub fn lost_request(select: impl Into<Select>) -> Self {
+        Self::new(Effect::Lose(Leg::Request), select)
+    }
+
+    /// The work is done once, to its end, even if the caller gives up; the caller hears nothing.
+    #[must_use]
+    pub fn lost_reply(select: impl Into<Select>) -> Self {
+        Self::new(Effect::Lose(Leg::Reply), select)
+    }
+
+    /// A refusal before the work. Needs [`refusing`](crate::FaultLayer::refusing).
+    #[must_use]
+    pub fn refused(select: impl Into<Select>) -> Self {
+        Self::new(Effect::Refuse(Leg::Request), select)
+    }
+
+    /// A refusal in place of the reply, after the work was done: its outcome is unknown to the
+    /// caller. Needs [`refusing`](crate::FaultLayer::refusing).
+    #[must_use]
+    pub fn refused_after_work(select: impl Into<Select>) -> Self {
+        Self::new(Effect::Refuse(Leg::Reply), select)
+    }
+
+    /// A copy of the request arrives `after` the original; the caller sees the original's reply.
+    /// Needs [`duplicating`](crate::FaultLayer::duplicating).
+    #[must_use]
+    pub fn duplicate(after: Distribution, select: impl Into<Select>) -> Self {
+        Self::new(Effect::Duplicate { after, keep: Keep::First }, select)
+    }
+
+    /// The message is held until `passes` later calls of the site have passed it, or for `bound`.
+    #[must_use]
+    pub fn reorder(leg: Leg, passes: u32, bound: Duration, select: impl Into<Select>) -> Self {
+        Self::new(Effect::Reorder { leg, passes, bound }, select)
+    }
+
+    /// The request is changed by the site's hook: corruption.
+    /// Needs [`altering_requests`](crate::FaultLayer::altering_requests).
+    #[must_use]
+    pub fn altered_request(select: impl Into<Select>) -> Self {
+        Self::new(Effect::Alter(Leg::Request), select)
+    }
+
+    /// The reply is changed by the site's hook: a lie.
+    /// Needs [`altering_replies`](crate::FaultLayer::altering_replies).
+    #[must_use]
+    pub fn altered_reply(select: impl Into<Select>) -> Self {
+        Self::new(Effect::Alter(Leg::Reply), select)
+    }
+
+    /// Gives the fault a name. Names are part of the draw: two faults of one kind at one site
+    /// must have two, and a renamed fault strikes other calls.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// A duplicate whose *last* reply is the one that the caller sees. No effect on other faults.
+    #[must_use]
+    pub fn keeping_last(mut self) -> Self {
+        if let Effect::Duplicate { keep, .. } = &mut self.effect {
+            *keep = Keep::Last;
+        }
+        self
+    }
+
+    /// Bounds the silence of a loss: `after` this long (since the call) the caller is refused.
+    /// Needs [`refusing`](crate::FaultLayer::refusing). No effect on faults that lose nothing.
+    #[must_use]
+    pub fn giving_up(mut self, after: Duration) -> Self {
+        if let Effect::Lose(_) = self.effect {
+            self.give_up = Some(after);
+        }
+        self
+    }
+
+    /// Strikes only from `from` (inclusive) to `until` (exclusive) after arming. Makes the site
+    /// read a clock. An empty or inverted window strikes never.
+    #[must_use]
+    pub fn during(mut self, from: Duration, until: Duration) -> Self {
+        self.narrow.window = Some((from, until));
+        self
+    }
+
+    /// Strikes only the calls with these ordinals (0 is the site's first after arming): a window
+    /// that repeats under any clock, though not under any schedule.
+    #[must_use]
+    pub fn calls(mut self, ordinals: Range<u64>) -> Self {
+        self.narrow.calls = Some(ordinals);
+        self
+    }
+
+    /// Strikes only requests that the site's predicate recognises as `what`; several are *or*.
+    /// Needs [`matching`](crate::FaultLayer::matching).
+    #[must_use]
+    #[doc(alias = "predicate")]
+    pub fn only(mut self, what: impl Into<Arc<str>>) -> Self {
+        self.narrow.only.push(what.into());
+        self
+    }
+
+    /// Spares requests that the site's predicate recognises as `what`; several are *or*.
+    /// Needs [`matching`](crate::FaultLayer::matching).
+    #[must_use]
+    pub fn except(mut self, what: impl Into<Arc<str>>) -> Self {
+        self.narrow.except.push(what.into());
+        self
+    }
+
+    /// Two-level activation (FoundationDB's `BUGGIFY`): the fault takes part in a run with this
+    /// chance, drawn once from the seed; if not, it strikes nobody in that run.
+    #[must_use]
+    pub fn active_in(mut self, share_of_runs: Probability) -> Self {
+        self.narrow.active = Some(share_of_runs);
+        self
+    }
+
+    /// Strikes at most `n` calls in a run. What it would have struck beyond is in the ledger, as
+    /// withheld.
+    #[must_use]
+    pub fn at_most(mut self, n: u64) -> Self {
+        self.narrow.at_most = Some(n);
+        self
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it does.
+    #[must_use]
+    pub fn effect(&self) -> &Effect {
+        &self.effect
+    }
+
+    /// Which calls it strikes.
+    #[must_use]
+    pub fn select(&self) -> &Select {
+        &self.select
+    }
+}

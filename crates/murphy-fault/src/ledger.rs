@@ -1,0 +1,263 @@
+//! [`Ledger`]: what was injected, to whom, and what came of it.
+
+mod read;
+mod record;
+
+use std::io::{self, Write};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use murphy_core::{Key, Seed};
+
+use crate::plan::Plan;
+use crate::run::{Run, SiteRun};
+
+pub use read::{BadLedger, Transcript};
+pub use record::{digest, Header, Outcome, Record, Summary, Verdict, Why};
+
+/// The version of the format that [`Ledger::write_json_lines`] writes.
+pub const LEDGER_VERSION: u32 = 1;
+
+/// The bounded log of one run, live: a cheap handle that reads what has been written so far.
+///
+/// It holds every fault that struck, acting or masked, and every one that a limit withheld; on
+/// request ([`Chaos::explain`](crate::Chaos::explain)) also why the others did not strike. Calls
+/// that merely passed are counted. Past its bound (`limits.ledger`, default 65,536 records) new
+/// records are counted and not kept.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    pub(crate) run: Arc<Run>,
+    pub(crate) sites: Arc<[Arc<SiteRun>]>,
+}
+
+/// How far a run repeats itself under the same seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Grade {
+    /// The same ordinals are struck, but which operation holds an ordinal depends on the schedule.
+    Positional,
+    /// The same faults strike the same operations, under any number of threads.
+    Keyed,
+    /// Virtual time: the same trace.
+    Paused,
+}
+
+/// One entry, as it is kept: names are indices until somebody reads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    pub(crate) site: u32,
+    pub(crate) rule: u8,
+    pub(crate) keyed: bool,
+    pub(crate) verdict: Verdict,
+    pub(crate) why: Option<Why>,
+    pub(crate) outcome: Outcome,
+    pub(crate) key: Key,
+    pub(crate) occurrence: u64,
+    pub(crate) ordinal: u64,
+    pub(crate) magnitude: Option<Duration>,
+    pub(crate) at: Duration,
+}
+
+/// The entries of a run, up to a bound.
+#[derive(Debug)]
+pub(crate) struct Book {
+    bound: usize,
+    page: Mutex<Page>,
+}
+
+#[derive(Debug, Default)]
+struct Page {
+    entries: Vec<Entry>,
+    overflowed: u64,
+}
+
+impl Book {
+    pub(crate) fn new(bound: usize) -> Self {
+        Self { bound, page: Mutex::default() }
+    }
+
+    /// Writes entries down, side by side. The index of the first, unless the book is full.
+    pub(crate) fn write(&self, entries: &[Entry]) -> Option<usize> {
+        let mut page = self.lock();
+        if page.entries.len() + entries.len() > self.bound {
+            page.overflowed += entries.len() as u64;
+            return None;
+        }
+        let first = page.entries.len();
+        page.entries.extend_from_slice(entries);
+        Some(first)
+    }
+
+    /// Notes what came of the entries at `first` whose bit is set in `which`.
+    pub(crate) fn settle(&self, first: usize, which: u64, outcome: Outcome) {
+        let mut page = self.lock();
+        for bit in BitsOf(which) {
+            if let Some(entry) = page.entries.get_mut(first + bit) {
+                entry.outcome = outcome;
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Page> {
+        self.page.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The indices of the bits that are set.
+struct BitsOf(u64);
+
+impl Iterator for BitsOf {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        if self.0 == 0 {
+            return None;
+        }
+        let bit = self.0.trailing_zeros() as usize;
+        self.0 &= self.0 - 1;
+        Some(bit)
+    }
+}
+
+impl Ledger {
+    /// The faults that struck, acting or masked, in the order in which they did.
+    #[must_use]
+    pub fn records(&self) -> Vec<Record> {
+        self.collect(|e| matches!(e.verdict, Verdict::Injected | Verdict::Masked))
+    }
+
+    /// Everything that was written down: also what limits withheld and, where it was asked for,
+    /// why rules did not strike.
+    #[must_use]
+    pub fn everything(&self) -> Vec<Record> {
+        self.collect(|_| true)
+    }
+
+    /// The seed of the run.
+    #[must_use]
+    pub fn seed(&self) -> Seed {
+        self.run.seed
+    }
+
+    /// The plan of the run.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.run.plan
+    }
+
+    /// How far the run repeats: the lowest grade of its sites. A run without calls is as good as
+    /// its clock.
+    #[must_use]
+    pub fn grade(&self) -> Grade {
+        let best = if self.run.paused { Grade::Paused } else { Grade::Keyed };
+        self.sites.iter().filter(|s| s.calls() > 0).map(|s| s.grade()).min().unwrap_or(best)
+    }
+
+    /// Counters, a line a site.
+    #[must_use]
+    pub fn summaries(&self) -> Vec<Summary> {
+        self.sites.iter().map(|site| site.summary()).collect()
+    }
+
+    /// Records that found no room.
+    #[must_use]
+    pub fn overflowed(&self) -> u64 {
+        self.run.book.lock().overflowed
+    }
+
+    /// The points of scripts that no call has reached: `site`, `fault`, point. A replay in which
+    /// some are left is not a replay.
+    #[must_use]
+    pub fn unreached(&self) -> Vec<Unreached> {
+        self.sites.iter().flat_map(|site| site.unreached()).collect()
+    }
+
+    /// A number that two runs share exactly if they struck the same operations with the same
+    /// faults and magnitudes, in whatever order. (Up to a chance of 2⁻⁶⁴.)
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        digest(&self.records())
+    }
+
+    /// Writes the ledger as JSON lines: a header with seed, grade and plan, a line a record, a
+    /// summary a site, and a last line that says it is whole.
+    ///
+    /// # Errors
+    ///
+    /// What `to` fails with.
+    pub fn write_json_lines(&self, to: impl Write) -> io::Result<()> {
+        self.transcript().write_json_lines(to)
+    }
+
+    /// A plan that injects just what this ledger holds, call by call.
+    ///
+    /// # Errors
+    ///
+    /// [`BadLedger`] if records were lost to the bound: what was not kept cannot be replayed.
+    pub fn to_plan(&self) -> Result<Plan, BadLedger> {
+        self.transcript().to_plan()
+    }
+
+    /// What there is by now, detached from the run.
+    #[must_use]
+    pub fn transcript(&self) -> Transcript {
+        Transcript {
+            header: Header::new(self.run.seed, self.grade(), self.run.plan.clone()),
+            records: self.everything(),
+            summaries: self.summaries(),
+            overflowed: self.overflowed(),
+            whole: true,
+        }
+    }
+
+    fn collect(&self, keep: impl Fn(&Entry) -> bool) -> Vec<Record> {
+        let entries: Vec<Entry> = self.run.book.lock().entries.iter().filter(|e| keep(e)).copied().collect();
+        entries.iter().filter_map(|e| self.record(e)).collect()
+    }
+
+    fn record(&self, e: &Entry) -> Option<Record> {
+        let site = self.sites.get(e.site as usize)?;
+        let fault = site.fault(e.rule)?;
+        Some(Record {
+            site: site.name().to_string(),
+            fault: fault.name.to_string(),
+            kind: fault.effect.kind().to_string(),
+            leg: fault.effect.leg(),
+            ordinal: e.ordinal,
+            key: e.key,
+            occurrence: e.occurrence,
+            keyed: e.keyed,
+            at: e.at,
+            magnitude: e.magnitude,
+            verdict: e.verdict,
+            why: e.why,
+            outcome: e.outcome,
+        })
+    }
+}
+
+/// A point of a script that no call reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreached {
+    /// The site.
+    pub site: String,
+    /// The fault's name.
+    pub fault: String,
+    /// The point.
+    pub point: crate::ScriptPoint,
+}
+
+impl SiteRun {
+    fn summary(&self) -> Summary {
+        Summary {
+            site: self.name().to_string(),
+            calls: self.calls(),
+            faulted: self.faulted.load(Relaxed),
+            withheld: self.withheld.load(Relaxed),
+            unable: self.unable.load(Relaxed),
+            keys_overflowed: self.keys_overflowed(),
+            grade: self.grade(),
+        }
+    }
+}

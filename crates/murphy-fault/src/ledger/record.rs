@@ -1,0 +1,166 @@
+//! What a ledger holds, as it is read and written.
+
+use std::time::Duration;
+
+use murphy_core::{hash_bytes, mix, Key, Seed};
+use serde::{Deserialize, Serialize};
+
+use super::{Grade, LEDGER_VERSION};
+use crate::plan::Plan;
+use crate::text;
+use crate::Leg;
+
+/// One fault at one call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// The site that the call passed.
+    pub site: String,
+    /// The fault's name.
+    pub fault: String,
+    /// Its kind: `latency`, `loss`, `refuse`, `duplicate`, `reorder`, `alter`.
+    pub kind: String,
+    /// The leg that it strikes.
+    pub leg: Leg,
+    /// The call's ordinal at its site, from 0.
+    pub ordinal: u64,
+    /// The call's key; 0 if it had none.
+    #[serde(with = "text::key")]
+    pub key: Key,
+    /// Which passage of the key; of a call without one, its ordinal.
+    pub occurrence: u64,
+    /// Whether the call had a key.
+    pub keyed: bool,
+    /// When, after arming.
+    #[serde(with = "text::nanos", rename = "at_ns")]
+    pub at: Duration,
+    /// How long (latency) or how much later (duplicate).
+    #[serde(with = "text::maybe_nanos", rename = "magnitude_ns", default, skip_serializing_if = "Option::is_none")]
+    pub magnitude: Option<Duration>,
+    /// Whether it struck.
+    pub verdict: Verdict,
+    /// Why not, if it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Why>,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// Whether a fault struck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It did.
+    Injected,
+    /// It did, and changed nothing, because another fault of the same call had decided already.
+    Masked,
+    /// It would have, and a limit forbade it.
+    Withheld,
+    /// It did not.
+    Missed,
+}
+
+/// Why a fault did not strike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Why {
+    /// Its selector did not choose the call.
+    NotSelected,
+    /// It takes no part in this run (two-level activation).
+    Inactive,
+    /// `only` or `except` spared the request.
+    Spared,
+    /// Outside of its time window.
+    OutsideWindow,
+    /// Outside of its range of calls.
+    OutsideCalls,
+    /// The site's layer lacks the ability that it needs.
+    Unable,
+    /// The call was made outside of a tokio runtime.
+    NoRuntime,
+    /// Withheld: it had struck as often as it may.
+    AtMost,
+    /// Withheld: too many faults in flight.
+    InFlight,
+    /// Withheld: too large a share of the site's calls was faulted already.
+    Ratio,
+}
+
+/// What came of a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Nothing happened, so nothing came of it.
+    None,
+    /// The call is still on its way.
+    UnderWay,
+    /// The service's reply reached the caller.
+    Delivered,
+    /// The caller got the refusal.
+    Refused,
+    /// The request was lost: the service never ran.
+    NeverRan,
+    /// The service ran to its end; the caller did not get this reply.
+    Ran,
+    /// The caller left before, and the call with it.
+    CallerLeft,
+    /// The service panicked where no caller could see it.
+    Panicked,
+    /// The runtime ended, or there was none, before the service did.
+    Cut,
+}
+
+/// The counters of one site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Summary {
+    /// The site.
+    pub site: String,
+    /// Calls since arming, those with excluded requests apart.
+    pub calls: u64,
+    /// Calls that at least one fault struck.
+    pub faulted: u64,
+    /// Faults that a limit withheld.
+    pub withheld: u64,
+    /// Faults that were asked for where the layer cannot.
+    pub unable: u64,
+    /// Whether more keys came by than the site can count.
+    pub keys_overflowed: bool,
+    /// How far the site repeats.
+    pub grade: Grade,
+}
+
+/// The first line of a ledger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// The version of the format.
+    pub ledger: u32,
+    /// The seed of the run.
+    #[serde(with = "text::seed")]
+    pub seed: Seed,
+    /// How far the run repeats.
+    pub grade: Grade,
+    /// The plan of the run.
+    pub plan: Plan,
+}
+
+impl Header {
+    pub(crate) fn new(seed: Seed, grade: Grade, plan: Plan) -> Self {
+        Self { ledger: LEDGER_VERSION, seed, grade, plan }
+    }
+}
+
+/// An order-free digest of what struck whom: equal for equal sets of (site, fault, key,
+/// occurrence, magnitude).
+#[must_use]
+pub fn digest<'a>(records: impl IntoIterator<Item = &'a Record>) -> u64 {
+    records.into_iter().fold(0, |sum: u64, r| {
+        let magnitude = r.magnitude.map_or(u64::MAX, |m| m.as_nanos() as u64);
+        let words = [hash_bytes(r.site.as_bytes()), hash_bytes(r.fault.as_bytes()), r.key.bits(), r.occurrence, magnitude];
+        sum.wrapping_add(words.into_iter().fold(0, |h, w| mix(mix(h) ^ w)))
+    })
+}
