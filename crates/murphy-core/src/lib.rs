@@ -31,7 +31,7 @@ pub mod scope;
 mod seed;
 
 pub use clock::{Clock, ManualClock, TokioClock};
-pub use distribution::{BadDistribution, Distribution};
+pub use distribution::{BadDistribution, Distribution, Shape};
 pub use draw::{Draw, Lane, Point, Stream};
 pub use hash::{hash_bytes, mix};
 pub use key::Key;
