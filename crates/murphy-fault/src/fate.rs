@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use murphy_core::Draw;
 
-use crate::fault::{Effect, Keep, Place};
 use crate::Leg;
+use crate::fault::{Effect, Keep, Place};
 
 /// What will happen to one call. The default is nothing.
 ///
@@ -108,7 +108,10 @@ impl Fate {
                 };
                 let longer = hold.map_or(0, |h| h.passes).max(*passes);
                 let bound = hold.map_or(Duration::ZERO, |h| h.bound).max(*bound);
-                *hold = Some(Hold { passes: longer, bound });
+                *hold = Some(Hold {
+                    passes: longer,
+                    bound,
+                });
             }
             Effect::Alter(Leg::Request) => self.alter_request = Some(strike.draw),
             Effect::Alter(Leg::Reply) => self.alter_reply = Some(strike.draw),
@@ -122,7 +125,14 @@ impl Fate {
         }
         let before_the_end_of_the_request = matches!(
             effect,
-            Effect::Delay { place: Place::Wire, .. } | Effect::Refuse(Leg::Request) | Effect::Reorder { leg: Leg::Request, .. }
+            Effect::Delay {
+                place: Place::Wire,
+                ..
+            } | Effect::Refuse(Leg::Request)
+                | Effect::Reorder {
+                    leg: Leg::Request,
+                    ..
+                }
         );
         if self.request == End::Refused {
             return !before_the_end_of_the_request;
@@ -141,7 +151,10 @@ impl Fate {
 
     /// Whether the request leaves at once, with the instance that was readied for it.
     pub(crate) fn departs_at_once(&self) -> bool {
-        self.request == End::Carried && self.wire.is_zero() && self.server.is_zero() && self.hold_request.is_none()
+        self.request == End::Carried
+            && self.wire.is_zero()
+            && self.server.is_zero()
+            && self.hold_request.is_none()
     }
 
     fn end(&mut self, leg: Leg) -> &mut End {
@@ -162,27 +175,47 @@ mod tests {
     fn sum(effects: &[Effect]) -> Fate {
         let mut fate = Fate::default();
         for (rule, effect) in effects.iter().enumerate() {
-            let strike = Strike { rule: rule as u8, magnitude: MS, draw: Draw::from_bits(7), give_up: None };
+            let strike = Strike {
+                rule: rule as u8,
+                magnitude: MS,
+                draw: Draw::from_bits(7),
+                give_up: None,
+            };
             fate.add(effect, &strike);
         }
         fate
     }
 
     fn delay(place: Place) -> Effect {
-        Effect::Delay { place, by: Distribution::fixed(MS) }
+        Effect::Delay {
+            place,
+            by: Distribution::fixed(MS),
+        }
     }
 
     #[test]
     fn delays_add_and_copies_collect() {
-        let copy = Effect::Duplicate { after: Distribution::fixed(MS), keep: Keep::First };
-        let fate = sum(&[delay(Place::Wire), delay(Place::Wire), delay(Place::Reply), copy.clone(), copy]);
+        let copy = Effect::Duplicate {
+            after: Distribution::fixed(MS),
+            keep: Keep::First,
+        };
+        let fate = sum(&[
+            delay(Place::Wire),
+            delay(Place::Wire),
+            delay(Place::Reply),
+            copy.clone(),
+            copy,
+        ]);
         assert_eq!((fate.wire, fate.back, fate.copies.len()), (2 * MS, MS, 2));
     }
 
     #[test]
     fn loss_wins_in_any_order() {
         for leg in [Leg::Request, Leg::Reply] {
-            for effects in [[Effect::Lose(leg), Effect::Refuse(leg)], [Effect::Refuse(leg), Effect::Lose(leg)]] {
+            for effects in [
+                [Effect::Lose(leg), Effect::Refuse(leg)],
+                [Effect::Refuse(leg), Effect::Lose(leg)],
+            ] {
                 assert_eq!(*sum(&effects).end(leg), End::Lost);
             }
         }
@@ -199,16 +232,43 @@ mod tests {
             Effect::Alter(Leg::Request),
             Effect::Alter(Leg::Reply),
             Effect::Lose(Leg::Reply),
-            Effect::Duplicate { after: Distribution::fixed(MS), keep: Keep::First },
-            Effect::Reorder { leg: Leg::Request, passes: 1, bound: MS },
-            Effect::Reorder { leg: Leg::Reply, passes: 1, bound: MS },
+            Effect::Duplicate {
+                after: Distribution::fixed(MS),
+                keep: Keep::First,
+            },
+            Effect::Reorder {
+                leg: Leg::Request,
+                passes: 1,
+                bound: MS,
+            },
+            Effect::Reorder {
+                leg: Leg::Reply,
+                passes: 1,
+                bound: MS,
+            },
         ];
         // One letter an effect above: masked or acting.
         for (name, decider, want) in [
-            ("a lost request masks all else", Effect::Lose(Leg::Request), "mmmmmmmmmmm"),
-            ("a refusal masks what comes after the wire", Effect::Refuse(Leg::Request), "ammammmmmam"),
-            ("a lost reply masks the reply leg", Effect::Lose(Leg::Reply), "aamamamaaam"),
-            ("a late refusal masks only the lie", Effect::Refuse(Leg::Reply), "aaaaaama aaa"),
+            (
+                "a lost request masks all else",
+                Effect::Lose(Leg::Request),
+                "mmmmmmmmmmm",
+            ),
+            (
+                "a refusal masks what comes after the wire",
+                Effect::Refuse(Leg::Request),
+                "ammammmmmam",
+            ),
+            (
+                "a lost reply masks the reply leg",
+                Effect::Lose(Leg::Reply),
+                "aamamamaaam",
+            ),
+            (
+                "a late refusal masks only the lie",
+                Effect::Refuse(Leg::Reply),
+                "aaaaaama aaa",
+            ),
         ] {
             // Effects that would themselves decide are looked at alone, beside the decider.
             let got: String = all

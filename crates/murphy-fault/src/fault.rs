@@ -84,7 +84,10 @@ impl Effect {
     #[must_use]
     pub const fn leg(&self) -> Leg {
         match self {
-            Self::Delay { place: Place::Reply, .. } => Leg::Reply,
+            Self::Delay {
+                place: Place::Reply,
+                ..
+            } => Leg::Reply,
             Self::Delay { .. } | Self::Duplicate { .. } => Leg::Request,
             Self::Lose(leg) | Self::Refuse(leg) | Self::Alter(leg) => *leg,
             Self::Reorder { leg, .. } => *leg,
@@ -93,16 +96,28 @@ impl Effect {
 
     const fn default_name(&self) -> &'static str {
         match self {
-            Self::Delay { place: Place::Wire, .. } => "latency",
-            Self::Delay { place: Place::Server, .. } => "slow-server",
-            Self::Delay { place: Place::Reply, .. } => "slow-reply",
+            Self::Delay {
+                place: Place::Wire, ..
+            } => "latency",
+            Self::Delay {
+                place: Place::Server,
+                ..
+            } => "slow-server",
+            Self::Delay {
+                place: Place::Reply,
+                ..
+            } => "slow-reply",
             Self::Lose(Leg::Request) => "lost-request",
             Self::Lose(Leg::Reply) => "lost-reply",
             Self::Refuse(Leg::Request) => "refused",
             Self::Refuse(Leg::Reply) => "refused-after-work",
             Self::Duplicate { .. } => "duplicate",
-            Self::Reorder { leg: Leg::Request, .. } => "reordered-request",
-            Self::Reorder { leg: Leg::Reply, .. } => "reordered-reply",
+            Self::Reorder {
+                leg: Leg::Request, ..
+            } => "reordered-request",
+            Self::Reorder {
+                leg: Leg::Reply, ..
+            } => "reordered-reply",
             Self::Alter(Leg::Request) => "altered-request",
             Self::Alter(Leg::Reply) => "altered-reply",
         }
@@ -112,18 +127,35 @@ impl Effect {
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Delay { place: Place::Wire, by } => write!(f, "delay the request by {by}"),
-            Self::Delay { place: Place::Server, by } => write!(f, "keep the server busy for {by}"),
-            Self::Delay { place: Place::Reply, by } => write!(f, "delay the reply by {by}"),
+            Self::Delay {
+                place: Place::Wire,
+                by,
+            } => write!(f, "delay the request by {by}"),
+            Self::Delay {
+                place: Place::Server,
+                by,
+            } => write!(f, "keep the server busy for {by}"),
+            Self::Delay {
+                place: Place::Reply,
+                by,
+            } => write!(f, "delay the reply by {by}"),
             Self::Lose(leg) => write!(f, "lose the {leg}"),
             Self::Refuse(Leg::Request) => f.write_str("refuse before the work"),
             Self::Refuse(Leg::Reply) => f.write_str("refuse after the work"),
             Self::Duplicate { after, keep } => {
-                let keep = if *keep == Keep::First { "first" } else { "last" };
+                let keep = if *keep == Keep::First {
+                    "first"
+                } else {
+                    "last"
+                };
                 write!(f, "deliver a copy after {after}, keep the {keep} reply")
             }
             Self::Reorder { leg, passes, bound } => {
-                write!(f, "hold the {leg} until {passes} later calls passed, at most {}", humantime::format_duration(*bound))
+                write!(
+                    f,
+                    "hold the {leg} until {passes} later calls passed, at most {}",
+                    humantime::format_duration(*bound)
+                )
             }
             Self::Alter(leg) => write!(f, "alter the {leg}"),
         }
@@ -188,19 +220,37 @@ impl Fault {
     /// A slow wire: the request is delayed, and the service is free meanwhile.
     #[must_use]
     pub fn latency(by: Distribution, select: impl Into<Select>) -> Self {
-        Self::new(Effect::Delay { place: Place::Wire, by }, select)
+        Self::new(
+            Effect::Delay {
+                place: Place::Wire,
+                by,
+            },
+            select,
+        )
     }
 
     /// A slow server: the request arrives at once, and occupies the service while it waits.
     #[must_use]
     pub fn slow_server(by: Distribution, select: impl Into<Select>) -> Self {
-        Self::new(Effect::Delay { place: Place::Server, by }, select)
+        Self::new(
+            Effect::Delay {
+                place: Place::Server,
+                by,
+            },
+            select,
+        )
     }
 
     /// A slow wire on the way back: the work is done, its reply is late.
     #[must_use]
     pub fn slow_reply(by: Distribution, select: impl Into<Select>) -> Self {
-        Self::new(Effect::Delay { place: Place::Reply, by }, select)
+        Self::new(
+            Effect::Delay {
+                place: Place::Reply,
+                by,
+            },
+            select,
+        )
     }
 
     /// The request never arrives; the caller hears nothing.
@@ -232,7 +282,13 @@ impl Fault {
     /// Needs [`duplicating`](crate::FaultLayer::duplicating).
     #[must_use]
     pub fn duplicate(after: Distribution, select: impl Into<Select>) -> Self {
-        Self::new(Effect::Duplicate { after, keep: Keep::First }, select)
+        Self::new(
+            Effect::Duplicate {
+                after,
+                keep: Keep::First,
+            },
+            select,
+        )
     }
 
     /// The message is held until `passes` later calls of the site have passed it, or for `bound`.

@@ -14,7 +14,7 @@ use crate::plan::Plan;
 use crate::run::{Run, SiteRun};
 
 pub use read::{BadLedger, Transcript};
-pub use record::{digest, Header, Outcome, Record, Summary, Verdict, Why};
+pub use record::{Header, Outcome, Record, Summary, Verdict, Why, digest};
 
 /// The version of the format that [`Ledger::write_json_lines`] writes.
 pub const LEDGER_VERSION: u32 = 1;
@@ -32,7 +32,9 @@ pub struct Ledger {
 }
 
 /// How far a run repeats itself under the same seed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Grade {
     /// The same ordinals are struck, but which operation holds an ordinal depends on the schedule.
@@ -74,7 +76,10 @@ struct Page {
 
 impl Book {
     pub(crate) fn new(bound: usize) -> Self {
-        Self { bound, page: Mutex::default() }
+        Self {
+            bound,
+            page: Mutex::default(),
+        }
     }
 
     /// Writes entries down, side by side. The index of the first, unless the book is full.
@@ -150,8 +155,17 @@ impl Ledger {
     /// its clock.
     #[must_use]
     pub fn grade(&self) -> Grade {
-        let best = if self.run.paused { Grade::Paused } else { Grade::Keyed };
-        self.sites.iter().filter(|s| s.calls() > 0).map(|s| s.grade()).min().unwrap_or(best)
+        let best = if self.run.paused {
+            Grade::Paused
+        } else {
+            Grade::Keyed
+        };
+        self.sites
+            .iter()
+            .filter(|s| s.calls() > 0)
+            .map(|s| s.grade())
+            .min()
+            .unwrap_or(best)
     }
 
     /// Counters, a line a site.
@@ -170,7 +184,10 @@ impl Ledger {
     /// some are left is not a replay.
     #[must_use]
     pub fn unreached(&self) -> Vec<Unreached> {
-        self.sites.iter().flat_map(|site| site.unreached()).collect()
+        self.sites
+            .iter()
+            .flat_map(|site| site.unreached())
+            .collect()
     }
 
     /// A number that two runs share exactly if they struck the same operations with the same
@@ -212,7 +229,15 @@ impl Ledger {
     }
 
     fn collect(&self, keep: impl Fn(&Entry) -> bool) -> Vec<Record> {
-        let entries: Vec<Entry> = self.run.book.lock().entries.iter().filter(|e| keep(e)).copied().collect();
+        let entries: Vec<Entry> = self
+            .run
+            .book
+            .lock()
+            .entries
+            .iter()
+            .filter(|e| keep(e))
+            .copied()
+            .collect();
         entries.iter().filter_map(|e| self.record(e)).collect()
     }
 

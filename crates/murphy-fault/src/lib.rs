@@ -1,1 +1,101 @@
-//! Layers that put an unreliable network in front of a real service.
+//! Puts an unreliable network in front of a real tower service.
+//!
+//! ```text
+//! caller ──request leg──▶ site ──▶ service
+//! caller ◀──reply leg──── site ◀── service
+//! ```
+//!
+//! A [`Site`] is a named place where calls pass. A [`Plan`] names faults at sites; [`Chaos`] arms
+//! a plan; a [`FaultLayer`] carries the fates out, and a [`Ledger`] remembers them.
+//!
+//! * **No types change.** Response and error stay the service's. Loss is silence; a refusal is a
+//!   value that your closure makes.
+//! * **A fault names its leg.** A lost request never happened; a lost reply did.
+//! * **Chance is drawn in `call`,** from (seed, site, fault, key, occurrence), and from nothing
+//!   else: not the order of polls, not the other faults, not the number of threads.
+//! * **Off means off.** A disarmed layer reads one number.
+//!
+//! What it does not do: it works on calls, not on bytes. What a service `tokio::spawn`s by itself
+//! is not seen. Delays are whole milliseconds under a paused clock, as tokio's timers are.
+//!
+//! # Examples
+//!
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+//! use murphy_core::{Probability, Seed};
+//! use murphy_fault::{Chaos, Fault, Plan, TimeLimit};
+//! use std::{convert::Infallible, time::Duration};
+//! use tower::{service_fn, ServiceBuilder, ServiceExt};
+//!
+//! let chaos = Chaos::new(Seed::new(42));
+//! let service = ServiceBuilder::new()
+//!     .layer(chaos.site("api->payments").layer())
+//!     .service(service_fn(|order: u64| async move { Ok::<_, Infallible>(order) }));
+//!
+//! let plan = Plan::new().with("api->payments", Fault::lost_reply(Probability::ALWAYS));
+//! let armed = chaos.arm(&plan, TimeLimit::None).unwrap();
+//! let silence = tokio::time::timeout(Duration::from_secs(5), service.oneshot(17)).await;
+//! assert!(silence.is_err());
+//! assert_eq!(armed.ledger().records()[0].fault, "lost-reply");
+//! # });
+//! ```
+//!
+//! # Features
+//!
+//! * `http`, `grpc`: ready-made refusals ([`refuse`]).
+//! * `metrics`: the counter `murphy_fault_injected_total` (labels `site`, `fault`, `kind`, `leg`,
+//!   `masked`).
+//!
+//! # Events
+//!
+//! Target `murphy::fault`: `chaos.armed`, `chaos.disarmed` (info), `fault.injected` (debug),
+//! `fault.panicked` (error), `chaos.too_many_sites` (warn).
+
+mod abilities;
+mod carry;
+mod chaos;
+mod doors;
+mod fate;
+mod fault;
+mod future;
+mod layer;
+mod ledger;
+mod leg;
+mod marker;
+#[cfg(feature = "metrics")]
+mod metered;
+mod passage;
+mod plan;
+pub mod refuse;
+mod run;
+mod select;
+mod service;
+mod site;
+mod table;
+mod text;
+mod turnstile;
+mod work;
+
+pub use abilities::{
+    Abilities, Able, Altering, ByClone, Can, Cannot, Copying, Failing, Given, Keying, Matching,
+    Offers, Refusing,
+};
+pub use carry::{Carry, Inline, OnLocal, OnTokio};
+pub use chaos::{ArmError, Armed, Chaos, TimeLimit};
+pub use doors::{DropLayer, DuplicateLayer, LatencyLayer};
+pub use fault::{Effect, Fault, Keep, Place};
+pub use future::ResponseFuture;
+pub use layer::FaultLayer;
+pub use ledger::{
+    BadLedger, Grade, Header, LEDGER_VERSION, Ledger, Outcome, Record, Summary, Transcript,
+    Unreached, Verdict, Why, digest,
+};
+pub use leg::Leg;
+pub use marker::{Marker, marker};
+pub use passage::{Passage, Passing};
+pub use plan::{BadPlan, Halt, HaltOn, Limits, MOST_FAULTS, PLAN_VERSION, Plan};
+pub use run::Reason;
+pub use select::{BadBurst, Burst, Script, ScriptPoint, Select};
+pub use service::FaultService;
+pub use site::Site;
+pub use work::Orphan;

@@ -11,8 +11,8 @@ use std::time::Duration;
 use murphy_core::{Probability, Seed};
 use serde::{Deserialize, Serialize};
 
-use crate::select::Select;
 use crate::Fault;
+use crate::select::Select;
 
 /// The version of the format that is read and written.
 pub const PLAN_VERSION: u32 = 1;
@@ -234,8 +234,14 @@ impl Plan {
             file.take(LONGEST_TEXT + 1).read_to_string(&mut text)?;
             Ok(text)
         };
-        let text = read().map_err(|source| BadPlan::Io { path: path.to_owned(), source })?;
-        if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json")) {
+        let text = read().map_err(|source| BadPlan::Io {
+            path: path.to_owned(),
+            source,
+        })?;
+        if path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("json"))
+        {
             Self::from_json(&text)
         } else {
             Self::from_toml(&text)
@@ -263,7 +269,8 @@ impl Plan {
     /// The plan as JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap_or_else(|e| unreachable!("a plan is representable: {e}"))
+        serde_json::to_string_pretty(self)
+            .unwrap_or_else(|e| unreachable!("a plan is representable: {e}"))
     }
 
     /// What the plan does, for people: a line a fault, with its effective rate, and each site's
@@ -275,21 +282,36 @@ impl Plan {
 
     /// The index of a fault.
     pub(crate) fn position(&self, site: &str, fault: &str) -> Option<usize> {
-        self.faults.iter().position(|(s, f)| **s == *site && f.name() == fault)
+        self.faults
+            .iter()
+            .position(|(s, f)| **s == *site && f.name() == fault)
     }
 
     /// The same faults, each with the selection that `select` gives it, or dropped. What narrowed
     /// or limited them is gone: the selection is meant to be the whole truth.
-    pub(crate) fn scripted(&self, seed: Seed, mut select: impl FnMut(&Fault) -> Option<Select>) -> Self {
+    pub(crate) fn scripted(
+        &self,
+        seed: Seed,
+        mut select: impl FnMut(&Fault) -> Option<Select>,
+    ) -> Self {
         let faults = self.faults.iter().filter_map(|(site, fault)| {
             let chosen = select(fault)?;
-            let fault = Fault { select: chosen, narrow: Default::default(), ..fault.clone() };
+            let fault = Fault {
+                select: chosen,
+                narrow: Default::default(),
+                ..fault.clone()
+            };
             Some((Arc::clone(site), fault))
         });
         Self {
             seed: Some(seed),
             faults: faults.collect(),
-            limits: Limits { exclude: self.limits.exclude.clone(), keys: self.limits.keys, ledger: self.limits.ledger, ..Limits::default() },
+            limits: Limits {
+                exclude: self.limits.exclude.clone(),
+                keys: self.limits.keys,
+                ledger: self.limits.ledger,
+                ..Limits::default()
+            },
             halt: Halt::default(),
         }
     }
@@ -303,7 +325,9 @@ impl Plan {
                 return Err(BadPlan::Field {
                     field: format!("fault[{index}].name"),
                     value: fault.name().to_owned(),
-                    remedy: format!("site `{site}` has a fault of this name already: give this one another name"),
+                    remedy: format!(
+                        "site `{site}` has a fault of this name already: give this one another name"
+                    ),
                 });
             }
             at_site.push(fault.name());

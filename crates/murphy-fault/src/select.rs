@@ -62,7 +62,10 @@ impl Select {
 
     /// Whether it depends on how many calls came before.
     pub(crate) const fn counts(&self) -> bool {
-        matches!(self, Self::Every(_) | Self::First(_) | Self::Nth(_) | Self::Burst(_))
+        matches!(
+            self,
+            Self::Every(_) | Self::First(_) | Self::Nth(_) | Self::Burst(_)
+        )
     }
 
     /// Whether it looks at the time.
@@ -71,7 +74,12 @@ impl Select {
     }
 
     /// The probability of a ramp after `elapsed`.
-    pub(crate) fn ramp_at(from: Probability, to: Probability, over: Duration, elapsed: Duration) -> Probability {
+    pub(crate) fn ramp_at(
+        from: Probability,
+        to: Probability,
+        over: Duration,
+        elapsed: Duration,
+    ) -> Probability {
         if elapsed >= over {
             return to;
         }
@@ -161,11 +169,21 @@ mod tests {
         for (name, select, want) in [
             ("every third", every, "..X..X..X."),
             ("the first two", Select::First(2), "XX........"),
-            ("those listed, in any order", Select::nth([7, 1, 7]), ".X.....X.."),
+            (
+                "those listed, in any order",
+                Select::nth([7, 1, 7]),
+                ".X.....X..",
+            ),
             ("nobody", Select::First(0), ".........."),
         ] {
             let got: String = (0..10)
-                .map(|n| if select.by_count(n, Draw::from_bits) { 'X' } else { '.' })
+                .map(|n| {
+                    if select.by_count(n, Draw::from_bits) {
+                        'X'
+                    } else {
+                        '.'
+                    }
+                })
                 .collect();
             assert_eq!(got, want, "{name}");
         }
@@ -174,9 +192,20 @@ mod tests {
     #[test]
     fn a_ramp_is_linear_and_stays_at_its_end() {
         let p = |x| Probability::try_new(x).unwrap();
-        let at = |s| Select::ramp_at(p(0.1), p(0.5), Duration::from_secs(4), Duration::from_secs(s)).get();
+        let at = |s| {
+            Select::ramp_at(
+                p(0.1),
+                p(0.5),
+                Duration::from_secs(4),
+                Duration::from_secs(s),
+            )
+            .get()
+        };
         assert_eq!((at(0), at(4), at(400)), (0.1, 0.5, 0.5));
         assert!((at(2) - 0.3).abs() < 1e-12);
-        assert_eq!(Select::ramp_at(p(0.1), p(0.5), Duration::ZERO, Duration::ZERO), p(0.5));
+        assert_eq!(
+            Select::ramp_at(p(0.1), p(0.5), Duration::ZERO, Duration::ZERO),
+            p(0.5)
+        );
     }
 }

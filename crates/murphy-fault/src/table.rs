@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use murphy_core::{mix, Key};
+use murphy_core::{Key, mix};
 
 /// Slots looked at before the table counts as full.
 const PROBES: usize = 8;

@@ -50,10 +50,16 @@ impl Turnstile {
         if waiting.open || waiting.held.len() >= MOST_HELD {
             return None;
         }
-        let place = (self.passed.load(SeqCst) + u64::from(passes), waiting.tickets);
+        let place = (
+            self.passed.load(SeqCst) + u64::from(passes),
+            waiting.tickets,
+        );
         waiting.tickets += 1;
         waiting.held.insert(place, None);
-        Some(Ticket { turnstile: Arc::clone(self), place })
+        Some(Ticket {
+            turnstile: Arc::clone(self),
+            place,
+        })
     }
 
     /// Lets everybody go, now and from now on.
@@ -103,7 +109,9 @@ mod tests {
     use super::*;
 
     fn ready(ticket: &Ticket) -> bool {
-        ticket.poll(&mut Context::from_waker(Waker::noop())).is_ready()
+        ticket
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_ready()
     }
 
     #[test]

@@ -7,7 +7,6 @@ use std::time::Duration;
 /// What kind a [`Distribution`](crate::Distribution) is, and its parameters: for whoever writes
 /// one down. To make one, use its constructors.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum Shape {
     /// Always the same.
     Fixed(Duration),

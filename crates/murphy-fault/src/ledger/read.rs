@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Header, Record, Summary, Verdict, LEDGER_VERSION};
+use super::{Header, LEDGER_VERSION, Record, Summary, Verdict};
 use crate::plan::Plan;
 use crate::select::{Script, ScriptPoint, Select};
 
@@ -52,19 +52,25 @@ pub enum BadLedger {
         remedy: &'static str,
     },
     /// The ledger is of another version.
-    #[error("ledger: version {found}, but this program reads version {LEDGER_VERSION}: use the release that wrote it")]
+    #[error(
+        "ledger: version {found}, but this program reads version {LEDGER_VERSION}: use the release that wrote it"
+    )]
     Version {
         /// The one found.
         found: u64,
     },
     /// Records were lost to the bound of the run.
-    #[error("ledger: {lost} records found no room, so the run cannot be replayed: raise `limits.ledger` in the plan and run again")]
+    #[error(
+        "ledger: {lost} records found no room, so the run cannot be replayed: raise `limits.ledger` in the plan and run again"
+    )]
     Overflowed {
         /// How many.
         lost: u64,
     },
     /// A record names a fault that the header's plan does not have.
-    #[error("ledger: record {record} names fault `{fault}` at site `{site}`, which the plan in the header does not have")]
+    #[error(
+        "ledger: record {record} names fault `{fault}` at site `{site}`, which the plan in the header does not have"
+    )]
     Stray {
         /// Its index among the records.
         record: usize,
@@ -101,20 +107,40 @@ impl Transcript {
         let mut number = 0;
         let first = next_line(&mut from, &mut number)?.unwrap_or_default();
         let header = parse_header(&first)?;
-        let mut transcript = Self { header, records: Vec::new(), summaries: Vec::new(), overflowed: 0, whole: false };
+        let mut transcript = Self {
+            header,
+            records: Vec::new(),
+            summaries: Vec::new(),
+            overflowed: 0,
+            whole: false,
+        };
         while let Some(line) = next_line(&mut from, &mut number)? {
             if line.trim().is_empty() {
                 continue;
             }
             if transcript.whole {
-                return Err(bad(number, &line, "nothing may follow the last line", "one file holds one ledger"));
+                return Err(bad(
+                    number,
+                    &line,
+                    "nothing may follow the last line",
+                    "one file holds one ledger",
+                ));
             }
             match parse_line(number, &line)? {
                 Line::Record(record) => transcript.records.push(*record),
                 Line::Summary(summary) => transcript.summaries.push(summary),
                 Line::End(end) if end.records != transcript.records.len() => {
-                    let problem = format!("says {} records, but {} were read", end.records, transcript.records.len());
-                    return Err(bad(number, &line, &problem, "lines are missing: use the file as it was written"));
+                    let problem = format!(
+                        "says {} records, but {} were read",
+                        end.records,
+                        transcript.records.len()
+                    );
+                    return Err(bad(
+                        number,
+                        &line,
+                        &problem,
+                        "lines are missing: use the file as it was written",
+                    ));
                 }
                 Line::End(end) => {
                     transcript.overflowed = end.overflowed;
@@ -133,10 +159,20 @@ impl Transcript {
     pub fn write_json_lines(&self, to: impl Write) -> io::Result<()> {
         let mut to = io::BufWriter::new(to);
         write_line(&mut to, &self.header)?;
-        self.records.iter().try_for_each(|r| write_line(&mut to, r))?;
-        self.summaries.iter().try_for_each(|s| write_line(&mut to, s))?;
+        self.records
+            .iter()
+            .try_for_each(|r| write_line(&mut to, r))?;
+        self.summaries
+            .iter()
+            .try_for_each(|s| write_line(&mut to, s))?;
         if self.whole {
-            write_line(&mut to, &End { records: self.records.len(), overflowed: self.overflowed })?;
+            write_line(
+                &mut to,
+                &End {
+                    records: self.records.len(),
+                    overflowed: self.overflowed,
+                },
+            )?;
         }
         to.flush()
     }
@@ -150,19 +186,29 @@ impl Transcript {
     /// that the plan does not have.
     pub fn to_plan(&self) -> Result<Plan, BadLedger> {
         if self.overflowed > 0 {
-            return Err(BadLedger::Overflowed { lost: self.overflowed });
+            return Err(BadLedger::Overflowed {
+                lost: self.overflowed,
+            });
         }
         let mut points: Vec<Vec<ScriptPoint>> = vec![Vec::new(); self.header.plan.faults().len()];
         for (index, record) in self.records.iter().enumerate() {
             if !matches!(record.verdict, Verdict::Injected | Verdict::Masked) {
                 continue;
             }
-            let rule = self.header.plan.position(&record.site, &record.fault).ok_or_else(|| BadLedger::Stray {
-                record: index,
-                site: record.site.clone(),
-                fault: record.fault.clone(),
-            })?;
-            points[rule].push(ScriptPoint { key: record.key, occurrence: record.occurrence, magnitude: record.magnitude });
+            let rule = self
+                .header
+                .plan
+                .position(&record.site, &record.fault)
+                .ok_or_else(|| BadLedger::Stray {
+                    record: index,
+                    site: record.site.clone(),
+                    fault: record.fault.clone(),
+                })?;
+            points[rule].push(ScriptPoint {
+                key: record.key,
+                occurrence: record.occurrence,
+                magnitude: record.magnitude,
+            });
         }
         let mut points = points.into_iter();
         Ok(self.header.plan.scripted(self.header.seed, |_| {
@@ -184,7 +230,12 @@ fn next_line(from: &mut impl BufRead, number: &mut usize) -> Result<Option<Strin
         return Ok(None);
     }
     if bytes.len() as u64 == LONGEST_LINE {
-        return Err(bad(line, &String::from_utf8_lossy(&bytes[..80]), "the line is over 16 MiB", "no line of a ledger is"));
+        return Err(bad(
+            line,
+            &String::from_utf8_lossy(&bytes[..80]),
+            "the line is over 16 MiB",
+            "no line of a ledger is",
+        ));
     }
     String::from_utf8(bytes).map(Some).map_err(|e| {
         let text = String::from_utf8_lossy(e.as_bytes()).into_owned();
@@ -194,11 +245,13 @@ fn next_line(from: &mut impl BufRead, number: &mut usize) -> Result<Option<Strin
 
 fn parse_header(text: &str) -> Result<Header, BadLedger> {
     const REMEDY: &str = "the first line is the header that the ledger was written with";
-    let value: serde_json::Value = serde_json::from_str(text).map_err(|e| bad(1, text, &e.to_string(), REMEDY))?;
-    if let Some(found) = value.get("ledger").and_then(serde_json::Value::as_u64)
-        && found != u64::from(LEDGER_VERSION)
-    {
-        return Err(BadLedger::Version { found });
+    let value: serde_json::Value =
+        serde_json::from_str(text).map_err(|e| bad(1, text, &e.to_string(), REMEDY))?;
+    match value.get("ledger").and_then(serde_json::Value::as_u64) {
+        Some(found) if found != u64::from(LEDGER_VERSION) => {
+            return Err(BadLedger::Version { found });
+        }
+        _ => {}
     }
     serde_json::from_value(value).map_err(|e| bad(1, text, &e.to_string(), REMEDY))
 }
@@ -209,9 +262,13 @@ fn parse_line(number: usize, text: &str) -> Result<Line, BadLedger> {
     // An untagged enum would hide what is wrong with the line: look at what it means to be.
     let value: serde_json::Value = serde_json::from_str(text).map_err(told)?;
     if value.get("verdict").is_some() {
-        serde_json::from_value(value).map(Line::Record).map_err(told)
+        serde_json::from_value(value)
+            .map(Line::Record)
+            .map_err(told)
     } else if value.get("calls").is_some() {
-        serde_json::from_value(value).map(Line::Summary).map_err(told)
+        serde_json::from_value(value)
+            .map(Line::Summary)
+            .map_err(told)
     } else {
         serde_json::from_value(value).map(Line::End).map_err(told)
     }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use murphy_core::{hash_bytes, mix, Key, Seed};
+use murphy_core::{Key, Seed, hash_bytes, mix};
 use serde::{Deserialize, Serialize};
 
 use super::{Grade, LEDGER_VERSION};
+use crate::Leg;
 use crate::plan::Plan;
 use crate::text;
-use crate::Leg;
 
 /// One fault at one call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +35,12 @@ pub struct Record {
     #[serde(with = "text::nanos", rename = "at_ns")]
     pub at: Duration,
     /// How long (latency) or how much later (duplicate).
-    #[serde(with = "text::maybe_nanos", rename = "magnitude_ns", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        with = "text::maybe_nanos",
+        rename = "magnitude_ns",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
     pub magnitude: Option<Duration>,
     /// Whether it struck.
     pub verdict: Verdict,
@@ -150,7 +155,12 @@ pub struct Header {
 
 impl Header {
     pub(crate) fn new(seed: Seed, grade: Grade, plan: Plan) -> Self {
-        Self { ledger: LEDGER_VERSION, seed, grade, plan }
+        Self {
+            ledger: LEDGER_VERSION,
+            seed,
+            grade,
+            plan,
+        }
     }
 }
 
@@ -160,7 +170,13 @@ impl Header {
 pub fn digest<'a>(records: impl IntoIterator<Item = &'a Record>) -> u64 {
     records.into_iter().fold(0, |sum: u64, r| {
         let magnitude = r.magnitude.map_or(u64::MAX, |m| m.as_nanos() as u64);
-        let words = [hash_bytes(r.site.as_bytes()), hash_bytes(r.fault.as_bytes()), r.key.bits(), r.occurrence, magnitude];
+        let words = [
+            hash_bytes(r.site.as_bytes()),
+            hash_bytes(r.fault.as_bytes()),
+            r.key.bits(),
+            r.occurrence,
+            magnitude,
+        ];
         sum.wrapping_add(words.into_iter().fold(0, |h, w| mix(mix(h) ^ w)))
     })
 }

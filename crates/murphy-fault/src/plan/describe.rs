@@ -8,9 +8,9 @@ use humantime::format_duration;
 use murphy_core::Probability;
 
 use super::Plan;
+use crate::Fault;
 use crate::fault::Narrow;
 use crate::select::percent;
-use crate::Fault;
 
 pub(super) fn describe(plan: &Plan) -> String {
     let mut sites = BTreeMap::<&str, Vec<&Fault>>::new();
@@ -25,10 +25,19 @@ pub(super) fn describe(plan: &Plan) -> String {
         line(&mut out, format_args!("{site}"));
         let mut spared = 1.0;
         for fault in faults {
-            line(&mut out, format_args!("  {}: {}; {}", fault.name, fault.effect, reach(fault)));
+            line(
+                &mut out,
+                format_args!("  {}: {}; {}", fault.name, fault.effect, reach(fault)),
+            );
             spared *= 1.0 - effective(fault).unwrap_or(0.0);
         }
-        line(&mut out, format_args!("  any of them: {} % of calls in the long run", percent(1.0 - spared)));
+        line(
+            &mut out,
+            format_args!(
+                "  any of them: {} % of calls in the long run",
+                percent(1.0 - spared)
+            ),
+        );
     }
     if sites.is_empty() {
         line(&mut out, format_args!("nothing goes wrong"));
@@ -44,10 +53,22 @@ fn effective(fault: &Fault) -> Option<f64> {
 }
 
 fn reach(fault: &Fault) -> String {
-    let Narrow { only, except, window, calls, active, at_most } = &fault.narrow;
+    let Narrow {
+        only,
+        except,
+        window,
+        calls,
+        active,
+        at_most,
+    } = &fault.narrow;
     let mut s = fault.select.to_string();
     if let (Some(active), Some(rate)) = (active, effective(fault)) {
-        let _ = write!(s, " in {} % of runs (effective {} %)", percent(active.get()), percent(rate));
+        let _ = write!(
+            s,
+            " in {} % of runs (effective {} %)",
+            percent(active.get()),
+            percent(rate)
+        );
     }
     if !only.is_empty() {
         let _ = write!(s, ", only {}", only.join(" or "));
@@ -56,7 +77,12 @@ fn reach(fault: &Fault) -> String {
         let _ = write!(s, ", except {}", except.join(" and "));
     }
     if let Some((from, until)) = window {
-        let _ = write!(s, ", from {} to {}", format_duration(*from), until_text(*until));
+        let _ = write!(
+            s,
+            ", from {} to {}",
+            format_duration(*from),
+            until_text(*until)
+        );
     }
     if let Some(calls) = calls {
         let _ = write!(s, ", calls {} to {}", calls.start, calls.end);
@@ -71,23 +97,47 @@ fn reach(fault: &Fault) -> String {
 }
 
 fn until_text(until: Duration) -> String {
-    if until == Duration::MAX { "the end".into() } else { format_duration(until).to_string() }
+    if until == Duration::MAX {
+        "the end".into()
+    } else {
+        format_duration(until).to_string()
+    }
 }
 
 fn limits(out: &mut String, plan: &Plan) {
     let limits = &plan.limits;
     if limits.ratio < Probability::ALWAYS {
-        line(out, format_args!("at most {} % of a site's calls", percent(limits.ratio.get())));
+        line(
+            out,
+            format_args!(
+                "at most {} % of a site's calls",
+                percent(limits.ratio.get())
+            ),
+        );
     }
     if !limits.exclude.is_empty() {
         line(out, format_args!("never {}", limits.exclude.join(" nor ")));
     }
     if let Some(h) = plan.halt.errors {
-        line(out, format_args!("ends at {} % failed calls, after {}", percent(h.share.get()), h.after));
+        line(
+            out,
+            format_args!(
+                "ends at {} % failed calls, after {}",
+                percent(h.share.get()),
+                h.after
+            ),
+        );
     }
     if let Some((over, h)) = plan.halt.latency {
         let over = format_duration(over);
-        line(out, format_args!("ends at {} % of calls over {over}, after {}", percent(h.share.get()), h.after));
+        line(
+            out,
+            format_args!(
+                "ends at {} % of calls over {over}, after {}",
+                percent(h.share.get()),
+                h.after
+            ),
+        );
     }
 }
 

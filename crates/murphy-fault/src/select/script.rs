@@ -26,13 +26,21 @@ impl ScriptPoint {
     /// The `occurrence`-th passage of a key.
     #[must_use]
     pub fn keyed(key: impl Into<Key>, occurrence: u64) -> Self {
-        Self { key: key.into(), occurrence, magnitude: None }
+        Self {
+            key: key.into(),
+            occurrence,
+            magnitude: None,
+        }
     }
 
     /// The call with this ordinal, at a site without keys.
     #[must_use]
     pub const fn call(ordinal: u64) -> Self {
-        Self { key: Key::new(0), occurrence: ordinal, magnitude: None }
+        Self {
+            key: Key::new(0),
+            occurrence: ordinal,
+            magnitude: None,
+        }
     }
 
     /// The same point with a magnitude of its own.
@@ -47,8 +55,13 @@ impl Script {
     /// A script of these points. Sorted; of two with one key and occurrence the last is kept.
     #[must_use]
     pub fn new(points: impl IntoIterator<Item = ScriptPoint>) -> Self {
-        let sorted: BTreeMap<_, _> = points.into_iter().map(|p| ((p.key, p.occurrence), p)).collect();
-        Self { points: sorted.into_values().collect() }
+        let sorted: BTreeMap<_, _> = points
+            .into_iter()
+            .map(|p| ((p.key, p.occurrence), p))
+            .collect();
+        Self {
+            points: sorted.into_values().collect(),
+        }
     }
 
     /// The points, sorted by key and occurrence.

@@ -1,0 +1,151 @@
+//! Each ability as a trait, for the closure that gives it and for its absence.
+
+use murphy_core::{Draw, Key, Scope};
+
+use super::{Can, Cannot};
+use crate::marker::Marker;
+
+/// Whether an ability is there: 1 or 0.
+pub trait Given {
+    #[doc(hidden)]
+    const ABLE: u32;
+}
+
+impl Given for Cannot {
+    const ABLE: u32 = 0;
+}
+
+impl<F> Given for Can<F> {
+    const ABLE: u32 = 1;
+}
+
+impl Given for ByClone {
+    const ABLE: u32 = 1;
+}
+
+/// Tells the key of a request.
+pub trait Keying<Req> {
+    #[doc(hidden)]
+    fn key(&self, request: &Req) -> Option<Key>;
+}
+
+/// Without a closure, the key is that of the caller's [`Scope`], if there is one.
+impl<Req> Keying<Req> for Cannot {
+    #[inline]
+    fn key(&self, _: &Req) -> Option<Key> {
+        Scope::current().key()
+    }
+}
+
+impl<Req, K: Into<Key>, F: Fn(&Req) -> K> Keying<Req> for Can<F> {
+    #[inline]
+    fn key(&self, request: &Req) -> Option<Key> {
+        Some((self.0)(request).into())
+    }
+}
+
+/// The caller's key, for calls that are made one at a time.
+impl<Req> Keying<Req> for Key {
+    fn key(&self, _: &Req) -> Option<Key> {
+        Some(*self)
+    }
+}
+
+/// Tells whether a request is what a word of a plan says.
+pub trait Matching<Req>: Given {
+    #[doc(hidden)]
+    fn is(&self, request: &Req, word: &str) -> bool;
+}
+
+impl<Req> Matching<Req> for Cannot {
+    fn is(&self, _: &Req, _: &str) -> bool {
+        false
+    }
+}
+
+impl<Req, F: Fn(&Req, &str) -> bool> Matching<Req> for Can<F> {
+    fn is(&self, request: &Req, word: &str) -> bool {
+        (self.0)(request, word)
+    }
+}
+
+/// Copies a request.
+pub trait Copying<Req>: Given {
+    #[doc(hidden)]
+    fn copy(&self, request: &Req) -> Option<Req>;
+}
+
+impl<Req> Copying<Req> for Cannot {
+    fn copy(&self, _: &Req) -> Option<Req> {
+        None
+    }
+}
+
+impl<Req, F: Fn(&Req) -> Option<Req>> Copying<Req> for Can<F> {
+    fn copy(&self, request: &Req) -> Option<Req> {
+        (self.0)(request)
+    }
+}
+
+/// Copies by `Clone`.
+#[derive(Clone, Copy, Debug)]
+pub struct ByClone;
+
+impl<Req: Clone> Copying<Req> for ByClone {
+    fn copy(&self, request: &Req) -> Option<Req> {
+        Some(request.clone())
+    }
+}
+
+/// Makes the refusal of a marked call.
+pub trait Refusing<Res, Err>: Given {
+    #[doc(hidden)]
+    fn refuse(&self, marker: &Marker) -> Option<Result<Res, Err>>;
+}
+
+impl<Res, Err> Refusing<Res, Err> for Cannot {
+    fn refuse(&self, _: &Marker) -> Option<Result<Res, Err>> {
+        None
+    }
+}
+
+impl<Res, Err, F: Fn(&Marker) -> Result<Res, Err>> Refusing<Res, Err> for Can<F> {
+    fn refuse(&self, marker: &Marker) -> Option<Result<Res, Err>> {
+        Some((self.0)(marker))
+    }
+}
+
+/// Changes a message.
+pub trait Altering<M>: Given {
+    #[doc(hidden)]
+    fn alter(&self, message: &mut M, draw: Draw);
+}
+
+impl<M> Altering<M> for Cannot {
+    fn alter(&self, _: &mut M, _: Draw) {}
+}
+
+impl<M, F: Fn(&mut M, Draw)> Altering<M> for Can<F> {
+    fn alter(&self, message: &mut M, draw: Draw) {
+        (self.0)(message, draw);
+    }
+}
+
+/// Tells whether a reply is a failure, for halt conditions.
+pub trait Failing<Res, Err> {
+    #[doc(hidden)]
+    fn failed(&self, reply: &Result<Res, Err>) -> bool;
+}
+
+/// Without a closure, every `Err` is a failure.
+impl<Res, Err> Failing<Res, Err> for Cannot {
+    fn failed(&self, reply: &Result<Res, Err>) -> bool {
+        reply.is_err()
+    }
+}
+
+impl<Res, Err, F: Fn(&Result<Res, Err>) -> bool> Failing<Res, Err> for Can<F> {
+    fn failed(&self, reply: &Result<Res, Err>) -> bool {
+        (self.0)(reply)
+    }
+}

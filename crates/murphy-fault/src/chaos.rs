@@ -1,0 +1,239 @@
+//! [`Chaos`]: the root handle. Sites, plan, arming.
+
+mod arm;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use murphy_core::{BadSeed, Seed};
+use tokio::task::AbortHandle;
+
+use crate::ledger::Ledger;
+use crate::plan::Plan;
+use crate::run::Reason;
+use crate::site::{Site, SiteCore};
+
+pub use arm::{ArmError, Armed};
+
+/// The most sites that one `Chaos` knows; further ones cannot be armed.
+const MOST_SITES: usize = 65_536;
+
+/// Sites, and the switch that makes things go wrong at them.
+///
+/// It starts disarmed. [`arm`](Self::arm) begins a run: it takes a [`Plan`] and a time limit, and
+/// all counting starts at zero. Several of them live in one process without knowing of each other.
+/// A handle: clones share everything.
+///
+/// # Examples
+///
+/// ```
+/// use murphy_core::{Probability, Seed};
+/// use murphy_fault::{Chaos, Fault, Plan, TimeLimit};
+///
+/// let chaos = Chaos::new(Seed::new(42));
+/// let link = chaos.site("api->payments");
+/// let _layer = link.layer(); // goes into the stack, and does nothing yet
+///
+/// let plan = Plan::new().with("api->payments", Fault::lost_reply(Probability::ALWAYS));
+/// let armed = chaos.arm(&plan, TimeLimit::None)?;
+/// assert!(chaos.is_armed());
+/// drop(armed); // heals
+/// assert!(!chaos.is_armed());
+/// # Ok::<(), murphy_fault::ArmError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Chaos {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    seed: Seed,
+    off: bool,
+    explain: AtomicBool,
+    sites: Mutex<BTreeMap<Arc<str>, Arc<SiteCore>>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    runs: u64,
+    current: Option<Current>,
+    last: Option<Ledger>,
+    ended: Option<Reason>,
+}
+
+#[derive(Debug)]
+struct Current {
+    version: u64,
+    ledger: Ledger,
+    sites: Vec<Arc<SiteCore>>,
+    timer: Option<AbortHandle>,
+}
+
+/// How long a run lasts at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeLimit {
+    /// So long, by one timer of tokio's that arming starts. The one to use outside of tests.
+    After(Duration),
+    /// Until it is disarmed by hand.
+    None,
+}
+
+impl From<Duration> for TimeLimit {
+    fn from(limit: Duration) -> Self {
+        Self::After(limit)
+    }
+}
+
+impl Chaos {
+    /// A disarmed chaos with a seed.
+    #[must_use]
+    pub fn new(seed: Seed) -> Self {
+        Self::with(seed, false)
+    }
+
+    /// A chaos that can never be armed: what a production build passes around.
+    #[must_use]
+    pub fn off() -> Self {
+        Self::with(Seed::new(0), true)
+    }
+
+    /// A disarmed chaos with the seed in `MURPHY_SEED`, or a fresh one.
+    ///
+    /// # Errors
+    ///
+    /// [`BadSeed`] if the variable holds no seed.
+    pub fn from_env() -> Result<Self, BadSeed> {
+        Ok(Self::new(Seed::resolve(None)?))
+    }
+
+    fn with(seed: Seed, off: bool) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                seed,
+                off,
+                explain: AtomicBool::new(false),
+                sites: Mutex::default(),
+                state: Mutex::default(),
+            }),
+        }
+    }
+
+    /// The seed that draws are made from, unless a plan brings its own.
+    #[must_use]
+    pub fn seed(&self) -> Seed {
+        self.inner.seed
+    }
+
+    /// The site with this name: the same one for the same name.
+    ///
+    /// A name like `"api->payments"` names the link from api to payments. Past 65,536 sites, a
+    /// new one is not known to the chaos and cannot be armed.
+    #[must_use]
+    pub fn site(&self, name: &str) -> Site {
+        let mut sites = lock(&self.inner.sites);
+        if let Some(core) = sites.get(name) {
+            return Site::of(Arc::clone(core));
+        }
+        let core = Arc::new(SiteCore::new(name.into()));
+        if sites.len() < MOST_SITES {
+            sites.insert(name.into(), Arc::clone(&core));
+        } else {
+            tracing::warn!(target: "murphy::fault", site = name, "chaos.too_many_sites");
+        }
+        Site::of(core)
+    }
+
+    /// The names of all sites so far, sorted.
+    #[must_use]
+    pub fn sites(&self) -> Vec<Arc<str>> {
+        lock(&self.inner.sites).keys().cloned().collect()
+    }
+
+    /// Begins a run. The guard ends it when it is dropped.
+    ///
+    /// Where a site's layer has been built already, what the plan asks of it is checked here;
+    /// where it is built later, a fault that it cannot carry out is inert and counted as unable.
+    ///
+    /// # Errors
+    ///
+    /// [`ArmError`]: the chaos is off or armed already, the plan is wrong or names an unknown
+    /// site, a site lacks an ability, or there is no runtime for the time limit's timer. Nothing
+    /// is changed then.
+    pub fn arm(&self, plan: &Plan, limit: impl Into<TimeLimit>) -> Result<Armed, ArmError> {
+        arm::arm(&self.inner, plan, limit.into())
+    }
+
+    /// Begins a run with the plan that `MURPHY_PLAN` names; `None` if the variable is not set.
+    ///
+    /// # Errors
+    ///
+    /// As [`arm`](Self::arm), and if the plan cannot be read.
+    pub fn arm_from_env(&self, limit: impl Into<TimeLimit>) -> Result<Option<Armed>, ArmError> {
+        match Plan::from_env()? {
+            Some(plan) => self.arm(&plan, limit).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Ends the run, if there is one: no new fates, and what is held is let go. Calls in flight
+    /// keep their fate.
+    pub fn disarm(&self) {
+        self.inner.disarm(None, Reason::Told);
+    }
+
+    /// Whether a run is on.
+    #[must_use]
+    pub fn is_armed(&self) -> bool {
+        lock(&self.inner.state).current.is_some()
+    }
+
+    /// Why the last run ended; `None` before, and while one is on.
+    #[must_use]
+    pub fn ended(&self) -> Option<Reason> {
+        lock(&self.inner.state).ended
+    }
+
+    /// The ledger of the run, or of the last one. `None` before the first.
+    #[must_use]
+    pub fn ledger(&self) -> Option<Ledger> {
+        lock(&self.inner.state).last.clone()
+    }
+
+    /// Whether runs from now on write down why faults did *not* strike. Costs a record a rule and
+    /// call.
+    pub fn explain(&self, on: bool) {
+        self.inner.explain.store(on, Relaxed);
+    }
+}
+
+impl Inner {
+    /// Ends the run; if `only` is given, only that one.
+    pub(crate) fn disarm(&self, only: Option<u64>, reason: Reason) {
+        let ended = {
+            let mut state = lock(&self.state);
+            let this = |c: &mut Current| only.is_none_or(|version| c.version == version);
+            let ended = state.current.take_if(this);
+            if let Some(current) = &ended {
+                // Under the lock, so that no other run can be published in between.
+                current.sites.iter().for_each(|site| site.withdraw());
+                state.ended = Some(reason);
+            }
+            ended
+        };
+        if let Some(Current { ledger, timer, .. }) = ended {
+            ledger.sites.iter().for_each(|site| site.release());
+            if let Some(timer) = timer {
+                timer.abort();
+            }
+            tracing::info!(target: "murphy::fault", seed = %ledger.seed(), %reason, "chaos.disarmed");
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,222 @@
+//! Arming: a plan is checked against the sites, and becomes a run.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use murphy_core::clock;
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::{Current, Inner, TimeLimit, lock};
+use crate::abilities::ability;
+use crate::ledger::{Book, Ledger};
+use crate::plan::{BadPlan, Plan, nearest};
+use crate::run::{Halting, Reason, Run, SiteRun};
+use crate::site::SiteCore;
+
+/// Why a run could not begin. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ArmError {
+    /// It was made by [`Chaos::off`](crate::Chaos::off).
+    #[error("this chaos is off: it was made so that it can never be armed")]
+    Off,
+    /// A run is on.
+    #[error("armed already: disarm it, or drop the guard of the run that is on")]
+    Armed,
+    /// The plan is wrong.
+    #[error(transparent)]
+    Plan(#[from] BadPlan),
+    /// The plan names a site that nobody asked the chaos for.
+    #[error("plan: `fault[{index}].site` is `{site}`: no site has this name; {remedy}")]
+    UnknownSite {
+        /// The fault's index in the plan.
+        index: usize,
+        /// The name.
+        site: String,
+        /// The nearest known one, and all of them.
+        remedy: String,
+    },
+    /// A site's layer cannot do what the plan asks of it.
+    #[error(
+        "plan: fault `{fault}` asks site `{site}` for what its layer cannot do: build it with `{remedy}`"
+    )]
+    Unable {
+        /// The site.
+        site: String,
+        /// The fault's name, or `limits.exclude`.
+        fault: String,
+        /// The setter that gives the ability.
+        remedy: &'static str,
+    },
+    /// A time limit needs a timer, and a timer a runtime.
+    #[error(
+        "no tokio runtime here for the time limit's timer: arm inside one, or use `TimeLimit::None`"
+    )]
+    NoRuntime,
+}
+
+/// A run that is on. Dropping the guard ends it.
+#[derive(Debug)]
+#[must_use = "dropping the guard disarms at once"]
+pub struct Armed {
+    chaos: Arc<Inner>,
+    version: u64,
+    ledger: Ledger,
+    kept: bool,
+}
+
+impl Armed {
+    /// The run's ledger, which outlives the run.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Ends the run and hands its ledger over.
+    pub fn disarm(self) -> Ledger {
+        self.ledger.clone()
+    }
+
+    /// Lets the run go on without the guard, to its time limit or until
+    /// [`Chaos::disarm`](crate::Chaos::disarm).
+    pub fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Armed {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.chaos.disarm(Some(self.version), Reason::Told);
+        }
+    }
+}
+
+pub(super) fn arm(chaos: &Arc<Inner>, plan: &Plan, limit: TimeLimit) -> Result<Armed, ArmError> {
+    if chaos.off {
+        return Err(ArmError::Off);
+    }
+    plan.check()?;
+    let runtime = Handle::try_current().ok();
+    if matches!((&limit, &runtime), (TimeLimit::After(_), None)) {
+        return Err(ArmError::NoRuntime);
+    }
+    let sites = sites_of(chaos, plan)?;
+
+    let mut state = lock(&chaos.state);
+    if state.current.is_some() {
+        return Err(ArmError::Armed);
+    }
+    state.runs += 1;
+    let version = state.runs;
+    let run = Arc::new(Run {
+        seed: plan.seed.unwrap_or(chaos.seed),
+        plan: plan.clone(),
+        paused: clock::is_paused(),
+        explain: chaos.explain.load(Relaxed),
+        started: Instant::now(),
+        book: Book::new(plan.limits.ledger),
+        in_flight: AtomicU32::new(0),
+        halting: Halting::new(Arc::downgrade(chaos), version),
+    });
+    let runs: Arc<[Arc<SiteRun>]> = sites
+        .iter()
+        .enumerate()
+        .map(|(index, site)| {
+            Arc::new(SiteRun::new(
+                version,
+                index as u32,
+                Arc::clone(site.name()),
+                Arc::clone(&run),
+            ))
+        })
+        .collect();
+    let ledger = Ledger { run, sites: runs };
+    let timer = match (limit, runtime) {
+        (TimeLimit::After(after), Some(runtime)) => {
+            Some(end_after(chaos, version, after, &runtime))
+        }
+        _ => None,
+    };
+    for (site, run) in sites.iter().zip(ledger.sites.iter()) {
+        site.publish(Arc::clone(run), ledger.clone());
+    }
+    tracing::info!(target: "murphy::fault", seed = %ledger.seed(), sites = sites.len(), "chaos.armed");
+    state.current = Some(Current {
+        version,
+        ledger: ledger.clone(),
+        sites,
+        timer,
+    });
+    state.last = Some(ledger.clone());
+    state.ended = None;
+    drop(state);
+    Ok(Armed {
+        chaos: Arc::clone(chaos),
+        version,
+        ledger,
+        kept: false,
+    })
+}
+
+fn end_after(
+    chaos: &Arc<Inner>,
+    version: u64,
+    after: std::time::Duration,
+    runtime: &Handle,
+) -> AbortHandle {
+    let chaos = Arc::downgrade(chaos);
+    let timer = runtime.spawn(async move {
+        tokio::time::sleep(after).await;
+        if let Some(chaos) = chaos.upgrade() {
+            chaos.disarm(Some(version), Reason::TimeLimit);
+        }
+    });
+    timer.abort_handle()
+}
+
+/// The sites that the plan names, each once, able to do what is asked of them.
+fn sites_of(chaos: &Inner, plan: &Plan) -> Result<Vec<Arc<SiteCore>>, ArmError> {
+    let known = lock(&chaos.sites);
+    let mut named: Vec<Arc<SiteCore>> = Vec::new();
+    for (index, (name, fault)) in plan.faults().iter().enumerate() {
+        let Some(site) = known.get(name) else {
+            let names = || known.keys().map(|k| &**k);
+            let guess =
+                nearest(name, names()).map_or(String::new(), |g| format!("did you mean `{g}`? "));
+            let some: Vec<&str> = names().take(20).collect();
+            let remedy = format!(
+                "{guess}known are [{}]; ask `Chaos::site` for it before arming",
+                some.join(", ")
+            );
+            return Err(ArmError::UnknownSite {
+                index,
+                site: name.to_string(),
+                remedy,
+            });
+        };
+        able(site, ability::needed_by(fault), fault.name())?;
+        if !named.iter().any(|s| Arc::ptr_eq(s, site)) {
+            if !plan.limits.exclude.is_empty() {
+                able(site, ability::MATCH, "limits.exclude")?;
+            }
+            named.push(Arc::clone(site));
+        }
+    }
+    Ok(named)
+}
+
+fn able(site: &SiteCore, needs: u32, fault: &str) -> Result<(), ArmError> {
+    // A site without a layer may still get one that can.
+    let missing = site.offered().map_or(0, |offered| needs & !offered);
+    match ability::setter(missing) {
+        Some(remedy) => Err(ArmError::Unable {
+            site: site.name().to_string(),
+            fault: fault.to_owned(),
+            remedy,
+        }),
+        None => Ok(()),
+    }
+}

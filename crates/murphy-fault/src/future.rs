@@ -1,0 +1,110 @@
+//! [`ResponseFuture`]: passes the service's future through, or carries a fate out.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project::pin_project;
+use tower_service::Service;
+
+use crate::abilities::Able;
+use crate::work::Work;
+
+/// The future of a [`FaultService`](crate::FaultService).
+///
+/// # Cancel safety
+///
+/// Dropping it cancels the call, as without us, unless its fate says that the work is done
+/// whoever waits: then the work goes to the executor ([`Carry`](crate::Carry)) and runs on.
+#[pin_project]
+pub struct ResponseFuture<S: Service<Req>, Req, A> {
+    #[pin]
+    state: State<S, Req, A>,
+}
+
+// The inner future lies in place; a fate is one pointer whose drop is out of line. Anything fatter
+// costs every call that passes.
+#[pin_project(project = Project)]
+enum State<S: Service<Req>, Req, A> {
+    Passing(#[pin] S::Future),
+    Fated(Fated<S, Req, A>),
+}
+
+/// A call with a fate, until it is over.
+struct Fated<S: Service<Req>, Req, A>(Option<Pin<Box<Work<S, Req, A>>>>);
+
+impl<S: Service<Req>, Req, A> ResponseFuture<S, Req, A> {
+    #[inline]
+    pub(crate) fn passing(inner: S::Future) -> Self {
+        Self {
+            state: State::Passing(inner),
+        }
+    }
+
+    pub(crate) fn fated(work: Pin<Box<Work<S, Req, A>>>) -> Self {
+        Self {
+            state: State::Fated(Fated(Some(work))),
+        }
+    }
+}
+
+impl<S, Req, A> Future for ResponseFuture<S, Req, A>
+where
+    S: Service<Req>,
+    A: Able<Req, S::Response, S::Error>,
+{
+    type Output = Result<S::Response, S::Error>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().state.project() {
+            Project::Passing(inner) => inner.poll(cx),
+            Project::Fated(fated) => fated.poll(cx),
+        }
+    }
+}
+
+impl<S: Service<Req>, Req, A> Fated<S, Req, A> {
+    #[cold]
+    #[inline(never)]
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<S::Response, S::Error>>
+    where
+        A: Able<Req, S::Response, S::Error>,
+    {
+        let Some(work) = &mut self.0 else {
+            // ## Over => Over. Polled after it was ready, which a caller must not do: as quiet as
+            // an `async` block would be loud.
+            return Poll::Pending;
+        };
+        let reply = work.as_mut().poll_for_caller(cx);
+        if reply.is_ready() {
+            self.leave();
+        }
+        reply
+    }
+
+    /// The caller has its reply or has given up: what is left runs on without it.
+    #[cold]
+    #[inline(never)]
+    fn leave(&mut self) {
+        if let Some(work) = self.0.take() {
+            Work::leave(work);
+        }
+    }
+}
+
+impl<S: Service<Req>, Req, A> Drop for Fated<S, Req, A> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            self.leave();
+        }
+    }
+}
+
+impl<S: Service<Req>, Req, A> fmt::Debug for ResponseFuture<S, Req, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

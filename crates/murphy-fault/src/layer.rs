@@ -1,0 +1,231 @@
+//! [`FaultLayer`]: puts a site into a stack.
+
+use std::sync::Arc;
+
+use murphy_core::{Draw, Key, Seed};
+use tower_layer::Layer;
+
+use crate::Fault;
+use crate::abilities::{Abilities, ByClone, Can, Offers};
+use crate::carry::{Inline, OnLocal};
+use crate::chaos::{Chaos, TimeLimit};
+use crate::ledger::Ledger;
+use crate::marker::Marker;
+use crate::plan::Plan;
+use crate::service::FaultService;
+use crate::site::{Seat, Site};
+
+/// Lets the calls of a stack pass a [`Site`].
+///
+/// From [`Site::layer`], or, with one fault of its own, from [`FaultLayer::new`]. It changes no
+/// type of the stack: response and error are the service's. By itself it can delay, lose and
+/// reorder; each setter teaches it one thing more, so that a plan can ask for it.
+///
+/// The service must be `Clone`: a call that is delayed on the wire gives the instance that was
+/// readied for it back at once, and readies another one when it arrives.
+///
+/// # Examples
+///
+/// ```
+/// use murphy_core::Seed;
+/// use murphy_fault::{Chaos, Marker};
+/// use tower::{service_fn, BoxError, ServiceBuilder};
+///
+/// let chaos = Chaos::new(Seed::new(42));
+/// let layer = chaos
+///     .site("api->payments")
+///     .layer()
+///     .keyed_by(|order: &u64| *order)
+///     .duplicating()
+///     .refusing(|marker: &Marker| Err::<u64, BoxError>(marker.clone().into()));
+/// let stack = ServiceBuilder::new()
+///     .layer(layer)
+///     .service(service_fn(|order: u64| async move { Ok::<u64, BoxError>(order) }));
+/// # let _ = tower::ServiceExt::oneshot(stack, 1);
+/// ```
+#[derive(Clone, Debug)]
+pub struct FaultLayer<A = Abilities> {
+    site: Site,
+    abilities: A,
+}
+
+impl FaultLayer {
+    /// A layer with one fault, at a private site that is armed at once and for ever, under the
+    /// seed in `MURPHY_SEED` or a fresh one ([`seeded`](Self::seeded) takes one).
+    ///
+    /// A `MURPHY_SEED` that is no seed is reported on standard error, and a fresh one is used.
+    #[must_use]
+    pub fn new(site: &str, fault: Fault) -> Self {
+        let seed = Seed::resolve(None).unwrap_or_else(|e| {
+            let fresh = Seed::fresh();
+            eprintln!("murphy: {e}; using the fresh seed {fresh}");
+            fresh
+        });
+        Self::seeded(seed, site, fault)
+    }
+
+    /// As [`new`](Self::new), under this seed.
+    #[must_use]
+    pub fn seeded(seed: Seed, site: &str, fault: Fault) -> Self {
+        let chaos = Chaos::new(seed);
+        let handle = chaos.site(site);
+        // It cannot be refused: one fault at a site that is there, and nothing built yet.
+        match chaos.arm(&Plan::new().with(site, fault), TimeLimit::None) {
+            Ok(armed) => armed.keep(),
+            Err(e) => unreachable!("a private plan is right: {e}"),
+        }
+        handle.layer()
+    }
+
+    pub(crate) fn at(site: Site) -> Self {
+        Self {
+            site,
+            abilities: Abilities::default(),
+        }
+    }
+}
+
+impl<A> FaultLayer<A> {
+    /// The site.
+    #[must_use]
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// The ledger of the run that is on at the site, or of the last one.
+    #[must_use]
+    pub fn ledger(&self) -> Option<Ledger> {
+        self.site.ledger()
+    }
+}
+
+/// The same abilities but one, and so another type.
+macro_rules! swap {
+    ($layer:ident, $field:ident: $value:expr; $($kept:ident)*) => {
+        FaultLayer {
+            site: $layer.site,
+            abilities: Abilities { $field: $value, $($kept: $layer.abilities.$kept),* },
+        }
+    };
+}
+
+impl<K, M, C, R, Q, P, J, X> FaultLayer<Abilities<K, M, C, R, Q, P, J, X>> {
+    /// Tells the key of a request: an order number, a trace id. Calls with one key share their
+    /// fate under any schedule; without this, the key is that of the caller's
+    /// [`Scope`](murphy_core::Scope), else the call is positional.
+    #[must_use]
+    pub fn keyed_by<Req, T, F>(self, key: F) -> FaultLayer<Abilities<Can<F>, M, C, R, Q, P, J, X>>
+    where
+        F: Fn(&Req) -> T,
+        T: Into<Key>,
+    {
+        swap!(self, key: Can::new(key); words copy refuse requests replies failure carry)
+    }
+
+    /// Teaches the site the words that plans narrow faults by: is this request a `"charge"`?
+    #[must_use]
+    #[doc(alias = "predicate")]
+    pub fn matching<Req, F>(self, is: F) -> FaultLayer<Abilities<K, Can<F>, C, R, Q, P, J, X>>
+    where
+        F: Fn(&Req, &str) -> bool,
+    {
+        swap!(self, words: Can::new(is); key copy refuse requests replies failure carry)
+    }
+
+    /// Lets requests be duplicated, by `Clone`.
+    #[must_use]
+    pub fn duplicating(self) -> FaultLayer<Abilities<K, M, ByClone, R, Q, P, J, X>> {
+        swap!(self, copy: ByClone; key words refuse requests replies failure carry)
+    }
+
+    /// Lets requests be duplicated, by a function. Where it makes no copy, none arrives.
+    #[must_use]
+    pub fn duplicating_with<Req, F>(
+        self,
+        copy: F,
+    ) -> FaultLayer<Abilities<K, M, Can<F>, R, Q, P, J, X>>
+    where
+        F: Fn(&Req) -> Option<Req>,
+    {
+        swap!(self, copy: Can::new(copy); key words refuse requests replies failure carry)
+    }
+
+    /// Lets calls be refused: makes the error or the response that a refused caller gets. Keep
+    /// the marker in it where you can ([`refuse`](crate::refuse) has ready-made ones).
+    ///
+    /// Where neither response nor error can be made (`hyper::Error` cannot), put a `map_err`
+    /// or `map_response` beneath the layer that turns it into something that can.
+    #[must_use]
+    pub fn refusing<Out, F>(self, refuse: F) -> FaultLayer<Abilities<K, M, C, Can<F>, Q, P, J, X>>
+    where
+        F: Fn(&Marker) -> Out,
+    {
+        swap!(self, refuse: Can::new(refuse); key words copy requests replies failure carry)
+    }
+
+    /// Lets requests be corrupted: changes the message as the draw tells it to.
+    #[must_use]
+    #[doc(alias = "corrupt")]
+    pub fn altering_requests<Req, F>(
+        self,
+        alter: F,
+    ) -> FaultLayer<Abilities<K, M, C, R, Can<F>, P, J, X>>
+    where
+        F: Fn(&mut Req, Draw),
+    {
+        swap!(self, requests: Can::new(alter); key words copy refuse replies failure carry)
+    }
+
+    /// Lets replies lie: changes the message as the draw tells it to.
+    #[must_use]
+    #[doc(alias = "lie")]
+    pub fn altering_replies<Res, Err, F>(
+        self,
+        alter: F,
+    ) -> FaultLayer<Abilities<K, M, C, R, Q, Can<F>, J, X>>
+    where
+        F: Fn(&mut Result<Res, Err>, Draw),
+    {
+        swap!(self, replies: Can::new(alter); key words copy refuse requests failure carry)
+    }
+
+    /// Tells which replies are failures, for halt conditions. Without it, every `Err` is one, and
+    /// no response.
+    #[must_use]
+    pub fn failing_on<Res, Err, F>(
+        self,
+        failed: F,
+    ) -> FaultLayer<Abilities<K, M, C, R, Q, P, Can<F>, X>>
+    where
+        F: Fn(&Result<Res, Err>) -> bool,
+    {
+        swap!(self, failure: Can::new(failed); key words copy refuse requests replies carry)
+    }
+
+    /// For services that are not `Send`: what outlives its caller goes to the current `LocalSet`.
+    /// A caller that is dropped outside of one takes its work with it.
+    #[must_use]
+    pub fn local(self) -> FaultLayer<Abilities<K, M, C, R, Q, P, J, OnLocal>> {
+        swap!(self, carry: OnLocal; key words copy refuse requests replies failure)
+    }
+
+    /// For services and requests that borrow: nothing outlives its caller. So a lost reply is
+    /// worked on only as long as the caller waits, and copies end with it.
+    #[must_use]
+    pub fn inline(self) -> FaultLayer<Abilities<K, M, C, R, Q, P, J, Inline>> {
+        swap!(self, carry: Inline; key words copy refuse requests replies failure)
+    }
+}
+
+impl<S, A: Clone + Offers> Layer<S> for FaultLayer<A> {
+    type Service = FaultService<S, A>;
+
+    fn layer(&self, inner: S) -> FaultService<S, A> {
+        self.site.core.offer(A::OFFERED);
+        FaultService::new(
+            inner,
+            Seat::new(Arc::clone(&self.site.core)),
+            Arc::new(self.abilities.clone()),
+        )
+    }
+}

@@ -1,0 +1,484 @@
+//! One fault, as it is written.
+
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::time::Duration;
+
+use murphy_core::{Key, Probability};
+use serde::{Deserialize, Serialize};
+
+use super::duration::{Span, Spread};
+use super::{BadPlan, Number, wrong};
+use crate::fault::{Effect, Keep, Narrow, Place};
+use crate::select::{Burst, Script, ScriptPoint, Select};
+use crate::text;
+use crate::{Fault, Leg};
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Kind {
+    Latency,
+    Loss,
+    Refuse,
+    Duplicate,
+    Reorder,
+    Alter,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum RawPlace {
+    Wire,
+    Server,
+    Reply,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum RawKeep {
+    First,
+    Last,
+}
+
+/// All the fields that any fault has. Which go together is checked when it is read.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawFault {
+    site: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<Kind>,
+    // What it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leg: Option<Leg>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<RawPlace>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delay: Option<Spread>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<Spread>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep: Option<RawKeep>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    passes: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bound: Option<Span>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    give_up: Option<Span>,
+    // Whom it strikes: exactly one of these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probability: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    every: Option<NonZeroU64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nth: Option<Vec<u64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    burst: Option<RawBurst>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ramp: Option<RawRamp>,
+    // What narrows it down.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    only: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    except: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<RawWindow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calls: Option<[u64; 2]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    active: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_most: Option<u64>,
+    // Last, because TOML puts tables after values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    script: Option<Vec<RawPoint>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawBurst {
+    loss: Number,
+    mean_length: f64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRamp {
+    from: Number,
+    to: Number,
+    over: Span,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawWindow {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<Span>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<Span>,
+}
+
+/// `{ call = 17 }`, or `{ key = "0x2a", occurrence = 1 }`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPoint {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    call: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<RawKey>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    occurrence: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lasting: Option<Span>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+struct RawKey(#[serde(with = "text::key")] Key);
+
+impl RawFault {
+    pub(super) fn read(mut self, path: &str) -> Result<(Arc<str>, Fault), BadPlan> {
+        if self.site.is_empty() {
+            return Err(wrong(
+                format!("{path}.site"),
+                "missing",
+                "name the site, as `site = \"api->payments\"`",
+            ));
+        }
+        let effect = self.effect(path)?;
+        let select = self.select(path)?;
+        let mut fault = Fault::new(effect, select);
+        fault.give_up = self.take_span(path, "give_up", |s| &mut s.give_up)?;
+        if let Some(name) = self.name.take() {
+            fault.name = name.into();
+        }
+        self.nothing_left(path, &fault)?;
+        fault.narrow = self.narrow(path)?;
+        Ok((self.site.into(), fault))
+    }
+
+    fn effect(&mut self, path: &str) -> Result<Effect, BadPlan> {
+        let Some(kind) = self.kind.take() else {
+            return Err(wrong(
+                format!("{path}.kind"),
+                "missing",
+                "one of latency, loss, refuse, duplicate, reorder, alter",
+            ));
+        };
+        Ok(match kind {
+            Kind::Latency => Effect::Delay {
+                place: match self.place.take() {
+                    None | Some(RawPlace::Wire) => Place::Wire,
+                    Some(RawPlace::Server) => Place::Server,
+                    Some(RawPlace::Reply) => Place::Reply,
+                },
+                by: match self.delay.take() {
+                    Some(delay) => delay.read(&format!("{path}.delay"))?,
+                    None => {
+                        return Err(wrong(
+                            format!("{path}.delay"),
+                            "missing",
+                            "say how long, as `delay = \"40ms\"`",
+                        ));
+                    }
+                },
+            },
+            Kind::Loss => Effect::Lose(self.leg(path)?),
+            Kind::Refuse => Effect::Refuse(self.leg(path)?),
+            Kind::Alter => Effect::Alter(self.leg(path)?),
+            Kind::Duplicate => Effect::Duplicate {
+                after: match self.after.take() {
+                    Some(after) => after.read(&format!("{path}.after"))?,
+                    None => murphy_core::Distribution::fixed(Duration::ZERO),
+                },
+                keep: match self.keep.take() {
+                    None | Some(RawKeep::First) => Keep::First,
+                    Some(RawKeep::Last) => Keep::Last,
+                },
+            },
+            Kind::Reorder => Effect::Reorder {
+                leg: self.leg(path)?,
+                passes: self.passes.take().unwrap_or(1),
+                bound: self
+                    .take_span(path, "bound", |s| &mut s.bound)?
+                    .ok_or_else(|| {
+                        wrong(
+                            format!("{path}.bound"),
+                            "missing",
+                            "say how long at most, as `bound = \"1s\"`",
+                        )
+                    })?,
+            },
+        })
+    }
+
+    fn leg(&mut self, path: &str) -> Result<Leg, BadPlan> {
+        let missing = || {
+            wrong(
+                format!("{path}.leg"),
+                "missing",
+                "a fault names its leg: `request` or `reply`",
+            )
+        };
+        self.leg.take().ok_or_else(missing)
+    }
+
+    fn select(&mut self, path: &str) -> Result<Select, BadPlan> {
+        let mut all: Vec<(&str, Select)> = Vec::new();
+        if let Some(p) = self.probability.take() {
+            all.push((
+                "probability",
+                p.probability(&format!("{path}.probability"))?.into(),
+            ));
+        }
+        if let Some(n) = self.every.take() {
+            all.push(("every", Select::Every(n)));
+        }
+        if let Some(n) = self.first.take() {
+            all.push(("first", Select::First(n)));
+        }
+        if let Some(counts) = self.nth.take() {
+            all.push(("nth", Select::nth(counts)));
+        }
+        if let Some(b) = self.burst.take() {
+            let loss = b.loss.probability(&format!("{path}.burst.loss"))?;
+            let burst = Burst::try_new(loss, b.mean_length)
+                .map_err(|e| wrong(format!("{path}.burst.{}", e.field), e.value, e.remedy))?;
+            all.push(("burst", burst.into()));
+        }
+        if let Some(r) = self.ramp.take() {
+            let from = r.from.probability(&format!("{path}.ramp.from"))?;
+            let to = r.to.probability(&format!("{path}.ramp.to"))?;
+            let over = r.over.read(&format!("{path}.ramp.over"))?;
+            all.push(("ramp", Select::Ramp { from, to, over }));
+        }
+        if let Some(points) = self.script.take() {
+            let points: Result<Vec<_>, _> = points
+                .into_iter()
+                .enumerate()
+                .map(|(i, p)| p.read(&format!("{path}.script[{i}]")))
+                .collect();
+            all.push(("script", Script::new(points?).into()));
+        }
+        const WAYS: &str = "exactly one of probability, every, first, nth, burst, ramp, script says whom it strikes";
+        let named: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
+        let named = if named.is_empty() {
+            "no selection".to_owned()
+        } else {
+            named.join(" and ")
+        };
+        match (all.pop(), all.is_empty()) {
+            (Some((_, select)), true) => Ok(select),
+            _ => Err(wrong(path, named, WAYS)),
+        }
+    }
+
+    /// What is still there does not go with this kind of fault.
+    fn nothing_left(&self, path: &str, fault: &Fault) -> Result<(), BadPlan> {
+        let loses = matches!(fault.effect, Effect::Lose(_));
+        let stray = [
+            (self.leg.is_some(), "leg"),
+            (self.place.is_some(), "place"),
+            (self.delay.is_some(), "delay"),
+            (self.after.is_some(), "after"),
+            (self.keep.is_some(), "keep"),
+            (self.passes.is_some(), "passes"),
+            (self.bound.is_some(), "bound"),
+            (fault.give_up.is_some() && !loses, "give_up"),
+        ];
+        match stray.iter().find(|(is, _)| *is) {
+            Some((_, field)) => {
+                let kind = fault.effect.kind();
+                let hint = if *field == "leg" {
+                    ": latency has a `place` (wire, server, reply), a duplicate is a request's"
+                } else {
+                    ""
+                };
+                Err(wrong(
+                    format!("{path}.{field}"),
+                    "set",
+                    format!("a fault of kind `{kind}` has no `{field}`{hint}"),
+                ))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn narrow(&mut self, path: &str) -> Result<Narrow, BadPlan> {
+        let window = match self.window.take() {
+            None => None,
+            Some(w) => {
+                let read = |span: Option<Span>, name: &str, none: Duration| {
+                    span.map_or(Ok(none), |s| s.read(&format!("{path}.window.{name}")))
+                };
+                let (from, until) = (
+                    read(w.from, "from", Duration::ZERO)?,
+                    read(w.until, "until", Duration::MAX)?,
+                );
+                if until <= from {
+                    let until = humantime::format_duration(until);
+                    return Err(wrong(
+                        format!("{path}.window.until"),
+                        until,
+                        "the window ends before it begins: swap the two",
+                    ));
+                }
+                Some((from, until))
+            }
+        };
+        let calls = match self.calls.take() {
+            Some([from, until]) if until <= from => {
+                return Err(wrong(
+                    format!("{path}.calls"),
+                    format!("[{from}, {until}]"),
+                    "write `[first, one past the last]`",
+                ));
+            }
+            calls => calls.map(|[from, until]| from..until),
+        };
+        let active = self
+            .active
+            .take()
+            .map(|a| a.probability(&format!("{path}.active")))
+            .transpose()?;
+        let words = |w: &mut Vec<String>| std::mem::take(w).into_iter().map(Into::into).collect();
+        Ok(Narrow {
+            only: words(&mut self.only),
+            except: words(&mut self.except),
+            window,
+            calls,
+            active,
+            at_most: self.at_most.take(),
+        })
+    }
+
+    fn take_span(
+        &mut self,
+        path: &str,
+        name: &str,
+        field: impl Fn(&mut Self) -> &mut Option<Span>,
+    ) -> Result<Option<Duration>, BadPlan> {
+        field(self)
+            .take()
+            .map(|s| s.read(&format!("{path}.{name}")))
+            .transpose()
+    }
+
+    pub(super) fn write(site: &str, fault: &Fault) -> Self {
+        let mut raw = Self {
+            site: site.to_owned(),
+            name: Some(fault.name.to_string()),
+            give_up: fault.give_up.map(Span::from),
+            ..Self::default()
+        };
+        raw.write_effect(&fault.effect);
+        raw.write_select(&fault.select);
+        raw.write_narrow(&fault.narrow);
+        raw
+    }
+
+    fn write_effect(&mut self, effect: &Effect) {
+        let (kind, leg) = match effect {
+            Effect::Delay { place, by } => {
+                self.delay = Some(by.into());
+                self.place = Some(match place {
+                    Place::Wire => RawPlace::Wire,
+                    Place::Server => RawPlace::Server,
+                    Place::Reply => RawPlace::Reply,
+                });
+                (Kind::Latency, None)
+            }
+            Effect::Lose(leg) => (Kind::Loss, Some(*leg)),
+            Effect::Refuse(leg) => (Kind::Refuse, Some(*leg)),
+            Effect::Alter(leg) => (Kind::Alter, Some(*leg)),
+            Effect::Duplicate { after, keep } => {
+                self.after = Some(after.into());
+                self.keep = Some(if *keep == Keep::First {
+                    RawKeep::First
+                } else {
+                    RawKeep::Last
+                });
+                (Kind::Duplicate, None)
+            }
+            Effect::Reorder { leg, passes, bound } => {
+                self.passes = Some(*passes);
+                self.bound = Some((*bound).into());
+                (Kind::Reorder, Some(*leg))
+            }
+        };
+        self.kind = Some(kind);
+        self.leg = leg;
+    }
+
+    fn write_select(&mut self, select: &Select) {
+        match select {
+            Select::Chance(p) => self.probability = Some((*p).into()),
+            Select::Every(n) => self.every = Some(*n),
+            Select::First(n) => self.first = Some(*n),
+            Select::Nth(counts) => self.nth = Some(counts.clone()),
+            Select::Burst(b) => {
+                self.burst = Some(RawBurst {
+                    loss: b.loss().into(),
+                    mean_length: b.mean_length(),
+                })
+            }
+            Select::Ramp { from, to, over } => {
+                self.ramp = Some(RawRamp {
+                    from: (*from).into(),
+                    to: (*to).into(),
+                    over: (*over).into(),
+                });
+            }
+            Select::Script(script) => {
+                self.script = Some(script.points().iter().map(RawPoint::write).collect())
+            }
+        }
+    }
+
+    fn write_narrow(&mut self, narrow: &Narrow) {
+        let words = |w: &[Arc<str>]| w.iter().map(ToString::to_string).collect();
+        self.only = words(&narrow.only);
+        self.except = words(&narrow.except);
+        self.window = narrow.window.map(|(from, until)| RawWindow {
+            from: Some(from.into()),
+            until: Some(until.into()),
+        });
+        self.calls = narrow.calls.as_ref().map(|c| [c.start, c.end]);
+        self.active = narrow.active.map(|a: Probability| a.into());
+        self.at_most = narrow.at_most;
+    }
+}
+
+impl RawPoint {
+    fn read(self, path: &str) -> Result<ScriptPoint, BadPlan> {
+        let mut point = match (self.call, self.key, self.occurrence) {
+            (Some(call), None, None) => ScriptPoint::call(call),
+            (None, Some(key), occurrence) => ScriptPoint::keyed(key.0, occurrence.unwrap_or(0)),
+            _ => {
+                return Err(wrong(
+                    path,
+                    "unclear",
+                    "write `{ call = 17 }` or `{ key = \"0x2a\", occurrence = 0 }`",
+                ));
+            }
+        };
+        point.magnitude = self
+            .lasting
+            .map(|s| s.read(&format!("{path}.lasting")))
+            .transpose()?;
+        Ok(point)
+    }
+
+    fn write(point: &ScriptPoint) -> Self {
+        let positional = point.key == Key::new(0);
+        Self {
+            call: positional.then_some(point.occurrence),
+            key: (!positional).then_some(RawKey(point.key)),
+            occurrence: (!positional).then_some(point.occurrence),
+            lasting: point.magnitude.map(Span::from),
+        }
+    }
+}

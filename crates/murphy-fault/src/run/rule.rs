@@ -1,0 +1,188 @@
+//! A fault in a run: its streams, premixed, and what it counts.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use murphy_core::{Distribution, Draw, Lane, Point, Probability, Seed, Stream};
+
+use crate::abilities::ability;
+use crate::fault::{Effect, Narrow};
+use crate::ledger::Why;
+use crate::run::Passage;
+use crate::select::{ScriptPoint, Select};
+use crate::{Fault, Leg};
+
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub(crate) fault: Fault,
+    pub(crate) fires: Stream,
+    magnitude: Stream,
+    alter: Stream,
+    burst: Stream,
+    active: bool,
+    /// What the layer must be able to do.
+    pub(crate) needs: u32,
+    /// The calls that reached the selector, for those that count.
+    seen: AtomicU64,
+    /// The calls that it struck, where a limit counts them.
+    struck: AtomicU64,
+    reached: Box<[AtomicBool]>,
+}
+
+impl Rule {
+    pub(crate) fn new(seed: Seed, site: &str, fault: &Fault) -> Self {
+        let stream = |lane| Stream::new(seed, site, &fault.name, lane);
+        let points = match &fault.select {
+            Select::Script(script) => script.points().len(),
+            _ => 0,
+        };
+        Self {
+            fires: stream(Lane::Fires),
+            magnitude: stream(Lane::Magnitude),
+            alter: stream(Lane::Alter),
+            burst: stream(Lane::Burst),
+            active: fault
+                .narrow
+                .active
+                .is_none_or(|p| stream(Lane::Active).at(Point::positional(0)).hits(p)),
+            needs: ability::needed_by(fault),
+            seen: AtomicU64::new(0),
+            struck: AtomicU64::new(0),
+            reached: (0..points).map(|_| AtomicBool::new(false)).collect(),
+            fault: fault.clone(),
+        }
+    }
+
+    /// What a draw must stay below for the rule to be worth a look.
+    pub(crate) fn threshold(&self) -> u64 {
+        match (&self.fault.select, self.active) {
+            (_, false) => 0,
+            (Select::Chance(p), true) => p.threshold(),
+            (_, true) => Probability::ALWAYS.threshold(),
+        }
+    }
+
+    /// Whether something else than key and occurrence decides: a count, or the time.
+    pub(crate) fn looks_beyond_the_key(&self) -> bool {
+        let Narrow {
+            window,
+            calls,
+            at_most,
+            ..
+        } = &self.fault.narrow;
+        let select = &self.fault.select;
+        select.counts()
+            || select.times()
+            || window.is_some()
+            || calls.is_some()
+            || at_most.is_some()
+    }
+
+    pub(crate) fn reorders(&self, this: Leg) -> bool {
+        matches!(self.fault.effect, Effect::Reorder { leg, .. } if leg == this)
+    }
+
+    pub(crate) fn unreached(&self) -> Vec<ScriptPoint> {
+        match &self.fault.select {
+            Select::Script(script) => {
+                let points = script.points().iter().zip(&self.reached);
+                points
+                    .filter(|(_, reached)| !reached.load(Relaxed))
+                    .map(|(p, _)| *p)
+                    .collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether it strikes this call, and with which magnitude, or why not.
+    ///
+    /// `is` tells whether the request is what a word says; `elapsed` reads a clock.
+    pub(crate) fn strikes(
+        &self,
+        passage: &Passage,
+        is: impl Fn(&str) -> bool,
+        elapsed: impl FnOnce() -> Duration,
+    ) -> Result<Duration, Why> {
+        let Narrow {
+            only,
+            except,
+            window,
+            calls,
+            ..
+        } = &self.fault.narrow;
+        if !self.active {
+            return Err(Why::Inactive);
+        }
+        if calls
+            .as_ref()
+            .is_some_and(|c| !c.contains(&passage.ordinal))
+        {
+            return Err(Why::OutsideCalls);
+        }
+        if (!only.is_empty() && !only.iter().any(|w| is(w))) || except.iter().any(|w| is(w)) {
+            return Err(Why::Spared);
+        }
+        let elapsed = if window.is_some() || self.fault.select.times() {
+            elapsed()
+        } else {
+            Duration::ZERO
+        };
+        if window.is_some_and(|(from, until)| !(from..until).contains(&elapsed)) {
+            return Err(Why::OutsideWindow);
+        }
+        let magnitude = self.selects(passage, elapsed).ok_or(Why::NotSelected)?;
+        Ok(magnitude.unwrap_or_else(|| self.draw_magnitude(passage.point())))
+    }
+
+    /// `Some` if the selector chooses the call, with the magnitude that a script prescribes.
+    fn selects(&self, passage: &Passage, elapsed: Duration) -> Option<Option<Duration>> {
+        let chance = |p: Probability| self.fires.at(passage.point()).hits(p).then_some(None);
+        match &self.fault.select {
+            Select::Chance(p) => chance(*p),
+            Select::Ramp { from, to, over } => chance(Select::ramp_at(*from, *to, *over, elapsed)),
+            Select::Script(script) => {
+                let index = script.find(passage.key, passage.occurrence)?;
+                self.reached[index].store(true, Relaxed);
+                Some(script.points()[index].magnitude)
+            }
+            counting => {
+                let nth = self.seen.fetch_add(1, Relaxed);
+                counting
+                    .by_count(nth, |i| self.burst.at(Point::positional(i)))
+                    .then_some(None)
+            }
+        }
+    }
+
+    fn draw_magnitude(&self, point: Point) -> Duration {
+        let draw = |d: &Distribution| d.sample(self.magnitude.at(point));
+        match &self.fault.effect {
+            Effect::Delay { by, .. } => draw(by),
+            Effect::Duplicate { after, .. } => draw(after),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Whether the ledger should say how much.
+    pub(crate) fn has_magnitude(&self) -> bool {
+        matches!(
+            self.fault.effect,
+            Effect::Delay { .. } | Effect::Duplicate { .. }
+        )
+    }
+
+    /// What an altering hook draws from.
+    pub(crate) fn alter_draw(&self, point: Point) -> Draw {
+        self.alter.at(point)
+    }
+
+    /// Takes one of the strikes that the rule has left.
+    pub(crate) fn take_turn(&self) -> bool {
+        let Some(most) = self.fault.narrow.at_most else {
+            return true;
+        };
+        let take = |n| (n < most).then_some(n + 1);
+        self.struck.fetch_update(Relaxed, Relaxed, take).is_ok()
+    }
+}

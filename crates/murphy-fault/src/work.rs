@@ -1,0 +1,379 @@
+//! [`Work`]: the state machine that carries a fate out.
+//!
+//! ```text
+//!            wire delay        held back       readied        server delay     called
+//!   call ──▶ Wire ─────────▶ HeldRequest ────▶ Ready ───────▶ Serving ───────▶ Calling ──┐
+//!     │        │ refused                                                                 │
+//!     │ lost   ▼                         copies                    back     held back    │
+//!     │      Refusing ◀──refused─────── CopiesRun ◀──────────────── Back ◀── HeldReply ◀─┘
+//!     ▼                                    │ carried                │ lost
+//!   Silent ◀───────────────────────────────│────────────────────────┘
+//!                                          ▼
+//!                                       delivered
+//! ```
+//!
+//! It is polled inside the caller. When the caller leaves and the fate says so, the box goes to
+//! an executor as an [`Orphan`] and is polled there.
+
+mod begin;
+mod orphan;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use murphy_core::Scope;
+use pin_project::pin_project;
+use tokio::runtime::Handle;
+use tokio::time::{Sleep, sleep};
+use tower_service::Service;
+
+use crate::abilities::Able;
+use crate::fate::{End, Fate, Hold};
+use crate::fault::Keep;
+use crate::ledger::Outcome;
+use crate::marker::Marker;
+use crate::run::{Passage, Receipt, SiteRun, Watch};
+use crate::turnstile::{Ticket, Turnstile};
+
+pub(crate) use begin::Carrier;
+pub use orphan::Orphan;
+
+/// One call under its fate, or one copy of it.
+#[pin_project]
+pub(crate) struct Work<S: Service<Req>, Req, A> {
+    stage: Stage,
+    role: Role,
+    /// Nobody waits for the reply.
+    alone: bool,
+    fate: Fate,
+    site: Arc<SiteRun>,
+    passage: Passage,
+    receipt: Receipt,
+    watch: Option<Watch>,
+    abilities: Arc<A>,
+    service: Option<S>,
+    request: Option<Req>,
+    #[pin]
+    call: Option<S::Future>,
+    #[pin]
+    timer: Option<Sleep>,
+    #[pin]
+    give_up: Option<Sleep>,
+    ticket: Option<Ticket>,
+    /// What the service answered, on its way back; or what is kept for the caller.
+    reply: Option<Result<S::Response, S::Error>>,
+    copies: Vec<Pin<Box<Work<S, Req, A>>>>,
+    scope: Scope,
+    span: tracing::Span,
+    runtime: Option<Handle>,
+    carry: Carrier<S, Req, A>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Wire,
+    HeldRequest,
+    Ready,
+    Serving,
+    Calling,
+    HeldReply,
+    Back,
+    CopiesRun,
+    Refusing,
+    Silent,
+    Done,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Original,
+    Copy,
+}
+
+/// How far one poll of the original got.
+enum Step<R> {
+    Deliver(R),
+    /// Nothing will come any more.
+    Nothing,
+}
+
+impl<S, Req, A> Work<S, Req, A>
+where
+    S: Service<Req>,
+    A: Able<Req, S::Response, S::Error>,
+{
+    /// Polls for the caller, who waits for ever if the message is lost.
+    pub(crate) fn poll_for_caller(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<S::Response, S::Error>> {
+        self.as_mut().poll_copies(cx);
+        let reply = match self.as_mut().poll_original(cx) {
+            Poll::Ready(Step::Deliver(reply)) => reply,
+            // ## Silent => Silent. Nobody is woken: as on a real network, only the caller's own
+            // deadline ends the wait for a lost message, or what the fault gives up by.
+            Poll::Ready(Step::Nothing) | Poll::Pending => ready!(self.as_mut().poll_give_up(cx)),
+        };
+        let this = self.project();
+        if let Some(watch) = this.watch {
+            watch.saw(this.abilities.failed(&reply));
+        }
+        Poll::Ready(reply)
+    }
+
+    /// Polls without a caller: ready when all is done that must be.
+    fn poll_alone(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.as_mut().poll_copies(cx);
+        if self.stage != Stage::Done {
+            ready!(self.as_mut().poll_original(cx));
+            *self.as_mut().project().stage = Stage::Done;
+        }
+        if self.copies.is_empty() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+
+    fn poll_original(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Step<Result<S::Response, S::Error>>> {
+        loop {
+            let mut this = self.as_mut().project();
+            match *this.stage {
+                Stage::Wire => {
+                    ready!(wait(this.timer.as_mut(), cx));
+                    // ## Wire => HeldRequest. The message has covered its way.
+                    *this.ticket = hold(&this.site.requests, this.fate.hold_request, this.timer);
+                    *this.stage = Stage::HeldRequest;
+                }
+                Stage::HeldRequest => {
+                    ready!(held(this.ticket, this.timer.as_mut(), cx));
+                    if this.fate.request == End::Refused {
+                        // ## HeldRequest => Refusing. It never reaches the service.
+                        *this.stage = Stage::Refusing;
+                        continue;
+                    }
+                    // ## HeldRequest => Ready. It arrives, and asks for an instance of its own.
+                    pass(&this.site.requests);
+                    *this.stage = Stage::Ready;
+                }
+                Stage::Ready => {
+                    let Some(service) = this.service.as_mut() else {
+                        return Poll::Ready(Step::Nothing);
+                    };
+                    if let Err(e) = ready!(service.poll_ready(cx)) {
+                        // ## Ready => Done. The service is broken, and says so.
+                        *this.stage = Stage::Done;
+                        this.receipt.settle(Outcome::Delivered);
+                        return Poll::Ready(Step::Deliver(Err(e)));
+                    }
+                    this.timer.set(delay(this.fate.server));
+                    *this.stage = Stage::Serving;
+                }
+                Stage::Serving => {
+                    ready!(wait(this.timer.as_mut(), cx));
+                    // ## Serving => Calling. The instance was readied for this call.
+                    if let (Some(mut service), Some(request)) =
+                        (this.service.take(), this.request.take())
+                    {
+                        let unseen = unseen(*this.role, this.fate);
+                        match guarded(unseen, || service.call(request)) {
+                            Some(call) => this.call.set(Some(call)),
+                            None => self.as_mut().panicked(),
+                        }
+                    }
+                    *self.as_mut().project().stage = Stage::Calling;
+                }
+                Stage::Calling => {
+                    if let Some(call) = this.call.as_mut().as_pin_mut() {
+                        let unseen = unseen(*this.role, this.fate);
+                        match guarded(unseen, || call.poll(cx)) {
+                            Some(reply) => *this.reply = Some(ready!(reply)),
+                            None => {
+                                this.call.set(None);
+                                self.as_mut().panicked();
+                            }
+                        }
+                    }
+                    // ## Calling => HeldReply. The work is done; the rest is the way back.
+                    let mut this = self.as_mut().project();
+                    this.call.set(None);
+                    if *this.role == Role::Copy || *this.alone || this.fate.reply == End::Lost {
+                        this.receipt.settle(Outcome::Ran);
+                    }
+                    if *this.role == Role::Copy || *this.alone {
+                        *this.stage = Stage::Done;
+                        return Poll::Ready(this.reply.take().map_or(Step::Nothing, Step::Deliver));
+                    }
+                    *this.ticket = hold(&this.site.replies, this.fate.hold_reply, this.timer);
+                    *this.stage = Stage::HeldReply;
+                }
+                Stage::HeldReply => {
+                    ready!(held(this.ticket, this.timer.as_mut(), cx));
+                    this.timer.set(delay(this.fate.back));
+                    *this.stage = Stage::Back;
+                }
+                Stage::Back => {
+                    ready!(wait(this.timer.as_mut(), cx));
+                    match this.fate.reply {
+                        // ## Back => Silent. It happened, and nobody will hear of it.
+                        End::Lost => {
+                            *this.reply = None;
+                            *this.stage = Stage::Silent;
+                        }
+                        // ## Back => Refusing. It happened, and the caller hears that it did not.
+                        End::Refused => {
+                            *this.reply = None;
+                            *this.stage = Stage::Refusing;
+                        }
+                        End::Carried => {
+                            pass(&this.site.replies);
+                            if let (Some(draw), Some(reply)) =
+                                (this.fate.alter_reply, this.reply.as_mut())
+                            {
+                                this.abilities.alter_reply(reply, draw);
+                            }
+                            *this.stage = Stage::CopiesRun;
+                        }
+                    }
+                }
+                Stage::CopiesRun => {
+                    if this.fate.keep == Keep::Last && !this.copies.is_empty() {
+                        return Poll::Pending;
+                    }
+                    *this.stage = Stage::Done;
+                    this.receipt.settle(Outcome::Delivered);
+                    return Poll::Ready(this.reply.take().map_or(Step::Nothing, Step::Deliver));
+                }
+                Stage::Refusing => {
+                    *this.stage = Stage::Done;
+                    this.receipt.settle(Outcome::Refused);
+                    let refusal = self.as_mut().refusal();
+                    return Poll::Ready(refusal.map_or(Step::Nothing, Step::Deliver));
+                }
+                Stage::Silent | Stage::Done => return Poll::Ready(Step::Nothing),
+            }
+        }
+    }
+
+    /// Lets copies run beside the original. The last reply is kept, if that is the one wanted.
+    fn poll_copies(self: Pin<&mut Self>, cx: &mut Context<'_>) {
+        let this = self.project();
+        let keep_last = this.fate.keep == Keep::Last && this.fate.reply == End::Carried;
+        this.copies
+            .retain_mut(|copy| match copy.as_mut().poll_original(cx) {
+                Poll::Pending => true,
+                Poll::Ready(Step::Deliver(reply)) => {
+                    // Only what comes after the original's own reply is later than it.
+                    if keep_last && *this.stage == Stage::CopiesRun {
+                        *this.reply = Some(reply);
+                    }
+                    false
+                }
+                Poll::Ready(Step::Nothing) => false,
+            });
+    }
+
+    fn poll_give_up(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<S::Response, S::Error>> {
+        let this = self.as_mut().project();
+        let Some(timer) = this.give_up.as_pin_mut() else {
+            return Poll::Pending;
+        };
+        ready!(timer.poll(cx));
+        match self.as_mut().refusal() {
+            Some(refusal) => {
+                self.project().give_up.set(None);
+                Poll::Ready(refusal)
+            }
+            None => Poll::Pending,
+        }
+    }
+
+    fn refusal(self: Pin<&mut Self>) -> Option<Result<S::Response, S::Error>> {
+        let this = self.project();
+        let rule = this.fate.refused_by?;
+        let marker: Marker = this.site.marker(rule, this.passage);
+        this.abilities.refuse(&marker)
+    }
+
+    /// The service panicked where no caller can see it.
+    fn panicked(self: Pin<&mut Self>) {
+        let this = self.project();
+        this.receipt.settle(Outcome::Panicked);
+        tracing::error!(
+            target: "murphy::fault",
+            site = &**this.site.name(),
+            ordinal = this.passage.ordinal,
+            "fault.panicked"
+        );
+    }
+}
+
+/// Whether the caller cannot see how the work ends.
+fn unseen(role: Role, fate: &Fate) -> bool {
+    role == Role::Copy || fate.outlives_the_caller()
+}
+
+/// Runs `f`, and catches its panic where nobody else would.
+fn guarded<T>(catch: bool, f: impl FnOnce() -> T) -> Option<T> {
+    if catch {
+        catch_unwind(AssertUnwindSafe(f)).ok()
+    } else {
+        Some(f())
+    }
+}
+
+/// A timer, unless there is nothing to wait for.
+fn delay(by: Duration) -> Option<Sleep> {
+    (!by.is_zero()).then(|| sleep(by))
+}
+
+fn wait(timer: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> Poll<()> {
+    timer
+        .as_pin_mut()
+        .map_or(Poll::Ready(()), |timer| timer.poll(cx))
+}
+
+/// Holds a message back, if its fate says so and there is room. The bound is a timer.
+fn hold(
+    turnstile: &Option<Arc<Turnstile>>,
+    hold: Option<Hold>,
+    mut timer: Pin<&mut Option<Sleep>>,
+) -> Option<Ticket> {
+    let ticket = hold
+        .zip(turnstile.as_ref())
+        .and_then(|(hold, turnstile)| turnstile.hold(hold.passes));
+    timer.set(
+        hold.filter(|_| ticket.is_some())
+            .map(|hold| sleep(hold.bound)),
+    );
+    ticket
+}
+
+fn held(
+    ticket: &mut Option<Ticket>,
+    timer: Pin<&mut Option<Sleep>>,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    if let Some(waiting) = ticket {
+        if waiting.poll(cx).is_pending() {
+            ready!(wait(timer, cx));
+        }
+        *ticket = None;
+    }
+    Poll::Ready(())
+}
+
+fn pass(turnstile: &Option<Arc<Turnstile>>) {
+    if let Some(turnstile) = turnstile {
+        turnstile.pass();
+    }
+}
