@@ -71,11 +71,14 @@ fn full(workspace: &Workspace, steps: &mut Vec<Step>) {
             format!("lints of {name}, alone"),
             &format!("clippy -p {name} --all-targets --all-features -- -D warnings"),
         ));
-        steps.extend(feature_sets(package).into_iter().map(|(set, flags)| {
-            // Alone: a run of the whole workspace unifies features, and hides what is missing.
-            let command = format!("test -p {name} --lib --bins --tests{flags}");
-            cargo(format!("tests of {name}, {set}"), &command)
-        }));
+        for (set, flags) in feature_sets(package) {
+            // Alone, for a run of the whole workspace unifies features and hides what is
+            // missing; and without its tests first, for they do the same.
+            let check = format!("check -p {name}{flags}");
+            let test = format!("test -p {name} --lib --bins --tests{flags}");
+            steps.push(cargo(format!("{name}, {set}"), &check));
+            steps.push(cargo(format!("tests of {name}, {set}"), &test));
+        }
     }
     for package in packages().filter(|p| !p.is_published() && p.name != "bench") {
         let name = &package.name;
@@ -108,7 +111,7 @@ fn full(workspace: &Workspace, steps: &mut Vec<Step>) {
 fn feature_sets(package: &Package) -> Vec<(String, String)> {
     let features: Vec<&str> = package.named_features().collect();
     match *features.as_slice() {
-        [] => vec![("which has no features".into(), String::new())],
+        [] => vec![("no features to choose".into(), String::new())],
         [only] => vec![
             ("no features".into(), " --no-default-features".into()),
             (only.into(), " --all-features".into()),
@@ -217,14 +220,21 @@ mod tests {
                 "cargo clippy --workspace --all-targets -- -D warnings",
                 "cargo test -p tests --test floors",
                 "cargo clippy -p plain --all-targets --all-features -- -D warnings",
+                "cargo check -p plain",
                 "cargo test -p plain --lib --bins --tests",
                 "cargo clippy -p one --all-targets --all-features -- -D warnings",
+                "cargo check -p one --no-default-features",
                 "cargo test -p one --lib --bins --tests --no-default-features",
+                "cargo check -p one --all-features",
                 "cargo test -p one --lib --bins --tests --all-features",
                 "cargo clippy -p two --all-targets --all-features -- -D warnings",
+                "cargo check -p two --no-default-features",
                 "cargo test -p two --lib --bins --tests --no-default-features",
+                "cargo check -p two --no-default-features --features a",
                 "cargo test -p two --lib --bins --tests --no-default-features --features a",
+                "cargo check -p two --no-default-features --features b",
                 "cargo test -p two --lib --bins --tests --no-default-features --features b",
+                "cargo check -p two --all-features",
                 "cargo test -p two --lib --bins --tests --all-features",
                 "cargo test -p examples",
                 "cargo test -p tests",
