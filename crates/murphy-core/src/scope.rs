@@ -81,3 +81,90 @@ impl Scope {
         SCOPE.sync_scope(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn outside_of_any_task_the_scope_is_empty() {
+        assert_eq!(Scope::current(), Scope::default());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_nested_deadline_only_shrinks() {
+        let outer = Instant::now() + SECOND * 2;
+        for (name, inner, want) in [
+            ("an earlier one holds", outer - SECOND, outer - SECOND),
+            ("a later one does not", outer + SECOND, outer),
+        ] {
+            let seen = Scope::current().with_deadline(outer).enter(async {
+                let nested = Scope::current().with_deadline(inner);
+                nested.enter(async { Scope::current().deadline() }).await
+            });
+            assert_eq!(seen.await, Some(want), "{name}");
+        }
+        assert_eq!(Scope::current().deadline(), None);
+    }
+
+    #[tokio::test]
+    async fn a_key_is_inherited_until_another_is_set() {
+        let in_order = Scope::current().with_key("order-17");
+        in_order
+            .enter(async {
+                let deadline = Instant::now() + SECOND;
+                let nested = Scope::current().with_deadline(deadline);
+                let seen = nested.enter(async { Scope::current() }).await;
+                assert_eq!(seen.key(), Some("order-17".into()));
+                assert_eq!(seen.deadline(), Some(deadline));
+
+                let renamed = Scope::current().with_key("order-18");
+                let seen = renamed.enter(async { Scope::current().key() }).await;
+                assert_eq!(seen, Some("order-18".into()));
+                assert_eq!(Scope::current(), in_order, "what is inside stays inside");
+            })
+            .await;
+    }
+
+    #[tokio::test]
+    async fn a_spawned_task_inherits_nothing_unless_it_is_carried_over() {
+        let scope = Scope::current().with_key("order-17");
+        scope
+            .enter(async {
+                let bare = tokio::spawn(async { Scope::current() });
+                assert_eq!(bare.await.expect("no panic"), Scope::default());
+
+                let carried = tokio::spawn(Scope::current().enter(async { Scope::current() }));
+                assert_eq!(carried.await.expect("no panic"), scope);
+            })
+            .await;
+    }
+
+    #[tokio::test]
+    async fn a_future_made_in_a_sync_scope_runs_outside_of_it() {
+        let scope = Scope::current().with_key("order-17");
+        assert_eq!(scope.sync(Scope::current), scope);
+        let future = scope.sync(|| async { Scope::current() });
+        assert_eq!(future.await, Scope::default());
+    }
+
+    /// Between two polls of one task, another's scope is not seen.
+    #[tokio::test]
+    async fn tasks_on_one_thread_keep_their_scopes_apart() {
+        let work = |key: u64| {
+            Scope::current().with_key(key).enter(async move {
+                for _ in 0..10 {
+                    assert_eq!(Scope::current().key(), Some(Key::from(key)));
+                    tokio::task::yield_now().await;
+                }
+            })
+        };
+        let (a, b) = (tokio::spawn(work(1)), tokio::spawn(work(2)));
+        a.await.expect("its own key");
+        b.await.expect("its own key");
+    }
+}

@@ -24,7 +24,8 @@ pub(super) fn mean(shape: &Shape, cap: Option<Duration>) -> Option<Duration> {
             sum / samples.len() as f64
         }
     };
-    Some(duration(mean))
+    // Rounding can lift a mean by a double's last bit, but not over the cap.
+    Some(duration(mean).min(cap.unwrap_or(Duration::MAX)))
 }
 
 /// The mean of a straight line from `from` to `to`, cut at `limit`.

@@ -1,0 +1,271 @@
+//! The plan: which steps, in which order. A pure function of the workspace, so that a new crate, feature or
+//! example is covered by being there.
+
+use std::fmt;
+
+use crate::workspace::{Package, Workspace};
+
+/// How much to check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Quick,
+    Full,
+}
+
+/// One line of the plan.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) name: String,
+    pub(crate) action: Action,
+}
+
+#[derive(Debug)]
+pub(crate) enum Action {
+    /// Install what is missing.
+    Setup,
+    /// Run a command, from the workspace's root.
+    Run {
+        environment: Vec<(&'static str, String)>,
+        words: Vec<String>,
+    },
+}
+
+/// What an example is given when it runs as a check; an example that is not named gets nothing.
+const EXAMPLE_ARGUMENTS: &[(&str, &[&str])] = &[
+    // One seed, so that what fails in CI fails at home.
+    ("storm", &["--seed", "42"]),
+];
+
+/// The steps for `workspace`.
+pub(crate) fn steps(workspace: &Workspace, mode: Mode) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if mode == Mode::Full {
+        steps.push(Step {
+            name: "what this machine lacks".into(),
+            action: Action::Setup,
+        });
+    }
+    steps.extend([
+        cargo("format", "fmt --all -- --check"),
+        cargo("lints", "clippy --workspace --all-targets -- -D warnings"),
+    ]);
+    if has_test(workspace, "tests", "floors") {
+        steps.push(cargo("floors", "test -p tests --test floors"));
+    }
+    match mode {
+        Mode::Quick => {
+            // Benchmarks bring every peer along: they are compiled by the full run.
+            let command = "test --workspace --exclude bench --lib --bins --tests";
+            steps.push(cargo("unit and integration tests", command));
+        }
+        Mode::Full => full(workspace, &mut steps),
+    }
+    steps
+}
+
+fn full(workspace: &Workspace, steps: &mut Vec<Step>) {
+    let packages = || workspace.packages.iter();
+    for package in packages().filter(|p| p.is_published()) {
+        let name = &package.name;
+        steps.push(cargo(
+            format!("lints of {name}, alone"),
+            &format!("clippy -p {name} --all-targets --all-features -- -D warnings"),
+        ));
+        for (set, flags) in feature_sets(package) {
+            // Alone, for a run of the whole workspace unifies features and hides what is
+            // missing; and without its tests first, for they do the same.
+            let check = format!("check -p {name}{flags}");
+            let test = format!("test -p {name} --lib --bins --tests{flags}");
+            steps.push(cargo(format!("{name}, {set}"), &check));
+            steps.push(cargo(format!("tests of {name}, {set}"), &test));
+        }
+    }
+    for package in packages().filter(|p| !p.is_published() && p.name != "bench") {
+        let name = &package.name;
+        steps.push(cargo(
+            format!("tests of {name}"),
+            &format!("test -p {name}"),
+        ));
+    }
+    for package in packages().filter(|p| p.is_published()) {
+        let name = &package.name;
+        let command = format!("test -p {name} --doc --all-features");
+        steps.push(cargo(format!("doctests of {name}"), &command));
+    }
+    let mut docs = cargo("docs", "doc --no-deps --workspace");
+    if let Action::Run { environment, .. } = &mut docs.action {
+        environment.push(("RUSTDOCFLAGS", "-D warnings".into()));
+    }
+    steps.push(docs);
+    for package in packages().filter(|p| p.name == "examples") {
+        steps.extend(examples(package));
+    }
+    for package in packages().filter(|p| p.targets_of_kind("bench").next().is_some()) {
+        let name = &package.name;
+        let command = format!("bench -p {name} --no-run");
+        steps.push(cargo(format!("benchmarks of {name} compile"), &command));
+    }
+}
+
+/// Nothing, each feature by itself, everything: a name and the flags for each.
+fn feature_sets(package: &Package) -> Vec<(String, String)> {
+    let features: Vec<&str> = package.named_features().collect();
+    match *features.as_slice() {
+        [] => vec![("no features to choose".into(), String::new())],
+        [only] => vec![
+            ("no features".into(), " --no-default-features".into()),
+            (only.into(), " --all-features".into()),
+        ],
+        ref several => {
+            let none = ("no features".into(), " --no-default-features".into());
+            let each = several.iter().map(|feature| {
+                let flags = format!(" --no-default-features --features {feature}");
+                ((*feature).into(), flags)
+            });
+            let all = ("all features".into(), " --all-features".into());
+            std::iter::once(none).chain(each).chain([all]).collect()
+        }
+    }
+}
+
+/// Each example, to its end, as the README runs it.
+fn examples(package: &Package) -> impl Iterator<Item = Step> {
+    package.targets_of_kind("example").map(|target| {
+        let name = &target.name;
+        let mut command = format!("run --release -p {} --example {name}", package.name);
+        if !target.required_features.is_empty() {
+            command += &format!(" --features {}", target.required_features.join(","));
+        }
+        if let Some((_, arguments)) = EXAMPLE_ARGUMENTS.iter().find(|(n, _)| n == name) {
+            command += &format!(" -- {}", arguments.join(" "));
+        }
+        cargo(format!("example {name}"), &command)
+    })
+}
+
+fn has_test(workspace: &Workspace, package: &str, test: &str) -> bool {
+    let mut packages = workspace.packages.iter().filter(|p| p.name == package);
+    packages.any(|p| p.targets_of_kind("test").any(|t| t.name == test))
+}
+
+/// A step that runs cargo. No argument holds a space.
+fn cargo(name: impl Into<String>, arguments: &str) -> Step {
+    let words = std::iter::once("cargo").chain(arguments.split(' '));
+    Step {
+        name: name.into(),
+        action: Action::Run {
+            environment: Vec::new(),
+            words: words.map(Into::into).collect(),
+        },
+    }
+}
+
+/// The command that repeats it, to be pasted into a shell.
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Setup => f.write_str("cargo xtask setup"),
+            Self::Run { environment, words } => {
+                for (name, value) in environment {
+                    write!(f, "{name}=\"{value}\" ")?;
+                }
+                f.write_str(&words.join(" "))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const METADATA: &str = r#"{ "packages": [
+        { "name": "plain", "publish": null, "features": {},
+          "targets": [{ "name": "plain", "kind": ["lib"] }] },
+        { "name": "one", "publish": null, "features": { "default": ["a"], "a": [] } },
+        { "name": "two", "publish": ["a-registry"], "features": { "a": [], "b": [] } },
+        { "name": "examples", "publish": [], "targets": [
+          { "name": "storm", "kind": ["example"] },
+          { "name": "redis", "kind": ["example"], "required-features": ["redis", "plots"] } ] },
+        { "name": "tests", "publish": [], "targets": [{ "name": "floors", "kind": ["test"] }] },
+        { "name": "bench", "publish": [], "targets": [{ "name": "overhead", "kind": ["bench"] }] }
+    ] }"#;
+
+    fn plan(metadata: &str, mode: Mode) -> Vec<String> {
+        let workspace: Workspace = serde_json::from_str(metadata).expect("metadata");
+        let steps = steps(&workspace, mode);
+        steps.iter().map(|step| step.action.to_string()).collect()
+    }
+
+    #[test]
+    fn the_quick_plan_builds_no_release_and_no_benchmark() {
+        assert_eq!(
+            plan(METADATA, Mode::Quick),
+            [
+                "cargo fmt --all -- --check",
+                "cargo clippy --workspace --all-targets -- -D warnings",
+                "cargo test -p tests --test floors",
+                "cargo test --workspace --exclude bench --lib --bins --tests",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_full_plan_covers_each_crate_alone_each_feature_and_each_example() {
+        assert_eq!(
+            plan(METADATA, Mode::Full),
+            [
+                "cargo xtask setup",
+                "cargo fmt --all -- --check",
+                "cargo clippy --workspace --all-targets -- -D warnings",
+                "cargo test -p tests --test floors",
+                "cargo clippy -p plain --all-targets --all-features -- -D warnings",
+                "cargo check -p plain",
+                "cargo test -p plain --lib --bins --tests",
+                "cargo clippy -p one --all-targets --all-features -- -D warnings",
+                "cargo check -p one --no-default-features",
+                "cargo test -p one --lib --bins --tests --no-default-features",
+                "cargo check -p one --all-features",
+                "cargo test -p one --lib --bins --tests --all-features",
+                "cargo clippy -p two --all-targets --all-features -- -D warnings",
+                "cargo check -p two --no-default-features",
+                "cargo test -p two --lib --bins --tests --no-default-features",
+                "cargo check -p two --no-default-features --features a",
+                "cargo test -p two --lib --bins --tests --no-default-features --features a",
+                "cargo check -p two --no-default-features --features b",
+                "cargo test -p two --lib --bins --tests --no-default-features --features b",
+                "cargo check -p two --all-features",
+                "cargo test -p two --lib --bins --tests --all-features",
+                "cargo test -p examples",
+                "cargo test -p tests",
+                "cargo test -p plain --doc --all-features",
+                "cargo test -p one --doc --all-features",
+                "cargo test -p two --doc --all-features",
+                "RUSTDOCFLAGS=\"-D warnings\" cargo doc --no-deps --workspace",
+                "cargo run --release -p examples --example storm -- --seed 42",
+                "cargo run --release -p examples --example redis --features redis,plots",
+                "cargo bench -p bench --no-run",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_workspace_without_floors_and_benchmarks_has_no_such_steps() {
+        let empty = r#"{ "packages": [{ "name": "bench", "publish": [] }] }"#;
+        let steps = plan(empty, Mode::Full);
+        assert_eq!(steps.len(), 4, "{steps:?}");
+    }
+
+    #[test]
+    fn no_two_steps_share_a_name() {
+        let workspace: Workspace = serde_json::from_str(METADATA).expect("metadata");
+        let mut names: Vec<_> = steps(&workspace, Mode::Full)
+            .into_iter()
+            .map(|step| step.name)
+            .collect();
+        let all = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+}
