@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::time::Duration;
 
-use common::{BoxError, is_send, probe};
+use common::{BoxError, is_send, probe, ready_for};
 use murphy_policy::{
     Attempt, Backoff, DeadlineLayer, Elapsed, Kind, RetryError, RetryLayer, TimeoutLayer, Verdict,
     find,
@@ -41,14 +41,14 @@ async fn every_attempt_of_every_layer_is_made_by_an_instance_that_was_readied() 
         .service(service.clone());
     // One instance, several calls, readied for each.
     for want in [6, 9] {
-        assert_eq!(stack.ready().await.unwrap().call(()).await.unwrap(), want);
+        assert_eq!(ready_for(&mut stack).await.call(()).await.unwrap(), want);
     }
     let service = probe(|n| ready(Ok::<_, BoxError>(n)));
     let mut timeout = TimeoutLayer::new(SECOND).layer(service.clone());
     let mut deadline = DeadlineLayer::new(SECOND).layer(service);
     for _ in 0..2 {
-        timeout.ready().await.unwrap().call(()).await.unwrap();
-        deadline.ready().await.unwrap().call(()).await.unwrap();
+        ready_for(&mut timeout).await.call(()).await.unwrap();
+        ready_for(&mut deadline).await.call(()).await.unwrap();
     }
 }
 

@@ -283,7 +283,7 @@ async fn an_attempt_that_becomes_ready_too_late_is_not_sent() {
     let budget = Budget::try_new(0.0, 5).unwrap();
     let layer = RetryLayer::new().pace(unjittered()).budget(budget.clone());
     let mut slow = layer.layer(slow);
-    let call = slow.ready().await.unwrap().call(());
+    let call = common::ready_for(&mut slow).await.call(());
     let scope = Scope::current().with_deadline(Instant::now() + SECOND * 2);
     let error = scope.enter(call).await.unwrap_err();
     assert!(matches!(
@@ -345,7 +345,7 @@ async fn a_call_dropped_before_its_retry_costs_nothing() {
     assert_eq!((service.calls(), budget.balance()), (1, 1));
 
     let mut readying = layer.layer(common::slow_to_ready(service.clone(), SECOND * 9));
-    let readying = readying.ready().await.unwrap().call(());
+    let readying = common::ready_for(&mut readying).await.call(());
     assert!(tokio::time::timeout(SECOND * 5, readying).await.is_err());
     assert_eq!((service.calls(), budget.balance()), (2, 1));
 }

@@ -16,18 +16,18 @@ use tower::Service;
 use tower::util::BoxCloneService;
 use tracing::span;
 
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A service that is not ready when it is cloned, needs two polls to become ready, and panics
 /// when it is called without. It answers the n-th call with `script(n)`, 1 for the first.
-pub struct Probe<F> {
+pub(crate) struct Probe<F> {
     script: Arc<F>,
     polls: u32,
     calls: Arc<AtomicU32>,
     times: Arc<Mutex<Vec<Instant>>>,
 }
 
-pub fn probe<F>(script: F) -> Probe<F> {
+pub(crate) fn probe<F>(script: F) -> Probe<F> {
     Probe {
         script: Arc::new(script),
         polls: 0,
@@ -37,12 +37,12 @@ pub fn probe<F>(script: F) -> Probe<F> {
 }
 
 impl<F> Probe<F> {
-    pub fn calls(&self) -> u32 {
+    pub(crate) fn calls(&self) -> u32 {
         self.calls.load(SeqCst)
     }
 
     /// How long after the first call each later one came.
-    pub fn gaps(&self) -> Vec<Duration> {
+    pub(crate) fn gaps(&self) -> Vec<Duration> {
         let times = self.times.lock().unwrap();
         times.windows(2).map(|pair| pair[1] - pair[0]).collect()
     }
@@ -90,10 +90,10 @@ where
 
 /// A service whose readiness takes `delay`, each time.
 #[derive(Debug)]
-pub struct SlowToReady<S> {
-    pub inner: S,
-    pub delay: Duration,
-    pub sleep: Option<Pin<Box<tokio::time::Sleep>>>,
+pub(crate) struct SlowToReady<S> {
+    pub(crate) inner: S,
+    pub(crate) delay: Duration,
+    pub(crate) sleep: Option<Pin<Box<tokio::time::Sleep>>>,
 }
 
 impl<S: Clone> Clone for SlowToReady<S> {
@@ -102,7 +102,7 @@ impl<S: Clone> Clone for SlowToReady<S> {
     }
 }
 
-pub fn slow_to_ready<S>(inner: S, delay: Duration) -> SlowToReady<S> {
+pub(crate) fn slow_to_ready<S>(inner: S, delay: Duration) -> SlowToReady<S> {
     SlowToReady {
         inner,
         delay,
@@ -130,8 +130,13 @@ impl<S: Service<Req>, Req> Service<Req> for SlowToReady<S> {
     }
 }
 
+/// As `ServiceExt::ready`, for services of any request.
+pub(crate) async fn ready_for<S: Service<(), Error = BoxError>>(service: &mut S) -> &mut S {
+    tower::ServiceExt::ready(service).await.unwrap()
+}
+
 /// The names of the events that `f` caused, in order.
-pub async fn events<T>(f: impl Future<Output = T>) -> (T, Vec<&'static str>) {
+pub(crate) async fn events<T>(f: impl Future<Output = T>) -> (T, Vec<&'static str>) {
     let heard = Ear::default();
     let names = Arc::clone(&heard.0);
     let dispatch = tracing::Dispatch::new(heard);
@@ -162,9 +167,9 @@ impl tracing::Subscriber for Ear {
 }
 
 /// Compiles for what can move between threads.
-pub fn is_send<T: Send>(value: T) -> T {
+pub(crate) fn is_send<T: Send>(value: T) -> T {
     value
 }
 
 /// A boxed service with a `!Sync` inside, as strangers bring them.
-pub type Boxed = BoxCloneService<&'static str, &'static str, BoxError>;
+pub(crate) type Boxed = BoxCloneService<&'static str, &'static str, BoxError>;
