@@ -1,0 +1,141 @@
+//! The first hook: was that a failure, and is it worth another attempt?
+
+use std::time::Duration;
+
+/// Judges the outcome of an attempt.
+///
+/// A closure `Fn(&Attempt, Result<&Res, &E>) -> Verdict` is one; write its argument types, since
+/// the layer does not know them yet. Implement the trait where the verdict needs to know the
+/// request: [`see`](Self::see) keeps what it needs of it.
+///
+/// # Examples
+///
+/// ```
+/// use murphy_policy::{Attempt, BoxError, Kind, RetryLayer, Verdict};
+///
+/// struct Reply { status: u16 }
+///
+/// let busy = |_: &Attempt, outcome: Result<&Reply, &BoxError>| match outcome {
+///     Ok(reply) if reply.status == 503 => Verdict::Retry(Kind::Server),
+///     Ok(_) => Verdict::Success,
+///     Err(_) => Verdict::Retry(Kind::Transient),
+/// };
+/// let layer = RetryLayer::new().classify(busy);
+/// ```
+pub trait Classify<Req, Res, E> {
+    /// What is kept of the request for the verdict, such as its method; often `()`.
+    type Seen;
+
+    /// Looks at the request before it is sent. Called once a call, whatever the attempts.
+    fn see(&self, request: &Req) -> Self::Seen;
+
+    /// The verdict on `outcome`, which `attempt` had.
+    fn classify(&self, seen: &Self::Seen, attempt: &Attempt, outcome: Result<&Res, &E>) -> Verdict;
+}
+
+impl<F, Req, Res, E> Classify<Req, Res, E> for F
+where
+    F: Fn(&Attempt, Result<&Res, &E>) -> Verdict,
+{
+    type Seen = ();
+
+    #[inline]
+    fn see(&self, _: &Req) -> Self::Seen {}
+
+    #[inline]
+    fn classify(&self, (): &(), attempt: &Attempt, outcome: Result<&Res, &E>) -> Verdict {
+        self(attempt, outcome)
+    }
+}
+
+/// The default: every `Ok` is a success, every `Err` is transient.
+///
+/// It knows nothing of status codes, nor of what is safe to repeat.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AnyError;
+
+impl<Req, Res, E> Classify<Req, Res, E> for AnyError {
+    type Seen = ();
+
+    #[inline]
+    fn see(&self, _: &Req) -> Self::Seen {}
+
+    #[inline]
+    fn classify(&self, (): &(), _: &Attempt, outcome: Result<&Res, &E>) -> Verdict {
+        match outcome {
+            Ok(_) => Verdict::Success,
+            Err(_) => Verdict::Retry(Kind::Transient),
+        }
+    }
+}
+
+/// What to do with an outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It worked: hand it to the caller.
+    Success,
+    /// It failed and would fail again: hand it to the caller.
+    Terminal,
+    /// It failed and may work if repeated.
+    Retry(Kind),
+    /// As `Retry`, and the peer said how long to wait. Obeyed up to
+    /// [`longest_hint`](crate::RetryLayer::longest_hint).
+    RetryAfter(Kind, Duration),
+    /// The peer asked not to be asked again, whatever else holds.
+    Forbid,
+}
+
+/// Why an attempt failed, for whoever paces and pays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Something in between: a reset, a lost connection.
+    Transient,
+    /// Nobody answered in time.
+    Timeout,
+    /// The peer has too much to do.
+    Throttled,
+    /// The peer failed.
+    Server,
+}
+
+/// Which attempt of how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    number: u32,
+    max: u32,
+}
+
+impl Attempt {
+    /// Attempt `number` of `max`, for tests of hooks. The layer counts from 1.
+    #[must_use]
+    pub const fn new(number: u32, max: u32) -> Self {
+        Self { number, max }
+    }
+
+    /// 1 for the first.
+    #[must_use]
+    pub const fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// How many there can be.
+    #[must_use]
+    pub const fn max(&self) -> u32 {
+        self.max
+    }
+
+    /// Whether none can follow.
+    #[must_use]
+    pub const fn is_last(&self) -> bool {
+        self.number >= self.max
+    }
+
+    pub(super) const fn next(self) -> Self {
+        Self {
+            number: self.number.saturating_add(1),
+            max: self.max,
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What all calls of one retry layer share.
+
+use std::borrow::Cow;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use murphy_core::{Draw, Key, Lane, Point, Scope, Seed, Stream};
+
+use crate::{Budget, TARGET};
+
+/// The hooks and knobs of a retry.
+#[derive(Clone)]
+pub(super) struct Policy<C, R, P> {
+    pub(super) classify: C,
+    pub(super) replay: R,
+    pub(super) pace: P,
+    pub(super) attempts: NonZeroU32,
+    pub(super) budget: Option<Budget>,
+    pub(super) longest_hint: Duration,
+    pub(super) site: Cow<'static, str>,
+    pub(super) chance: Chance,
+}
+
+/// Where jitter comes from.
+#[derive(Clone, Debug)]
+pub(super) struct Chance {
+    stream: Stream,
+    // Shared by all services of the layer: the n-th call that had to retry.
+    sessions: Arc<AtomicU64>,
+}
+
+impl Chance {
+    pub(super) fn new(seed: Seed, site: &str) -> Self {
+        Self {
+            stream: Stream::new(seed, site, "backoff", Lane::Jitter),
+            sessions: Arc::default(),
+        }
+    }
+
+    /// The key that tells this call's jitter from others': the caller's, else a new one.
+    pub(super) fn session(&self) -> Key {
+        Scope::current()
+            .key()
+            .unwrap_or_else(|| Key::from(("session", self.sessions.fetch_add(1, Relaxed))))
+    }
+
+    /// The draw of the `n`-th retry under `key`.
+    pub(super) const fn draw(&self, key: Key, n: u32) -> Draw {
+        self.stream.at(Point::keyed(key, n as u64))
+    }
+}
+
+/// `MURPHY_SEED`, else fresh entropy.
+pub(super) fn seed_from_environment() -> Seed {
+    Seed::resolve(None).unwrap_or_else(|error| {
+        tracing::warn!(name: "retry.bad_seed", target: TARGET, %error, "a fresh seed is used");
+        Seed::fresh()
+    })
+}
