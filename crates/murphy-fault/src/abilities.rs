@@ -126,9 +126,9 @@ pub trait Able<Req, Res, Err>: Offers {
     #[doc(hidden)]
     fn alter_request(&self, request: &mut Req, draw: Draw);
     #[doc(hidden)]
-    fn alter_reply(&self, reply: &mut Result<Res, Err>, draw: Draw);
+    fn alter_reply(&self, reply: &mut Res, draw: Draw);
     #[doc(hidden)]
-    fn failed(&self, reply: &Result<Res, Err>) -> bool;
+    fn failed(&self, response: &Res) -> bool;
 }
 
 impl<Req, Res, Err, K, M, C, R, Q, P, J, X> Able<Req, Res, Err>
@@ -139,8 +139,8 @@ where
     C: Copying<Req>,
     R: Refusing<Res, Err>,
     Q: Altering<Req>,
-    P: Altering<Result<Res, Err>>,
-    J: Failing<Res, Err>,
+    P: Altering<Res>,
+    J: Failing<Res>,
 {
     type Carrier = X;
 
@@ -165,11 +165,11 @@ where
         self.requests.alter(request, draw);
     }
 
-    fn alter_reply(&self, reply: &mut Result<Res, Err>, draw: Draw) {
+    fn alter_reply(&self, reply: &mut Res, draw: Draw) {
         self.replies.alter(reply, draw);
     }
 
-    fn failed(&self, reply: &Result<Res, Err>) -> bool {
-        self.failure.failed(reply)
+    fn failed(&self, response: &Res) -> bool {
+        self.failure.failed(response)
     }
 }

@@ -176,28 +176,24 @@ impl<K, M, C, R, Q, P, J, X> FaultLayer<Abilities<K, M, C, R, Q, P, J, X>> {
         swap!(self, requests: Can::new(alter); key words copy refuse replies failure carry)
     }
 
-    /// Lets replies lie: changes the message as the draw tells it to.
+    /// Lets replies lie: changes the response as the draw tells it to. An error stays as it is.
     #[must_use]
     #[doc(alias = "lie")]
-    pub fn altering_replies<Res, Err, F>(
+    pub fn altering_replies<Res, F>(
         self,
         alter: F,
     ) -> FaultLayer<Abilities<K, M, C, R, Q, Can<F>, J, X>>
     where
-        F: Fn(&mut Result<Res, Err>, Draw),
+        F: Fn(&mut Res, Draw),
     {
         swap!(self, replies: Can::new(alter); key words copy refuse requests failure carry)
     }
 
-    /// Tells which replies are failures, for halt conditions. Without it, every `Err` is one, and
-    /// no response.
+    /// Tells which responses are failures, for halt conditions. Every `Err` is one anyway.
     #[must_use]
-    pub fn failing_on<Res, Err, F>(
-        self,
-        failed: F,
-    ) -> FaultLayer<Abilities<K, M, C, R, Q, P, Can<F>, X>>
+    pub fn failing_on<Res, F>(self, failed: F) -> FaultLayer<Abilities<K, M, C, R, Q, P, Can<F>, X>>
     where
-        F: Fn(&Result<Res, Err>) -> bool,
+        F: Fn(&Res) -> bool,
     {
         swap!(self, failure: Can::new(failed); key words copy refuse requests replies carry)
     }

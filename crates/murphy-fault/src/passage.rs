@@ -12,7 +12,7 @@ use pin_project::pin_project;
 use tower_service::Service;
 
 use crate::Orphan;
-use crate::abilities::{Abilities, Able, ByClone, Can, Cannot, Offers};
+use crate::abilities::{Abilities, Able, ByClone, Can, Cannot};
 use crate::carry::{Carry, Inline, OnLocal, OnTokio};
 use crate::future::ResponseFuture;
 use crate::marker::Marker;
@@ -103,15 +103,15 @@ impl<W, F, A> IntoFuture for Passing<W, A>
 where
     W: FnOnce() -> F,
     F: Future,
-    A: Able<W, F::Output, Infallible> + Offers,
+    A: Able<W, F::Output, Infallible>,
     A::Carrier: Carry<Orphan<Runner, W, A>>,
 {
     type Output = F::Output;
     type IntoFuture = Passage<W, F, A>;
 
     fn into_future(self) -> Passage<W, F, A> {
+        // It offers nothing to arming: the next call may have other abilities.
         let core = Arc::clone(&self.site.core);
-        core.offer(A::OFFERED);
         let mut service = FaultService::new(Runner, Seat::new(core), Arc::new(self.abilities));
         Passage {
             inner: service.call(self.work),

@@ -119,7 +119,10 @@ where
         };
         let this = self.project();
         if let Some(watch) = this.watch {
-            watch.saw(this.abilities.failed(&reply));
+            watch.saw(match &reply {
+                Ok(response) => this.abilities.failed(response),
+                Err(_) => true,
+            });
         }
         Poll::Ready(reply)
     }
@@ -233,7 +236,7 @@ where
                         }
                         End::Carried => {
                             pass(&this.site.replies);
-                            if let (Some(draw), Some(reply)) =
+                            if let (Some(draw), Some(Ok(reply))) =
                                 (this.fate.alter_reply, this.reply.as_mut())
                             {
                                 this.abilities.alter_reply(reply, draw);

@@ -131,21 +131,21 @@ impl<M, F: Fn(&mut M, Draw)> Altering<M> for Can<F> {
     }
 }
 
-/// Tells whether a reply is a failure, for halt conditions.
-pub trait Failing<Res, Err> {
+/// Tells whether a response is a failure, for halt conditions.
+pub trait Failing<Res> {
     #[doc(hidden)]
-    fn failed(&self, reply: &Result<Res, Err>) -> bool;
+    fn failed(&self, response: &Res) -> bool;
 }
 
-/// Without a closure, every `Err` is a failure.
-impl<Res, Err> Failing<Res, Err> for Cannot {
-    fn failed(&self, reply: &Result<Res, Err>) -> bool {
-        reply.is_err()
+/// Without a closure, no response is one.
+impl<Res> Failing<Res> for Cannot {
+    fn failed(&self, _: &Res) -> bool {
+        false
     }
 }
 
-impl<Res, Err, F: Fn(&Result<Res, Err>) -> bool> Failing<Res, Err> for Can<F> {
-    fn failed(&self, reply: &Result<Res, Err>) -> bool {
-        (self.0)(reply)
+impl<Res, F: Fn(&Res) -> bool> Failing<Res> for Can<F> {
+    fn failed(&self, response: &Res) -> bool {
+        (self.0)(response)
     }
 }

@@ -59,9 +59,8 @@ impl Burst {
         } else {
             (leave * pi / (1.0 - pi), 1.0 - leave)
         };
-        // A hair over 1 is rounding, not a wish.
         let forgets = 1.0 - (1.0 - enter - leave).abs();
-        if pi < 1.0 && forgets < 1.0 / LONGEST {
+        if enter <= 1.0 && pi < 1.0 && forgets < 1.0 / LONGEST {
             return Err(BadBurst {
                 field: "loss",
                 value: pi,
@@ -70,6 +69,7 @@ impl Burst {
                         .into(),
             });
         }
+        // A hair over 1 is rounding, not a wish.
         let known = |p: f64| Probability::try_new(if p > 1.0 && p < 1.0 + 1e-9 { 1.0 } else { p });
         match (known(enter), known(stay)) {
             (Ok(enter), Ok(stay)) => Ok(Self {
