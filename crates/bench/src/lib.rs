@@ -11,5 +11,6 @@
 
 pub mod cases;
 pub mod drive;
+pub mod faulted;
 pub mod figure;
 pub mod service;

@@ -1,10 +1,10 @@
 //! The services beneath: they cost next to nothing, so that what is around them shows.
 //!
-//! The optimiser is kept from seeing what their futures hold, as it would be with a real service's.
-//! Otherwise it folds a call and whatever is around it into nothing.
+//! Their functions are never inlined, as a real service's are too large to be. Otherwise the
+//! optimiser folds a call, and some layers with it, into nothing.
 
 use std::fmt;
-use std::future::{Future, Ready, ready};
+use std::future::Future;
 use std::hint::black_box;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -23,65 +23,71 @@ impl fmt::Display for Broken {
 
 impl std::error::Error for Broken {}
 
-/// Always ready, and so is its reply: the request.
-#[derive(Clone, Copy, Debug)]
-pub struct Prompt;
+/// Always ready, and so is its reply.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Prompt {
+    salt: u64,
+}
 
 impl Service<u64> for Prompt {
     type Response = u64;
     type Error = Broken;
-    type Future = Ready<Result<u64, Broken>>;
+    type Future = Reply;
 
-    #[inline]
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+    #[inline(never)]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        black_box(cx);
         Poll::Ready(Ok(()))
     }
 
-    #[inline]
-    fn call(&mut self, request: u64) -> Self::Future {
-        black_box(ready(Ok(request)))
+    #[inline(never)]
+    fn call(&mut self, request: u64) -> Reply {
+        let reply = black_box(request ^ self.salt);
+        Reply { reply, pends: 0 }
     }
 }
 
 /// Always ready; its reply pends once and wakes its task itself.
-#[derive(Clone, Copy, Debug)]
-pub struct Hesitant;
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hesitant {
+    salt: u64,
+}
 
 impl Service<u64> for Hesitant {
     type Response = u64;
     type Error = Broken;
-    type Future = Hesitation;
+    type Future = Reply;
 
-    #[inline]
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+    #[inline(never)]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        black_box(cx);
         Poll::Ready(Ok(()))
     }
 
-    #[inline]
-    fn call(&mut self, request: u64) -> Hesitation {
-        black_box(Hesitation {
-            request,
-            pended: false,
-        })
+    #[inline(never)]
+    fn call(&mut self, request: u64) -> Reply {
+        let reply = black_box(request ^ self.salt);
+        Reply { reply, pends: 1 }
     }
 }
 
-/// The reply of a [`Hesitant`].
+/// The reply of either: 16 bytes.
 #[derive(Debug)]
-pub struct Hesitation {
-    request: u64,
-    pended: bool,
+pub struct Reply {
+    reply: u64,
+    /// How often it pends yet.
+    pends: u64,
 }
 
-impl Future for Hesitation {
+impl Future for Reply {
     type Output = Result<u64, Broken>;
 
-    #[inline]
+    #[inline(never)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.pended {
-            return Poll::Ready(Ok(self.request));
+        if self.pends == 0 {
+            return Poll::Ready(Ok(self.reply));
         }
-        self.pended = true;
+        self.pends -= 1;
         cx.waker().wake_by_ref();
         Poll::Pending
     }

@@ -9,6 +9,7 @@ use seatbelt::chaos::injection::Injection;
 use std::time::Duration;
 use tick::Clock;
 use tower::Layer;
+use tower::layer::util::Identity;
 use tower_fault::error::ErrorLayer;
 use tower_resilience_chaos::{ChaosLayer, CustomErrorFn};
 
@@ -18,13 +19,13 @@ use crate::service::{Broken, Prompt};
 
 cases! {
     "ready" over "ready" {
-        "bare": "a ready service: poll_ready, call, poll, drop" => ready(|| Prompt);
+        "bare": "a ready service: poll_ready, call, poll, drop" => ready(Prompt::default);
     }
     "fault.disarmed" over "ready" {
         "murphy": "a site that is not armed" => ready(|| disarmed());
-        "tower-resilience": "ChaosLayer, nothing configured" => ready(|| resilience().layer(Prompt));
-        "seatbelt": "Injection, disabled" => ready(|| seatbelt(true, Prompt));
-        "tower-fault": "ErrorLayer, decider false" => ready(|| ErrorLayer::new(false, broken).layer(Prompt));
+        "tower-resilience": "ChaosLayer, nothing configured" => ready(|| resilience().layer(Prompt::default()));
+        "seatbelt": "Injection, disabled" => ready(|| seatbelt(true, Prompt::default()));
+        "tower-fault": "ErrorLayer, decider false" => ready(|| ErrorLayer::new(false, broken).layer(Prompt::default()));
     }
     "fault.disarmed_x4" over "ready" {
         "murphy": "four layers, stacked" => ready(|| {
@@ -33,21 +34,21 @@ cases! {
         });
         "tower-resilience": "four layers, stacked" => ready(|| {
             let layer = resilience();
-            layer.layer(layer.layer(layer.layer(layer.layer(Prompt))))
+            layer.layer(layer.layer(layer.layer(layer.layer(Prompt::default()))))
         });
         "seatbelt": "four layers, stacked" => ready(||
-            seatbelt(true, seatbelt(true, seatbelt(true, seatbelt(true, Prompt))))
+            seatbelt(true, seatbelt(true, seatbelt(true, seatbelt(true, Prompt::default()))))
         );
         "tower-fault": "four layers, stacked" => ready(|| {
             let layer = ErrorLayer::new(false, broken);
-            layer.layer(layer.layer(layer.layer(layer.layer(Prompt))))
+            layer.layer(layer.layer(layer.layer(layer.layer(Prompt::default()))))
         });
     }
     "fault.armed" over "ready" {
         "murphy": "1 rule of probability 1e-9, positional, ledger on" => armed(1, ready);
-        "tower-resilience": "ChaosLayer, error rate 0" => ready(|| resilience_rate_0().layer(Prompt));
-        "seatbelt": "Injection, rate 0" => ready(|| seatbelt(false, Prompt));
-        "tower-fault": "ErrorLayer, rate 0" => ready(|| ErrorLayer::new(0.0, broken).layer(Prompt));
+        "tower-resilience": "ChaosLayer, error rate 0" => ready(|| resilience_rate_0().layer(Prompt::default()));
+        "seatbelt": "Injection, rate 0" => ready(|| seatbelt(false, Prompt::default()));
+        "tower-fault": "ErrorLayer, rate 0" => ready(|| ErrorLayer::new(0.0, broken).layer(Prompt::default()));
     }
     "fault.armed_5_rules" over "ready" {
         "murphy": "5 rules of probability 1e-9, positional, ledger on" => armed(5, ready);
@@ -59,22 +60,22 @@ cases! {
         "murphy": "5 rules of probability 1e-9, 4096 keys in turn, ledger on" => keyed(5);
     }
     "clone" over "clone" {
-        "bare": "as ready, each call through its own clone" => cloned(|| Prompt);
+        "bare": "as ready, each call through its own clone" => cloned(Prompt::default);
     }
     "clone.disarmed" over "clone" {
         "murphy": "a site that is not armed" => cloned(|| disarmed());
-        "tower-resilience": "ChaosLayer, nothing configured" => cloned(|| resilience().layer(Prompt));
-        "seatbelt": "Injection, disabled" => cloned(|| seatbelt(true, Prompt));
-        "tower-fault": "ErrorLayer, decider false" => cloned(|| ErrorLayer::new(false, broken).layer(Prompt));
+        "tower-resilience": "ChaosLayer, nothing configured" => cloned(|| resilience().layer(Prompt::default()));
+        "seatbelt": "Injection, disabled" => cloned(|| seatbelt(true, Prompt::default()));
+        "tower-fault": "ErrorLayer, decider false" => cloned(|| ErrorLayer::new(false, broken).layer(Prompt::default()));
     }
     "clone.armed" over "clone" {
         "murphy": "1 rule, the clones' template has not been called" => armed(1, cloned);
-        "tower-resilience": "ChaosLayer, error rate 0" => cloned(|| resilience_rate_0().layer(Prompt));
-        "seatbelt": "Injection, rate 0" => cloned(|| seatbelt(false, Prompt));
-        "tower-fault": "ErrorLayer, rate 0" => cloned(|| ErrorLayer::new(0.0, broken).layer(Prompt));
+        "tower-resilience": "ChaosLayer, error rate 0" => cloned(|| resilience_rate_0().layer(Prompt::default()));
+        "seatbelt": "Injection, rate 0" => cloned(|| seatbelt(false, Prompt::default()));
+        "tower-fault": "ErrorLayer, rate 0" => cloned(|| ErrorLayer::new(0.0, broken).layer(Prompt::default()));
     }
     "route" over "route" {
-        "bare": "an axum route" => routed(router());
+        "bare": "an axum route under a layer that does nothing" => routed(router().layer(Identity::new()));
     }
     "route.disarmed" over "route" {
         "murphy": "as `.layer` of the router, not armed" => routed(
@@ -95,21 +96,21 @@ fn broken(_: &u64) -> Broken {
 }
 
 fn disarmed() -> FaultService<Prompt> {
-    Chaos::new(Seed::new(1)).site("a->b").layer().layer(Prompt)
+    Chaos::new(Seed::new(1)).site("a->b").layer().layer(Prompt::default())
 }
 
 type Made = Box<dyn FnOnce() -> FaultService<Prompt>>;
 
 fn armed(rules: usize, drive: fn(Made) -> Run) -> Run {
     let chaos = Chaos::new(Seed::new(1));
-    let service = chaos.site("a->b").layer().layer(Prompt);
+    let service = chaos.site("a->b").layer().layer(Prompt::default());
     keep(arm(&chaos, rules), drive(Box::new(|| service)))
 }
 
 fn keyed(rules: usize) -> Run {
     let chaos = Chaos::new(Seed::new(1));
     let layer = chaos.site("a->b").layer().keyed_by(|request: &u64| *request);
-    keep(arm(&chaos, rules), ready(|| layer.layer(Prompt)))
+    keep(arm(&chaos, rules), ready(|| layer.layer(Prompt::default())))
 }
 
 /// Rules that ask chance at every call, and are as good as never told yes.

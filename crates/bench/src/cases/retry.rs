@@ -20,19 +20,19 @@ use crate::service::{Broken, Prompt};
 cases! {
     "retry.none_taken" over "ready" {
         "murphy": "RetryLayer as it comes: 3 attempts, full jitter, budget on" =>
-            ready(|| RetryLayer::new().layer(Prompt));
+            ready(|| RetryLayer::new().layer(Prompt::default()));
         "murphy-no-budget": "the same without its budget" =>
-            ready(|| RetryLayer::new().no_budget().layer(Prompt));
+            ready(|| RetryLayer::new().no_budget().layer(Prompt::default()));
         "tower": "a policy that does nothing but clone the request" =>
-            ready(|| tower::retry::RetryLayer::new(Never).layer(Prompt));
+            ready(|| tower::retry::RetryLayer::new(Never).layer(Prompt::default()));
         "tower-budget": "a policy with its ExponentialBackoff and TpsBudget" =>
-            ready(|| tower::retry::RetryLayer::new(Budgeted::new()).layer(Prompt));
+            ready(|| tower::retry::RetryLayer::new(Budgeted::new()).layer(Prompt::default()));
         "tower-resilience": "3 attempts, exponential, no budget" => ready(|| {
             let layer = tower_resilience_retry::RetryLayer::builder().max_attempts(3);
             let layer = layer.exponential_backoff(Duration::from_millis(100));
-            layer.build().layer(Prompt)
+            layer.build().layer(Prompt::default())
         });
-        "seatbelt": "3 retries, exponential with jitter, no budget" => ready(|| seatbelt(Prompt));
+        "seatbelt": "3 retries, exponential with jitter, no budget" => ready(|| seatbelt(Prompt::default()));
     }
 }
 

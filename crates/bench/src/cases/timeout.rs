@@ -16,19 +16,19 @@ const FIVE_SECONDS: Duration = Duration::from_secs(5);
 
 cases! {
     "timeout.ready" over "ready" {
-        "murphy": "TimeoutLayer" => ready(|| murphy().layer(Prompt));
-        "tower": "TimeoutLayer" => ready(|| tower().layer(Prompt));
-        "tower-resilience": "TimeLimiterLayer" => ready(|| resilience().layer(Prompt));
-        "seatbelt": "Timeout; its clock's task does not run" => ready(|| seatbelt(Prompt));
+        "murphy": "TimeoutLayer" => ready(|| murphy().layer(Prompt::default()));
+        "tower": "TimeoutLayer" => ready(|| tower().layer(Prompt::default()));
+        "tower-resilience": "TimeLimiterLayer" => ready(|| resilience().layer(Prompt::default()));
+        "seatbelt": "Timeout; its clock's task does not run" => ready(|| seatbelt(Prompt::default()));
     }
     "pends" over "pends" {
-        "bare": "a service that pends once and wakes itself, from a task" => awaited(|| Hesitant);
+        "bare": "a service that pends once and wakes itself, from a task" => awaited(Hesitant::default);
     }
     "timeout.pends" over "pends" {
-        "murphy": "TimeoutLayer" => awaited(|| murphy().layer(Hesitant));
-        "tower": "TimeoutLayer" => awaited(|| tower().layer(Hesitant));
-        "tower-resilience": "TimeLimiterLayer" => awaited(|| resilience().layer(Hesitant));
-        "seatbelt": "Timeout; its clock's task runs" => awaited(|| seatbelt(Hesitant));
+        "murphy": "TimeoutLayer" => awaited(|| murphy().layer(Hesitant::default()));
+        "tower": "TimeoutLayer" => awaited(|| tower().layer(Hesitant::default()));
+        "tower-resilience": "TimeLimiterLayer" => awaited(|| resilience().layer(Hesitant::default()));
+        "seatbelt": "Timeout; its clock's task runs" => awaited(|| seatbelt(Hesitant::default()));
     }
 }
 
