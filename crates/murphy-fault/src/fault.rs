@@ -399,6 +399,12 @@ impl Fault {
         &self.effect
     }
 
+    /// Its time window after arming, if it has one: from (inclusive) to (exclusive).
+    #[must_use]
+    pub fn window(&self) -> Option<(Duration, Duration)> {
+        self.narrow.window
+    }
+
     /// Which calls it strikes.
     #[must_use]
     pub fn select(&self) -> &Select {
