@@ -337,6 +337,23 @@ async fn without_a_budget_everything_is_retried() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pace_is_told_the_number_the_wait_before_and_the_kind() {
+    let throttled = |_: &Attempt, _: Result<&(), &BoxError>| Verdict::Retry(Kind::Throttled);
+    let growing = |step: Step| {
+        assert_eq!(step.kind, Kind::Throttled);
+        step.previous * 3 + SECOND * (step.n + 1)
+    };
+    let service = probe(|_| ready(Err::<(), _>(refused())));
+    let layer = RetryLayer::new()
+        .attempts(4)
+        .unwrap()
+        .classify(throttled)
+        .pace(growing);
+    let _ = layer.layer(service.clone()).oneshot(()).await;
+    assert_eq!(service.gaps(), [SECOND, SECOND * 5, SECOND * 18]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_dropped_before_its_retry_costs_nothing() {
     let budget = Budget::try_new(0.0, 1).unwrap();
     let service = probe(|_| ready(Err::<(), _>(refused())));
