@@ -138,9 +138,7 @@ where
 
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
-        if let Some(budget) = &self.policy.budget {
-            budget.deposit();
-        }
+        self.policy.budget.deposit();
         let seen = self.policy.classify.see(&request);
         let (request, saved) = match self.policy.attempts.get() {
             1 => unsaved(request),

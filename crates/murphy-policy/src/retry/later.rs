@@ -13,7 +13,7 @@ use tower_service::Service;
 use super::decide::{self, Stop};
 use super::policy::Policy;
 use super::{Attempt, Pace, Replay, RetryError, Step, Verdict, event};
-use crate::{Budget, Permit};
+use crate::Permit;
 
 /// The waits and the further attempts of a call.
 ///
@@ -85,7 +85,7 @@ impl<F, Req, E> Later<F, Req, E> {
             });
             let wait = decide::wait(pace, wanted.hint, policy.longest_hint);
             // Only looked at: who is broke need not wait to hear it. It is paid when it is sent.
-            let paid = policy.budget.as_ref().is_none_or(|b| b.balance() > 0);
+            let paid = policy.budget.balance() > 0;
             let wait = decide::affordable(wait, left(), paid)?;
             let next = attempt.next();
             let request = policy.replay.next(saved, &next, outcome.as_mut().err());
@@ -155,9 +155,7 @@ impl<F, Req, E> Later<F, Req, E> {
         *this.attempt = this.attempt.next();
         event::attempt(&policy.site, *this.attempt);
         let future = service.call(request);
-        if let Some(permit) = permit {
-            permit.sent();
-        }
+        permit.sent();
         this.calling.set(Some(future));
         Poll::Ready(Ok(()))
     }
@@ -184,7 +182,7 @@ fn admit<C, R, P, E>(
     policy: &Policy<C, R, P>,
     attempt: Attempt,
     last: Option<E>,
-) -> Result<Option<Permit>, RetryError<E>> {
+) -> Result<Permit, RetryError<E>> {
     let attempts = attempt.number();
     if let Err(stop) = decide::affordable(Duration::ZERO, left(), true) {
         event::stops(&policy.site, attempt, stop);
@@ -195,13 +193,10 @@ fn admit<C, R, P, E>(
             attempts,
         });
     }
-    match policy.budget.as_ref().map(Budget::acquire) {
-        Some(None) => {
-            event::stops(&policy.site, attempt, Stop::Budget);
-            Err(RetryError::Budget { last, attempts })
-        }
-        permit => Ok(permit.flatten()),
-    }
+    policy.budget.acquire().ok_or_else(|| {
+        event::stops(&policy.site, attempt, Stop::Budget);
+        RetryError::Budget { last, attempts }
+    })
 }
 
 /// What is left until the caller's deadline. Reads the clock only if there is one.
