@@ -102,11 +102,11 @@ pub trait Offers {
 impl<K, M: Given, C: Given, R: Given, Q: Given, P: Given, J, X> Offers
     for Abilities<K, M, C, R, Q, P, J, X>
 {
-    const OFFERED: u32 = M::ABLE * ability::MATCH
-        | C::ABLE * ability::COPY
-        | R::ABLE * ability::REFUSE
-        | Q::ABLE * ability::ALTER_REQUESTS
-        | P::ABLE * ability::ALTER_REPLIES;
+    const OFFERED: u32 = (M::ABLE * ability::MATCH)
+        | (C::ABLE * ability::COPY)
+        | (R::ABLE * ability::REFUSE)
+        | (Q::ABLE * ability::ALTER_REQUESTS)
+        | (P::ABLE * ability::ALTER_REPLIES);
 }
 
 /// Everything that the service asks of its abilities: implemented by [`Abilities`] whose closures
