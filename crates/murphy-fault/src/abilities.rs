@@ -13,7 +13,7 @@ pub use given::{Altering, ByClone, Copying, Failing, Given, Keying, Matching, Re
 
 /// The bits of the abilities that a plan may ask for.
 pub(crate) mod ability {
-    use crate::fault::Effect;
+    use crate::effect::Effect;
     use crate::{Fault, Leg};
 
     pub(crate) const MATCH: u32 = 1;
