@@ -26,7 +26,9 @@ async fn main() -> Result<(), BoxError> {
         heard.push(transcript);
         truths.push(truth);
     }
-    (heard.dedup(), truths.sort(), truths.dedup());
+    heard.dedup();
+    truths.sort();
+    truths.dedup();
     println!("{} transcript, {} ledgers", heard.len(), truths.len());
     let taught = heard.len() == 1 && truths.len() == 5;
     taught
