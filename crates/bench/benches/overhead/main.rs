@@ -54,15 +54,33 @@ fn everything() -> ExitCode {
     let mut figures = Vec::new();
     // What an earlier run left must not be taken for this one's.
     let scratch = folder().join("overhead");
-    if let Err(e) = fs::remove_dir_all(&scratch).and(fs::create_dir_all(&scratch)) {
+    _ = fs::remove_dir_all(&scratch);
+    if let Err(e) = fs::create_dir_all(&scratch) {
         eprintln!("overhead: {}: {e}", scratch.display());
     }
-    eprintln!("overhead: time, {} rounds of {} cases", time::ROUNDS, cases.len());
+    eprintln!(
+        "overhead: time, {} rounds of {} cases",
+        time::ROUNDS,
+        cases.len()
+    );
     let timed = measure_time(&scratch);
-    eprintln!("overhead: instructions and allocations of {} cases", cases.len());
+    eprintln!(
+        "overhead: instructions and allocations of {} cases",
+        cases.len()
+    );
     let counted = instructions::measure(&scratch, cases.len());
-    let times = |case: &Case| timed.as_ref().ok().and_then(|folder| time::read(folder, case));
-    let counts = |at: usize| counted.as_ref().ok().and_then(|counts| counts.get(at).copied());
+    let times = |case: &Case| {
+        timed
+            .as_ref()
+            .ok()
+            .and_then(|folder| time::read(folder, case))
+    };
+    let counts = |at: usize| {
+        counted
+            .as_ref()
+            .ok()
+            .and_then(|counts| counts.get(at).copied())
+    };
     let measured: Vec<report::Measured> = cases
         .iter()
         .enumerate()
@@ -95,8 +113,8 @@ fn everything() -> ExitCode {
 fn measure_time(scratch: &Path) -> Result<PathBuf, String> {
     let mut part = part("time").map_err(|e| format!("time: {e}"))?;
     let log = scratch.join("criterion.log");
-    let out = fs::File::create(&log).map_err(|e| format!("{}: {e}", log.display()))?;
-    let status = part.stdout(out).status();
+    let create = || fs::File::create(&log).map_err(|e| format!("{}: {e}", log.display()));
+    let status = part.stdout(create()?).stderr(Stdio::null()).status();
     match status {
         Ok(status) if status.success() => Ok(scratch.join("criterion")),
         Ok(status) => Err(format!("time was not measured: {status}")),
@@ -115,7 +133,10 @@ fn part(name: &str) -> io::Result<Command> {
 fn lines_of(command: &mut Command, each: impl FnMut(String)) -> io::Result<process::ExitStatus> {
     let mut child = command.stdout(Stdio::piped()).spawn()?;
     if let Some(out) = child.stdout.take() {
-        BufReader::new(out).lines().map_while(Result::ok).for_each(each);
+        BufReader::new(out)
+            .lines()
+            .map_while(Result::ok)
+            .for_each(each);
     }
     child.wait()
 }
@@ -133,6 +154,7 @@ fn only(case: &str, calls: &str) -> ExitCode {
 /// `target/figures`, wherever target is.
 fn folder() -> PathBuf {
     let exe = env::current_exe().unwrap_or_default();
-    let target = exe.ancestors().find(|p| p.join("CACHEDIR.TAG").exists());
-    target.unwrap_or(Path::new("target")).join("figures")
+    // target/release/deps/overhead
+    let target = exe.ancestors().nth(3).unwrap_or(Path::new("target"));
+    target.join("figures")
 }

@@ -43,7 +43,11 @@ pub(crate) fn figures(all: &[Measured]) -> Vec<Figure> {
         let instructions = |m: &Measured| Some(m.counts?.instructions);
         push("ns", m.ns, "ns");
         push("instructions", instructions(m), "instructions");
-        push("allocations", m.counts.map(|c| c.allocations), "allocations");
+        push(
+            "allocations",
+            m.counts.map(|c| c.allocations),
+            "allocations",
+        );
         push("bytes", m.counts.map(|c| c.bytes), "bytes");
         if !m.is_bare() {
             push("ns_over_bare", over(ns), "ns");
@@ -56,19 +60,36 @@ pub(crate) fn figures(all: &[Measured]) -> Vec<Figure> {
 
 /// Us beside tower, where that is the question.
 fn ratios(figures: &[Figure]) -> Vec<Figure> {
-    let both = |name: &str| Some((find(figures, name, "murphy")?, find(figures, name, "tower")?));
+    let both = |name: &str| {
+        Some((
+            find(figures, name, "murphy")?,
+            find(figures, name, "tower")?,
+        ))
+    };
     let mut found = Vec::new();
     for what in ["ns", "instructions"] {
         let name = format!("timeout.pends.{what}");
         found.extend(both(&name).map(|(ours, tower)| {
             let note = "the whole call, in units of tower's";
-            Figure::new(format!("{name}_by_tower"), "murphy", ours / tower, "ratio", note)
+            Figure::new(
+                format!("{name}_by_tower"),
+                "murphy",
+                ours / tower,
+                "ratio",
+                note,
+            )
         }));
     }
     let name = "retry.none_taken.instructions";
     found.extend(both(name).map(|(ours, tower)| {
         let note = "over tower's Retry with a policy that does nothing";
-        Figure::new(format!("{name}_over_tower"), "murphy", ours - tower, "instructions", note)
+        Figure::new(
+            format!("{name}_over_tower"),
+            "murphy",
+            ours - tower,
+            "instructions",
+            note,
+        )
     }));
     found
 }
@@ -76,7 +97,14 @@ fn ratios(figures: &[Figure]) -> Vec<Figure> {
 /// All cases, a line each.
 pub(crate) fn table(all: &[Measured]) -> String {
     let mut table = plain();
-    table.set_header(["over a bare call", "subject", "ns", "instructions", "allocations", "what"]);
+    table.set_header([
+        "over a bare call",
+        "subject",
+        "ns",
+        "instructions",
+        "allocations",
+        "what",
+    ]);
     for m in all {
         let bare = m.bare(all);
         let signed = |value: f64, bare: f64, digits: usize| match m.is_bare() {
@@ -107,7 +135,12 @@ pub(crate) fn table(all: &[Measured]) -> String {
 /// Calls a second.
 pub(crate) fn rates(figures: &[Figure]) -> String {
     let mut table = plain();
-    table.set_header(["faulted calls a second, virtual time", "subject", "calls/s", "what"]);
+    table.set_header([
+        "faulted calls a second, virtual time",
+        "subject",
+        "calls/s",
+        "what",
+    ]);
     for f in figures.iter().filter(|f| f.unit == "calls/s") {
         let name = f.figure.trim_end_matches(".calls_per_s");
         let value = format!("{:.0}", f.value);
@@ -135,7 +168,11 @@ const REACH: &[(&str, bool, f64)] = &[
     ("retry.none_taken.instructions_over_tower", true, 25.0),
     ("retry.none_taken.allocations", true, 0.0),
     ("faulted.both_legs.1_tasks.calls_per_s", false, 600_000.0),
-    ("faulted.both_legs.100_tasks.calls_per_s", false, 1_000_000.0),
+    (
+        "faulted.both_legs.100_tasks.calls_per_s",
+        false,
+        1_000_000.0,
+    ),
 ];
 
 /// Each promise, and what came of it. A miss is printed, and no error: time is nobody's promise.

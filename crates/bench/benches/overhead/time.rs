@@ -9,8 +9,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use bench::cases::{self, Case};
-use criterion::measurement::{Measurement, WallTime};
 use criterion::Criterion;
+use criterion::measurement::{Measurement, WallTime};
 
 pub(crate) const ROUNDS: usize = 15;
 

@@ -22,7 +22,7 @@ cases! {
         "bare": "a ready service: poll_ready, call, poll, drop" => ready(Prompt::default);
     }
     "fault.disarmed" over "ready" {
-        "murphy": "a site that is not armed" => ready(|| disarmed());
+        "murphy": "a site that is not armed" => ready(disarmed);
         "tower-resilience": "ChaosLayer, nothing configured" => ready(|| resilience().layer(Prompt::default()));
         "seatbelt": "Injection, disabled" => ready(|| seatbelt(true, Prompt::default()));
         "tower-fault": "ErrorLayer, decider false" => ready(|| ErrorLayer::new(false, broken).layer(Prompt::default()));
@@ -63,7 +63,7 @@ cases! {
         "bare": "as ready, each call through its own clone" => cloned(Prompt::default);
     }
     "clone.disarmed" over "clone" {
-        "murphy": "a site that is not armed" => cloned(|| disarmed());
+        "murphy": "a site that is not armed" => cloned(disarmed);
         "tower-resilience": "ChaosLayer, nothing configured" => cloned(|| resilience().layer(Prompt::default()));
         "seatbelt": "Injection, disabled" => cloned(|| seatbelt(true, Prompt::default()));
         "tower-fault": "ErrorLayer, decider false" => cloned(|| ErrorLayer::new(false, broken).layer(Prompt::default()));
@@ -96,7 +96,10 @@ fn broken(_: &u64) -> Broken {
 }
 
 fn disarmed() -> FaultService<Prompt> {
-    Chaos::new(Seed::new(1)).site("a->b").layer().layer(Prompt::default())
+    Chaos::new(Seed::new(1))
+        .site("a->b")
+        .layer()
+        .layer(Prompt::default())
 }
 
 type Made = Box<dyn FnOnce() -> FaultService<Prompt>>;
@@ -109,7 +112,10 @@ fn armed(rules: usize, drive: fn(Made) -> Run) -> Run {
 
 fn keyed(rules: usize) -> Run {
     let chaos = Chaos::new(Seed::new(1));
-    let layer = chaos.site("a->b").layer().keyed_by(|request: &u64| *request);
+    let layer = chaos
+        .site("a->b")
+        .layer()
+        .keyed_by(|request: &u64| *request);
     keep(arm(&chaos, rules), ready(|| layer.layer(Prompt::default())))
 }
 

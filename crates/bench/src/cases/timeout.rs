@@ -1,20 +1,25 @@
 //! Attempt timeouts of five seconds, which nothing here reaches.
 
+use std::hint::black_box;
 use std::time::Duration;
 
 use murphy_policy::TimeoutLayer;
 use seatbelt::ResilienceContext;
 use tick::Clock;
+use tokio::time::Instant;
 use tower::Layer;
 use tower_resilience_timelimiter::{FixedTimeout, TimeLimiterLayer};
 
 use super::cases;
-use crate::drive::{awaited, ready};
+use crate::drive::{Run, awaited, ready};
 use crate::service::{Broken, Hesitant, Prompt};
 
 const FIVE_SECONDS: Duration = Duration::from_secs(5);
 
 cases! {
+    "clock" over "clock" {
+        "bare": "one reading of tokio's clock, which a lazy timer saves" => clock();
+    }
     "timeout.ready" over "ready" {
         "murphy": "TimeoutLayer" => ready(|| murphy().layer(Prompt::default()));
         "tower": "TimeoutLayer" => ready(|| tower().layer(Prompt::default()));
@@ -30,6 +35,10 @@ cases! {
         "tower-resilience": "TimeLimiterLayer" => awaited(|| resilience().layer(Hesitant::default()));
         "seatbelt": "Timeout; its clock's task runs" => awaited(|| seatbelt(Hesitant::default()));
     }
+}
+
+fn clock() -> Run {
+    Box::new(|calls| (0..calls).for_each(|_| _ = black_box(Instant::now())))
 }
 
 fn murphy() -> TimeoutLayer {
