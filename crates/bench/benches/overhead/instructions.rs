@@ -58,10 +58,10 @@ pub(crate) fn measure(scratch: &Path, cases: usize) -> Result<Vec<Counts>, Strin
     part.args(["--output-format=json"]);
     part.env("GUNGRAUN_HOME", scratch.join("gungraun"));
     let status = super::lines_of(&mut part, |line| {
-        if let Some((run, counts)) = total(&line) {
-            if let Some(place) = totals.get_mut(run) {
-                *place = Some(counts);
-            }
+        if let Some((run, counts)) = total(&line)
+            && let Some(place) = totals.get_mut(run)
+        {
+            *place = Some(counts);
         }
     });
     let whole: Option<Vec<Counts>> = totals.into_iter().collect();
