@@ -5,5 +5,6 @@ mod control;
 mod legs;
 mod readiness;
 mod replay;
+mod said;
 mod support;
 mod survive;
