@@ -103,7 +103,8 @@ where
                 Some(call) => work.call = Some(call),
                 None => work.receipt.settle(Outcome::Panicked),
             }
-        } else if !work.fate.server.is_zero()
+        } else if work.fate.request == End::Carried
+            && !work.fate.server.is_zero()
             && work.fate.wire.is_zero()
             && work.fate.hold_request.is_none()
         {

@@ -210,6 +210,19 @@ async fn delays_of_all_three_places_add_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_refused_before_the_work_never_reaches_a_slow_server() {
+    let (chaos, echo) = (chaos(), Echo::default());
+    let layer = chaos.site(SITE).layer().refusing(refusal);
+    let service = layer.layer(echo.clone());
+    let slow = Fault::slow_server(fixed(200), ALWAYS);
+    let _armed = arm(&chaos, [slow, Fault::refused(ALWAYS)]);
+    let start = Instant::now();
+    let refused = service.oneshot(1).await.unwrap_err();
+    assert!(marker(&*refused).is_some());
+    assert_eq!((echo.began(), start.elapsed()), (0, ms(0)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_held_request_comes_after_those_that_passed_it() {
     let (chaos, echo) = (chaos(), Echo::default());
     let service = chaos.site(SITE).layer().layer(echo.clone());
