@@ -162,7 +162,9 @@ where
                         continue;
                     }
                     // ## HeldRequest => Ready. It arrives, and asks for an instance of its own.
-                    pass(&this.site.requests);
+                    if *this.role == Role::Original {
+                        pass(&this.site.requests);
+                    }
                     *this.stage = Stage::Ready;
                 }
                 Stage::Ready => {

@@ -251,6 +251,22 @@ async fn a_held_request_comes_after_those_that_passed_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_copy_is_no_later_call_that_lets_its_original_go() {
+    let (chaos, echo) = (chaos(), Echo::default());
+    let service = chaos.site(SITE).layer().duplicating().layer(echo.clone());
+    let _armed = arm(
+        &chaos,
+        [
+            Fault::duplicate(fixed(50), ALWAYS),
+            Fault::reorder(Leg::Request, 1, ms(500), ALWAYS),
+        ],
+    );
+    let start = Instant::now();
+    service.oneshot(1).await.unwrap();
+    assert_eq!((echo.began(), start.elapsed()), (2, ms(500)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_held_reply_comes_after_those_that_passed_it() {
     let (chaos, echo) = (chaos(), Echo::default());
     let service = chaos.site(SITE).layer().layer(echo);
