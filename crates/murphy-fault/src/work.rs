@@ -238,11 +238,6 @@ where
                         }
                         End::Carried => {
                             pass(&this.site.replies);
-                            if let (Some(draw), Some(Ok(reply))) =
-                                (this.fate.alter_reply, this.reply.as_mut())
-                            {
-                                this.abilities.alter_reply(reply, draw);
-                            }
                             *this.stage = Stage::CopiesRun;
                         }
                     }
@@ -250,6 +245,13 @@ where
                 Stage::CopiesRun => {
                     if this.fate.keep == Keep::Last && !this.copies.is_empty() {
                         return Poll::Pending;
+                    }
+                    // ## CopiesRun => Done. The lie is in the reply that the caller sees, whosever
+                    // it is.
+                    if let (Some(draw), Some(Ok(reply))) =
+                        (this.fate.alter_reply, this.reply.as_mut())
+                    {
+                        this.abilities.alter_reply(reply, draw);
                     }
                     *this.stage = Stage::Done;
                     this.receipt.settle(Outcome::Delivered);

@@ -317,3 +317,15 @@ async fn the_last_reply_is_that_of_the_copy() {
     let _armed = arm(&chaos, [Fault::duplicate(fixed(50), ALWAYS)]);
     assert_eq!(service.oneshot(7).await.unwrap(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lie_is_in_the_reply_that_the_caller_sees() {
+    let chaos = chaos();
+    let layer = chaos.site(SITE).layer().duplicating();
+    let service = layer
+        .altering_replies(|r: &mut u64, _| *r += 1000)
+        .layer(Echo::default());
+    let copied = Fault::duplicate(fixed(50), ALWAYS).keeping_last();
+    let _armed = arm(&chaos, [copied, Fault::altered_reply(ALWAYS)]);
+    assert_eq!(service.oneshot(7).await.unwrap(), 1007);
+}
