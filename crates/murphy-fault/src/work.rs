@@ -260,7 +260,8 @@ where
                 Stage::Refusing => {
                     *this.stage = Stage::Done;
                     this.receipt.settle(Outcome::Refused);
-                    let refusal = self.as_mut().refusal();
+                    let rule = this.fate.refused_by();
+                    let refusal = rule.and_then(|rule| self.refusal(rule));
                     return Poll::Ready(refusal.map_or(Step::Nothing, Step::Deliver));
                 }
                 Stage::Silent | Stage::Done => return Poll::Ready(Step::Nothing),
@@ -295,7 +296,8 @@ where
             return Poll::Pending;
         };
         ready!(timer.poll(cx));
-        match self.as_mut().refusal() {
+        let rule = this.fate.give_up().map(|bound| bound.rule);
+        match rule.and_then(|rule| self.as_mut().refusal(rule)) {
             Some(refusal) => {
                 self.project().give_up.set(None);
                 Poll::Ready(refusal)
@@ -304,9 +306,8 @@ where
         }
     }
 
-    fn refusal(self: Pin<&mut Self>) -> Option<Result<S::Response, S::Error>> {
+    fn refusal(self: Pin<&mut Self>, rule: u8) -> Option<Result<S::Response, S::Error>> {
         let this = self.project();
-        let rule = this.fate.refused_by?;
         let marker: Marker = this.site.marker(rule, this.passage);
         this.abilities.refuse(&marker)
     }

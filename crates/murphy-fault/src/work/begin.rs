@@ -86,7 +86,7 @@ where
                 Some(Box::pin(copy))
             });
         let copies = copies.collect();
-        let give_up = fate.give_up;
+        let give_up = fate.give_up().map(|bound| bound.after);
         let mut work = blank(Role::Original, fate, passage, receipt);
         work.copies = copies;
         work.watch = watch;

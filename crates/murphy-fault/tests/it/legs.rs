@@ -329,3 +329,21 @@ async fn a_lie_is_in_the_reply_that_the_caller_sees() {
     let _armed = arm(&chaos, [copied, Fault::altered_reply(ALWAYS)]);
     assert_eq!(service.oneshot(7).await.unwrap(), 1007);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_masked_gives_nothing_up() {
+    let (chaos, echo) = (chaos(), Echo::default());
+    let layer = chaos.site(SITE).layer().refusing(refusal);
+    let service = layer.layer(echo);
+    let _armed = arm(
+        &chaos,
+        [
+            Fault::lost_request(ALWAYS).giving_up(ms(400)),
+            Fault::lost_reply(ALWAYS).giving_up(ms(300)),
+        ],
+    );
+    let start = Instant::now();
+    let refused = service.oneshot(1).await.unwrap_err();
+    assert_eq!(start.elapsed(), ms(400));
+    assert_eq!(&*marker(&*refused).unwrap().fault, "lost-request");
+}
