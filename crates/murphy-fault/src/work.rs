@@ -171,11 +171,25 @@ where
                     let Some(service) = this.service.as_mut() else {
                         return Poll::Ready(Step::Nothing);
                     };
-                    if let Err(e) = ready!(service.poll_ready(cx)) {
-                        // ## Ready => Done. The service is broken, and says so.
-                        *this.stage = Stage::Done;
-                        this.receipt.settle(Outcome::Delivered);
-                        return Poll::Ready(Step::Deliver(Err(e)));
+                    let unseen = unseen(*this.role, this.fate);
+                    match guarded(unseen, || service.poll_ready(cx)) {
+                        Some(readied) => {
+                            if let Err(e) = ready!(readied) {
+                                // ## Ready => Done. The service is broken, and says so to whoever
+                                // is there.
+                                *this.stage = Stage::Done;
+                                if *this.role == Role::Copy || *this.alone {
+                                    this.receipt.settle(Outcome::NeverRan);
+                                    return Poll::Ready(Step::Nothing);
+                                }
+                                this.receipt.settle(Outcome::Delivered);
+                                return Poll::Ready(Step::Deliver(Err(e)));
+                            }
+                        }
+                        None => {
+                            *this.service = None;
+                            panicked(this.receipt, this.site, this.passage);
+                        }
                     }
                     this.timer.set(delay(this.fate.server));
                     *this.stage = Stage::Serving;
@@ -189,10 +203,10 @@ where
                         let unseen = unseen(*this.role, this.fate);
                         match guarded(unseen, || service.call(request)) {
                             Some(call) => this.call.set(Some(call)),
-                            None => self.as_mut().panicked(),
+                            None => panicked(this.receipt, this.site, this.passage),
                         }
                     }
-                    *self.as_mut().project().stage = Stage::Calling;
+                    *this.stage = Stage::Calling;
                 }
                 Stage::Calling => {
                     if let Some(call) = this.call.as_mut().as_pin_mut() {
@@ -201,12 +215,11 @@ where
                             Some(reply) => *this.reply = Some(ready!(reply)),
                             None => {
                                 this.call.set(None);
-                                self.as_mut().panicked();
+                                panicked(this.receipt, this.site, this.passage);
                             }
                         }
                     }
                     // ## Calling => HeldReply. The work is done; the rest is the way back.
-                    let mut this = self.as_mut().project();
                     this.call.set(None);
                     if *this.role == Role::Copy || *this.alone || this.fate.reply == End::Lost {
                         this.receipt.settle(Outcome::Ran);
@@ -311,18 +324,17 @@ where
         let marker: Marker = this.site.marker(rule, this.passage);
         this.abilities.refuse(&marker)
     }
+}
 
-    /// The service panicked where no caller can see it.
-    fn panicked(self: Pin<&mut Self>) {
-        let this = self.project();
-        this.receipt.settle(Outcome::Panicked);
-        tracing::error!(
-            target: "murphy::fault",
-            site = &**this.site.name(),
-            ordinal = this.passage.ordinal,
-            "fault.panicked"
-        );
-    }
+/// The service panicked where no caller can see it.
+fn panicked(receipt: &mut Receipt, site: &SiteRun, passage: &Passage) {
+    receipt.settle(Outcome::Panicked);
+    tracing::error!(
+        target: "murphy::fault",
+        site = &**site.name(),
+        ordinal = passage.ordinal,
+        "fault.panicked"
+    );
 }
 
 /// Whether the caller cannot see how the work ends.

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio::time::sleep;
 use tower_service::Service;
 
-use super::{Orphan, Role, Stage, Work, delay, guarded, pass, unseen};
+use super::{Orphan, Role, Stage, Work, delay, guarded, panicked, pass, unseen};
 use crate::fate::{End, Fate};
 use crate::ledger::Outcome;
 use crate::run::{Judged, Passage, Receipt};
@@ -101,7 +101,7 @@ where
             work.stage = Stage::Calling;
             match guarded(unseen(Role::Original, &work.fate), || readied.call(request)) {
                 Some(call) => work.call = Some(call),
-                None => work.receipt.settle(Outcome::Panicked),
+                None => panicked(&mut work.receipt, &work.site, &work.passage),
             }
         } else if work.fate.request == End::Carried
             && !work.fate.server.is_zero()
