@@ -40,6 +40,13 @@ impl Scope {
         SCOPE.try_with(|scope| *scope).unwrap_or_default()
     }
 
+    /// The key of the scope that the running task is in: `Scope::current().key()`, for less.
+    #[inline]
+    #[must_use]
+    pub fn current_key() -> Option<Key> {
+        SCOPE.try_with(|scope| scope.key).unwrap_or(None)
+    }
+
     /// The key, if the caller has set one.
     #[must_use]
     pub const fn key(&self) -> Option<Key> {

@@ -13,7 +13,7 @@ pub use given::{Altering, ByClone, Copying, Failing, Given, Keying, Matching, Re
 
 /// The bits of the abilities that a plan may ask for.
 pub(crate) mod ability {
-    use crate::fault::Effect;
+    use crate::effect::Effect;
     use crate::{Fault, Leg};
 
     pub(crate) const MATCH: u32 = 1;
@@ -102,11 +102,11 @@ pub trait Offers {
 impl<K, M: Given, C: Given, R: Given, Q: Given, P: Given, J, X> Offers
     for Abilities<K, M, C, R, Q, P, J, X>
 {
-    const OFFERED: u32 = M::ABLE * ability::MATCH
-        | C::ABLE * ability::COPY
-        | R::ABLE * ability::REFUSE
-        | Q::ABLE * ability::ALTER_REQUESTS
-        | P::ABLE * ability::ALTER_REPLIES;
+    const OFFERED: u32 = (M::ABLE * ability::MATCH)
+        | (C::ABLE * ability::COPY)
+        | (R::ABLE * ability::REFUSE)
+        | (Q::ABLE * ability::ALTER_REQUESTS)
+        | (P::ABLE * ability::ALTER_REPLIES);
 }
 
 /// Everything that the service asks of its abilities: implemented by [`Abilities`] whose closures

@@ -5,7 +5,7 @@ use std::time::Duration;
 use murphy_core::Draw;
 
 use crate::Leg;
-use crate::fault::{Effect, Keep, Place};
+use crate::effect::{Effect, Keep, Place};
 
 /// What will happen to one call. The default is nothing.
 ///

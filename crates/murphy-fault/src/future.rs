@@ -83,11 +83,13 @@ impl<S: Service<Req>, Req, A> Fated<S, Req, A> {
         }
         reply
     }
+}
 
+impl<S: Service<Req>, Req, A> Fated<S, Req, A> {
     /// The caller has its reply or has given up: what is left runs on without it.
-    #[cold]
-    #[inline(never)]
+    #[inline]
     fn leave(&mut self) {
+        // Taken here, so that the compiler sees that there is nothing left to drop.
         if let Some(work) = self.0.take() {
             Work::leave(work);
         }
@@ -97,9 +99,7 @@ impl<S: Service<Req>, Req, A> Fated<S, Req, A> {
 impl<S: Service<Req>, Req, A> Drop for Fated<S, Req, A> {
     #[inline]
     fn drop(&mut self) {
-        if self.0.is_some() {
-            self.leave();
-        }
+        self.leave();
     }
 }
 

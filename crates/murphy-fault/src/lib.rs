@@ -55,6 +55,7 @@ mod abilities;
 mod carry;
 mod chaos;
 mod doors;
+mod effect;
 mod fate;
 mod fault;
 mod future;
@@ -83,7 +84,8 @@ pub use abilities::{
 pub use carry::{Carry, Inline, OnLocal, OnTokio};
 pub use chaos::{ArmError, Armed, Chaos, TimeLimit};
 pub use doors::{DropLayer, DuplicateLayer, LatencyLayer};
-pub use fault::{Effect, Fault, Keep, Place};
+pub use effect::{Effect, Keep, Place};
+pub use fault::Fault;
 pub use future::ResponseFuture;
 pub use layer::FaultLayer;
 pub use ledger::{

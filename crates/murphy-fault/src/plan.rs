@@ -195,6 +195,12 @@ impl Plan {
         self
     }
 
+    /// The seed that the plan brings, if it does.
+    #[must_use]
+    pub fn chosen_seed(&self) -> Option<Seed> {
+        self.seed
+    }
+
     /// The faults and their sites, in order.
     #[must_use]
     pub fn faults(&self) -> &[(Arc<str>, Fault)] {

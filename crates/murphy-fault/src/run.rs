@@ -6,11 +6,11 @@ mod decide;
 mod halt;
 mod rule;
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use murphy_core::{Key, Point, Seed};
+use murphy_core::{Key, Lane, Point, Seed, Stream};
 use tokio::time::Instant;
 
 use crate::ledger::{Book, Grade, Unreached};
@@ -44,17 +44,17 @@ pub(crate) struct Run {
 pub(crate) struct SiteRun {
     /// The run's number; a service whose copy has another one looks again.
     pub(crate) version: u64,
+    /// The same number, if no request has to be asked for its words before it is counted; else 0,
+    /// which no run has.
+    pub(crate) quick: u64,
     pub(crate) index: u32,
     name: Arc<str>,
     pub(crate) run: Arc<Run>,
     /// The first look at each rule: a draw that does not open any gate is a call that passes.
     gates: Box<[Gate]>,
-    /// Every call is looked at, whatever the gates say.
-    look_closer: bool,
     ordinal: AtomicU64,
     pub(crate) rules: Box<[Rule]>,
     table: OnceLock<Table>,
-    unkeyed: AtomicBool,
     pub(crate) faulted: AtomicU64,
     pub(crate) withheld: AtomicU64,
     pub(crate) unable: AtomicU64,
@@ -66,8 +66,9 @@ pub(crate) struct SiteRun {
 /// that is always open.
 #[derive(Clone, Copy, Debug)]
 struct Gate {
-    stream: murphy_core::Stream,
-    threshold: u64,
+    stream: Stream,
+    /// The largest draw that opens it: as `threshold`, with the bits below the 53rd filled up.
+    limit: u64,
 }
 
 /// One call, as the ledger names it.
@@ -79,7 +80,47 @@ pub(crate) struct Passage {
     pub(crate) keyed: bool,
 }
 
+impl Gate {
+    /// The only gate where every call is looked at.
+    const OPEN: Self = Self {
+        stream: Stream::new(Seed::new(0), "", "", Lane::Fires),
+        limit: u64::MAX,
+    };
+
+    /// The gate of a rule; none if it can never strike.
+    fn of(rule: &Rule) -> Option<Self> {
+        let limit = rule.threshold().checked_sub(1)?;
+        Some(Self {
+            stream: rule.fires,
+            limit: (limit << 11) | 0x7FF,
+        })
+    }
+
+    #[inline]
+    fn opens(&self, point: Point) -> bool {
+        self.stream.at(point).bits() <= self.limit
+    }
+}
+
 impl Passage {
+    pub(crate) fn positional(ordinal: u64) -> Self {
+        Self {
+            ordinal,
+            key: Key::new(0),
+            occurrence: ordinal,
+            keyed: false,
+        }
+    }
+
+    pub(crate) fn keyed(ordinal: u64, key: Key, occurrence: u64) -> Self {
+        Self {
+            ordinal,
+            key,
+            occurrence,
+            keyed: true,
+        }
+    }
+
     #[inline]
     pub(crate) fn point(&self) -> Point {
         Point::keyed(self.key, self.occurrence)
@@ -95,13 +136,6 @@ impl SiteRun {
             .filter(|(site, _)| *site == name)
             .map(|(site, fault)| Rule::new(run.seed, site, fault))
             .collect();
-        let gates = rules
-            .iter()
-            .map(|r| Gate {
-                stream: r.fires,
-                threshold: r.threshold(),
-            })
-            .collect();
         let turnstile = |leg| rules.iter().any(|r| r.reorders(leg)).then(Arc::default);
         let (requests, replies) = (turnstile(Leg::Request), turnstile(Leg::Reply));
         // Whoever is passed must be counted, and so must whoever is judged by its outcome.
@@ -109,16 +143,24 @@ impl SiteRun {
             || run.plan.halt != Default::default()
             || requests.is_some()
             || replies.is_some();
+        let gates = if look_closer {
+            Box::new([Gate::OPEN]) as Box<[Gate]>
+        } else {
+            rules.iter().filter_map(Gate::of).collect()
+        };
         Self {
             version,
+            quick: if run.plan.limits.exclude.is_empty() {
+                version
+            } else {
+                0
+            },
             index,
             name,
             gates,
-            look_closer,
             ordinal: AtomicU64::new(0),
             rules,
             table: OnceLock::new(),
-            unkeyed: AtomicBool::new(false),
             faulted: AtomicU64::new(0),
             withheld: AtomicU64::new(0),
             unable: AtomicU64::new(0),
@@ -128,45 +170,28 @@ impl SiteRun {
         }
     }
 
-    /// Counts a call, and says who it is and whether it must be looked at more closely.
-    #[inline]
-    pub(crate) fn pass(&self, key: Option<Key>) -> (Passage, bool) {
-        let ordinal = self.ordinal.fetch_add(1, Relaxed);
-        let passage = match key {
-            Some(key) => {
-                let occurrence = self.table().next(key);
-                Passage {
-                    ordinal,
-                    key,
-                    occurrence,
-                    keyed: true,
-                }
-            }
-            None => {
-                if !self.unkeyed.load(Relaxed) {
-                    self.unkeyed.store(true, Relaxed);
-                }
-                Passage {
-                    ordinal,
-                    key: Key::new(0),
-                    occurrence: ordinal,
-                    keyed: false,
-                }
-            }
-        };
-        let point = passage.point();
-        let look = self.look_closer
-            || self
-                .gates
-                .iter()
-                .any(|g| (g.stream.at(point).bits() >> 11) < g.threshold);
-        (passage, look)
+    /// Whether a request is one of those that are spared and not counted.
+    #[cold]
+    pub(crate) fn excludes(&self, is: impl Fn(&str) -> bool) -> bool {
+        self.limits().exclude.iter().any(|word| is(word))
     }
 
-    /// Whether requests must be asked for their words before they are counted.
+    /// Counts a call.
     #[inline]
-    pub(crate) fn excludes(&self) -> bool {
-        !self.limits().exclude.is_empty()
+    pub(crate) fn next_ordinal(&self) -> u64 {
+        self.ordinal.fetch_add(1, Relaxed)
+    }
+
+    /// Counts a call of this key.
+    #[inline]
+    pub(crate) fn next_occurrence(&self, key: Key) -> u64 {
+        self.table().next(key)
+    }
+
+    /// Whether the call at this point must be looked at more closely.
+    #[inline]
+    pub(crate) fn opens(&self, point: Point) -> bool {
+        self.gates.iter().any(|gate| gate.opens(point))
     }
 
     #[inline]
@@ -194,9 +219,14 @@ impl SiteRun {
         self.table.get().is_some_and(Table::overflowed)
     }
 
+    /// Whether there were calls that no key counted: derived, so that no call pays for it.
+    fn some_without_key(&self) -> bool {
+        self.calls() > self.table.get().map_or(0, Table::counted)
+    }
+
     /// How far this site repeats: see [`Grade`].
     pub(crate) fn grade(&self) -> Grade {
-        let by_schedule = self.unkeyed.load(Relaxed)
+        let by_schedule = self.some_without_key()
             || self.keys_overflowed()
             || self.withheld.load(Relaxed) > 0
             || self.rules.iter().any(Rule::looks_beyond_the_key);

@@ -4,14 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use murphy_core::Scope;
+use murphy_core::{Key, Point, Scope};
 use tokio::runtime::Handle;
 use tower_service::Service;
 
 use crate::abilities::{Abilities, Able};
 use crate::carry::Carry;
 use crate::future::ResponseFuture;
-use crate::run::{Asked, Judged};
+use crate::run::{Asked, Judged, Passage};
 use crate::site::Seat;
 use crate::work::{Orphan, Work};
 
@@ -42,41 +42,101 @@ impl<S, A> FaultService<S, A> {
     }
 }
 
+/// The armed path. Each step that is rare ends in a call of its own, with nothing left to do after
+/// it: so the common one keeps few registers, and the disarmed one stays small.
 impl<S, A> FaultService<S, A> {
-    /// Draws the fate of a call; `None` if it passes.
-    ///
-    /// Never inlined: the disarmed path stays small.
     #[inline(never)]
-    fn judge<Req>(&mut self, version: u64, request: &Req) -> Option<Box<Judged>>
+    fn call_armed<Req>(&mut self, version: u64, request: Req) -> ResponseFuture<S, Req, A>
     where
-        S: Service<Req>,
+        S: Service<Req> + Clone,
         A: Able<Req, S::Response, S::Error>,
+        A::Carrier: Carry<Orphan<S, Req, A>>,
     {
-        let abilities = &*self.abilities;
-        let run = self.seat.run(version)?;
-        if run.excludes()
-            && run
-                .limits()
-                .exclude
-                .iter()
-                .any(|word| abilities.is(request, word))
-        {
-            return None;
+        match self.seat.quick(version) {
+            Some(_) => self.count(request),
+            None => self.call_unsure(version, request),
         }
-        let (passage, look_closer) = run.pass(abilities.key(request));
-        if !look_closer {
-            return None;
+    }
+
+    /// The run has changed, or spares some requests.
+    #[cold]
+    #[inline(never)]
+    fn call_unsure<Req>(&mut self, version: u64, request: Req) -> ResponseFuture<S, Req, A>
+    where
+        S: Service<Req> + Clone,
+        A: Able<Req, S::Response, S::Error>,
+        A::Carrier: Carry<Orphan<S, Req, A>>,
+    {
+        let abilities = Arc::clone(&self.abilities);
+        match self.seat.look_up(version) {
+            Some(run) if !run.excludes(|word| abilities.is(&request, word)) => self.count(request),
+            // Disarmed meanwhile, or spared.
+            _ => ResponseFuture::passing(self.inner.call(request)),
         }
+    }
+
+    /// Counts the call and lets it pass, if no gate opens.
+    #[inline(always)]
+    fn count<Req>(&mut self, request: Req) -> ResponseFuture<S, Req, A>
+    where
+        S: Service<Req> + Clone,
+        A: Able<Req, S::Response, S::Error>,
+        A::Carrier: Carry<Orphan<S, Req, A>>,
+    {
+        let Some(run) = self.seat.seated() else {
+            return ResponseFuture::passing(self.inner.call(request));
+        };
+        let ordinal = run.next_ordinal();
+        match self.abilities.key(&request) {
+            Some(key) => self.call_keyed(ordinal, key, request),
+            None if run.opens(Point::positional(ordinal)) => {
+                self.call_judged(Passage::positional(ordinal), request)
+            }
+            None => ResponseFuture::passing(self.inner.call(request)),
+        }
+    }
+
+    #[inline(never)]
+    fn call_keyed<Req>(&mut self, ordinal: u64, key: Key, request: Req) -> ResponseFuture<S, Req, A>
+    where
+        S: Service<Req> + Clone,
+        A: Able<Req, S::Response, S::Error>,
+        A::Carrier: Carry<Orphan<S, Req, A>>,
+    {
+        let Some(run) = self.seat.seated() else {
+            return ResponseFuture::passing(self.inner.call(request));
+        };
+        let occurrence = run.next_occurrence(key);
+        if run.opens(Point::keyed(key, occurrence)) {
+            return self.call_judged(Passage::keyed(ordinal, key, occurrence), request);
+        }
+        ResponseFuture::passing(self.inner.call(request))
+    }
+
+    /// Some gate is open: decides, and begins the call under its fate.
+    #[cold]
+    #[inline(never)]
+    fn call_judged<Req>(&mut self, passage: Passage, request: Req) -> ResponseFuture<S, Req, A>
+    where
+        S: Service<Req> + Clone,
+        A: Able<Req, S::Response, S::Error>,
+        A::Carrier: Carry<Orphan<S, Req, A>>,
+    {
         let asked = Asked {
             able: A::OFFERED,
             in_runtime: Handle::try_current().is_ok(),
-            is: &|word| abilities.is(request, word),
+            is: &|word| self.abilities.is(&request, word),
         };
-        run.decide(passage, &asked)
+        match self
+            .seat
+            .seated()
+            .and_then(|run| run.decide(passage, &asked))
+        {
+            Some(judged) => self.begin(judged, request),
+            None => ResponseFuture::passing(self.inner.call(request)),
+        }
     }
 
-    #[cold]
-    #[inline(never)]
     fn begin<Req>(&mut self, judged: Box<Judged>, mut request: Req) -> ResponseFuture<S, Req, A>
     where
         S: Service<Req> + Clone,
@@ -129,9 +189,7 @@ where
     fn call(&mut self, request: Req) -> Self::Future {
         let version = self.seat.version();
         if version != 0 {
-            if let Some(judged) = self.judge(version, &request) {
-                return self.begin(judged, request);
-            }
+            return self.call_armed(version, request);
         }
         ResponseFuture::passing(self.inner.call(request))
     }

@@ -151,23 +151,26 @@ impl Seat {
         self.site.version.load(Relaxed)
     }
 
-    /// The run with this number.
+    /// The run with this number, if it is the one that was looked up last, and spares nobody.
     #[inline]
-    pub(crate) fn run(&mut self, version: u64) -> Option<&Arc<SiteRun>> {
+    pub(crate) fn quick(&self, version: u64) -> Option<&Arc<SiteRun>> {
+        self.run.as_ref().filter(|run| run.quick == version)
+    }
+
+    /// The run that was looked up last.
+    #[inline]
+    pub(crate) fn seated(&self) -> Option<&Arc<SiteRun>> {
+        self.run.as_ref()
+    }
+
+    /// Looks the run up, if it is not the one with this number. `None` if none is on any more.
+    pub(crate) fn look_up(&mut self, version: u64) -> Option<&Arc<SiteRun>> {
         if self.run.as_ref().is_none_or(|run| run.version != version) {
-            self.look_up();
+            self.run = self.site.lock().run.clone();
         }
         self.run.as_ref()
     }
 
-    #[cold]
-    #[inline(never)]
-    fn look_up(&mut self) {
-        self.run = self.site.lock().run.clone();
-    }
-}
-
-impl Seat {
     pub(crate) fn name(&self) -> &str {
         self.site.name()
     }

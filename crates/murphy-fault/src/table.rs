@@ -54,6 +54,11 @@ impl Table {
         0
     }
 
+    /// How many passages it counted.
+    pub(crate) fn counted(&self) -> u64 {
+        self.slots.iter().map(|slot| slot.count.load(Relaxed)).sum()
+    }
+
     /// Whether some key found no room.
     pub(crate) fn overflowed(&self) -> bool {
         self.overflowed.load(Relaxed)

@@ -31,8 +31,8 @@ use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
 use crate::abilities::Able;
+use crate::effect::Keep;
 use crate::fate::{End, Fate, Hold};
-use crate::fault::Keep;
 use crate::ledger::Outcome;
 use crate::marker::Marker;
 use crate::run::{Passage, Receipt, SiteRun, Watch};

@@ -44,6 +44,7 @@ struct Account {
     deposit: u64,
     cap: u64,
     reserve: u32,
+    unlimited: bool,
 }
 
 impl Budget {
@@ -78,10 +79,28 @@ impl Budget {
         Ok(Self::build(deposit, reserve, Self::DEFAULT_CAP))
     }
 
+    /// One that grants everything and counts nothing: every failure may be repeated, and an outage
+    /// multiplies the load by the attempts.
+    #[must_use]
+    pub fn unlimited() -> Self {
+        // Full at nothing, so that a deposit is one load here as well.
+        Self(Arc::new(Account {
+            balance: AtomicU64::new(0),
+            deposit: 0,
+            cap: 0,
+            reserve: 0,
+            unlimited: true,
+        }))
+    }
+
     /// A new account with the same ratio and reserve that holds at most `attempts`; never less
-    /// than the reserve and one deposit, so that neither is lost. Clones made before keep theirs.
+    /// than the reserve and one deposit, so that neither is lost. Clones made before keep theirs;
+    /// what is unlimited stays so.
     #[must_use]
     pub fn cap(self, attempts: u32) -> Self {
+        if self.0.unlimited {
+            return self;
+        }
         Self::build(self.0.deposit, self.0.reserve, attempts)
     }
 
@@ -92,6 +111,7 @@ impl Budget {
             deposit,
             cap: (u64::from(cap) * TOKEN).max(start.saturating_add(deposit)),
             reserve,
+            unlimited: false,
         }))
     }
 
@@ -106,6 +126,9 @@ impl Budget {
     /// Takes out one attempt, if there is one. Never waits.
     #[must_use = "dropping the permit returns it"]
     pub fn acquire(&self) -> Option<Permit> {
+        if self.0.unlimited {
+            return Some(Permit(None));
+        }
         self.0
             .balance
             .fetch_update(Relaxed, Relaxed, |balance| balance.checked_sub(TOKEN))
@@ -116,6 +139,9 @@ impl Budget {
     /// How many whole attempts could be taken out now.
     #[must_use]
     pub fn balance(&self) -> u32 {
+        if self.0.unlimited {
+            return u32::MAX;
+        }
         // Below 2⁶⁴ / 2³².
         (self.0.balance.load(Relaxed) / TOKEN) as u32
     }

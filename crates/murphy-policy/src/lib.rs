@@ -7,8 +7,8 @@
 //! * [`TimeoutLayer`] ends one attempt that takes too long.
 //!
 //! They go outer to inner in this order: `Deadline > Retry > Timeout > transport`. They work over
-//! any service ([`surface`] tells how errors come out), box nothing and spawn nothing, and every
-//! timer is tokio's, so that all of it runs under a paused clock.
+//! any service ([`surface`] tells how errors come out), spawn nothing, and allocate nothing while
+//! all goes well; every timer is tokio's, so that all of it runs under a paused clock.
 //!
 //! Repeating a request is safe only where its effect is: nothing here knows that. An attempt that
 //! timed out may still have taken effect.

@@ -6,10 +6,10 @@
 //! wait would pass the deadline fails at once and says so.
 //!
 //! ```text
-//! Calling ── success, terminal ──▶ done
-//!    │ ▲
-//!    │ └── permit, send ─────────────────┐
-//!    └── worth repeating ──▶ Waiting ──▶ Readying ── no permit, no time, not ready ──▶ RetryError
+//! First ── success, terminal ──▶ done ◀── success, terminal, no more ── Calling ◀─┐
+//!   └── worth repeating ──▶ Waiting ──▶ Readying ── permit, send ─────────┼───────┘
+//!                              ▲           └── no permit, no time ──▶ RetryError
+//!                              └────────────── worth repeating ───────────┘
 //! ```
 //!
 //! The first attempt goes through the instance that was readied for it, each further one readies
@@ -20,7 +20,7 @@
 //! know whether repeating is *safe*: [`Once`], or a [`Replay`] that declines, says so.
 //!
 //! While all goes well a call costs a clone of the service and of the request, a shared counter's
-//! load, and no allocation, clock or timer.
+//! load, and no allocation, clock or timer; a call that retries allocates once.
 //!
 //! # Examples
 //!
@@ -47,6 +47,7 @@ mod decide;
 mod error;
 mod event;
 mod future;
+mod later;
 mod layer;
 mod pace;
 mod policy;
@@ -137,18 +138,21 @@ where
 
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
-        if let Some(budget) = &self.policy.budget {
-            budget.deposit();
-        }
+        self.policy.budget.deposit();
         let seen = self.policy.classify.see(&request);
-        let (request, saved) = if self.policy.attempts.get() == 1 {
-            (request, None)
-        } else {
-            self.policy.replay.split(request)
+        let (request, saved) = match self.policy.attempts.get() {
+            1 => unsaved(request),
+            _ => self.policy.replay.split(request),
         };
         // The readied instance makes this call; the clone readies itself for later ones.
-        let first = self.inner.call(request);
         let spare = saved.map(|saved| (self.inner.clone(), saved));
-        ResponseFuture::new(first, spare, seen, Arc::clone(&self.policy))
+        let policy = Arc::clone(&self.policy);
+        ResponseFuture::new(self.inner.call(request), spare, seen, policy)
     }
+}
+
+/// Where there is one attempt only, nothing is kept for another.
+#[cold]
+fn unsaved<Req, T>(request: Req) -> (Req, Option<T>) {
+    (request, None)
 }

@@ -43,6 +43,9 @@ pub use self::error::{Elapsed, TimeoutError};
 pub use self::future::ResponseFuture;
 use crate::surface::{Boxed, Surface, Typed};
 
+/// Thirty years.
+const FAR_FUTURE: Duration = Duration::from_secs(86_400 * 365 * 30);
+
 /// Puts a [`Timeout`] around a service.
 #[derive(Clone, Copy, Debug)]
 pub struct TimeoutLayer<M = Boxed> {
@@ -54,11 +57,13 @@ impl TimeoutLayer {
     /// At most `timeout` for each call, from its first poll that pends.
     ///
     /// tokio's timers are whole milliseconds and round up. [`Duration::ZERO`] ends whatever is
-    /// not ready at once; [`Duration::MAX`] ends nothing.
+    /// not ready at once; more than thirty years count as thirty.
     #[must_use]
     pub const fn new(timeout: Duration) -> Self {
+        // Where tokio cuts as well: done here, it need not be done for each call.
+        let endless = timeout.as_secs() > FAR_FUTURE.as_secs();
         Self {
-            timeout,
+            timeout: if endless { FAR_FUTURE } else { timeout },
             surface: PhantomData,
         }
     }

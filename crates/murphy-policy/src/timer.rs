@@ -9,7 +9,8 @@ use tokio::time::Sleep;
 
 /// Polls `sleep`, also if the future that was polled before it used up the task's cooperative
 /// budget: otherwise one that always does would never time out.
-#[inline]
+// Out of line: a call that pends once polls its timer once, when it is made, and not here.
+#[inline(never)]
 pub(crate) fn poll(sleep: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
     if coop::has_budget_remaining() {
         sleep.poll(cx)

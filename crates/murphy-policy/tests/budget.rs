@@ -76,6 +76,17 @@ fn what_is_saved_is_capped() {
 }
 
 #[test]
+fn an_unlimited_one_grants_everything() {
+    let budget = Budget::unlimited().cap(0);
+    budget.deposit();
+    for _ in 0..1_000 {
+        budget.acquire().unwrap().sent();
+        drop(budget.acquire().unwrap());
+    }
+    assert_eq!(budget.balance(), u32::MAX);
+}
+
+#[test]
 fn clones_share_and_threads_are_counted_exactly() {
     const THREADS: u64 = 4;
     const CALLS: u64 = 50_000;

@@ -4,7 +4,7 @@ mod common;
 
 use std::future::{pending, ready};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::time::Duration;
 
 use common::{BoxError, events, probe};
@@ -15,7 +15,8 @@ use murphy_policy::{
 };
 use proptest::prelude::*;
 use tokio::time::Instant;
-use tower::{Layer, Service, ServiceExt};
+use tower::limit::ConcurrencyLimit;
+use tower::{Layer, Service, ServiceExt, service_fn};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -143,7 +144,7 @@ struct Bounced(Option<String>);
 
 #[tokio::test(start_paused = true)]
 async fn a_request_can_come_back_from_the_error_with_its_attempt_number() {
-    let bounce = tower::service_fn(async |request: String| Err::<(), _>(Bounced(Some(request))));
+    let bounce = service_fn(async |request: String| Err::<(), _>(Bounced(Some(request))));
     let layer = RetryLayer::new().replay(FromError).typed();
     match layer.layer(bounce).oneshot("hello".into()).await {
         Err(RetryError::Exhausted { last, attempts: 3 }) => {
@@ -320,11 +321,11 @@ async fn an_empty_budget_ends_it_without_a_wait() {
 async fn the_services_of_a_layer_share_its_budget() {
     let service = probe(|_| ready(Err::<(), _>(refused())));
     let layer = RetryLayer::new().attempts(100).unwrap();
-    for _ in 0..3 {
+    for _ in 0..10 {
         let _ = layer.clone().layer(service.clone()).oneshot(()).await;
     }
-    // Three calls, ten in reserve, and a fifth of an attempt for each call.
-    assert_eq!(service.calls(), 3 + 10);
+    // Ten calls, ten attempts in reserve, and a fifth of one for each call.
+    assert_eq!(service.calls(), 10 + 10 + 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -333,6 +334,23 @@ async fn without_a_budget_everything_is_retried() {
     let layer = RetryLayer::new().attempts(100).unwrap().no_budget();
     let _ = layer.layer(service.clone()).oneshot(()).await;
     assert_eq!(service.calls(), 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pace_is_told_the_number_the_wait_before_and_the_kind() {
+    let throttled = |_: &Attempt, _: Result<&(), &BoxError>| Verdict::Retry(Kind::Throttled);
+    let growing = |step: Step| {
+        assert_eq!(step.kind, Kind::Throttled);
+        step.previous * 3 + SECOND * (step.n + 1)
+    };
+    let service = probe(|_| ready(Err::<(), _>(refused())));
+    let layer = RetryLayer::new()
+        .attempts(4)
+        .unwrap()
+        .classify(throttled)
+        .pace(growing);
+    let _ = layer.layer(service.clone()).oneshot(()).await;
+    assert_eq!(service.gaps(), [SECOND, SECOND * 5, SECOND * 18]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -351,9 +369,28 @@ async fn a_call_dropped_before_its_retry_costs_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_retry_that_is_refused_lets_its_instance_go() {
+    let budget = Budget::try_new(0.0, 1).unwrap();
+    let service = service_fn(async |()| Err::<(), _>(refused()));
+    let limited = ConcurrencyLimit::new(service, 1);
+    let layer = RetryLayer::new().pace(unjittered()).budget(budget.clone());
+    let mut call = std::pin::pin!(layer.layer(limited.clone()).oneshot(()));
+    assert!(tokio::time::timeout(SECOND / 2, &mut call).await.is_err());
+    budget.acquire().unwrap().sent();
+    let error = call.as_mut().await.unwrap_err();
+    assert!(matches!(gave_up(&error), RetryError::Budget { .. }));
+    // The call is over and its future still here: the one place is free.
+    let mut limited = limited;
+    tokio::time::timeout(SECOND, limited.ready())
+        .await
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_service_that_fails_to_become_ready_ends_the_call() {
     #[derive(Clone)]
-    struct Breaks(bool);
+    struct Breaks(Arc<AtomicBool>);
     impl Service<()> for Breaks {
         type Response = ();
         type Error = BoxError;
@@ -362,17 +399,21 @@ async fn a_service_that_fails_to_become_ready_ends_the_call() {
             &mut self,
             _: &mut std::task::Context<'_>,
         ) -> std::task::Poll<Result<(), BoxError>> {
-            std::task::Poll::Ready(if self.0 { Err("gone".into()) } else { Ok(()) })
+            std::task::Poll::Ready(if self.0.load(SeqCst) {
+                Err("gone".into())
+            } else {
+                Ok(())
+            })
         }
         fn call(&mut self, (): ()) -> Self::Future {
-            self.0 = true;
+            self.0.store(true, SeqCst);
             ready(Err(refused()))
         }
     }
     let budget = Budget::try_new(0.0, 1).unwrap();
     let error = RetryLayer::new()
         .budget(budget.clone())
-        .layer(Breaks(false))
+        .layer(Breaks(Arc::default()))
         .oneshot(())
         .await
         .unwrap_err();
@@ -381,6 +422,10 @@ async fn a_service_that_fails_to_become_ready_ends_the_call() {
 
 /// The waits of `sessions` calls, one after another, through a layer with this seed.
 async fn waits(seed: u64, sessions: u32, key: Option<Key>) -> Vec<Duration> {
+    waits_at("retry", seed, sessions, key).await
+}
+
+async fn waits_at(site: &'static str, seed: u64, sessions: u32, key: Option<Key>) -> Vec<Duration> {
     let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
     let pace = {
         let seen = Arc::clone(&seen);
@@ -396,6 +441,7 @@ async fn waits(seed: u64, sessions: u32, key: Option<Key>) -> Vec<Duration> {
         .unwrap()
         .no_budget()
         .seed(seed)
+        .named(site)
         .pace(pace);
     for _ in 0..sessions {
         let call = layer
@@ -441,6 +487,18 @@ async fn one_key_waits_the_same_whoever_came_before() {
     let once = waits(42, 1, key).await;
     assert_eq!(waits(42, 2, key).await[3..], once);
     assert_ne!(waits(42, 1, Some(Key::from("order-18"))).await, once);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_seed_waits_otherwise_elsewhere() {
+    assert_eq!(
+        waits_at("retry", 42, 1, None).await,
+        waits(42, 1, None).await
+    );
+    assert_ne!(
+        waits_at("a->b", 42, 1, None).await,
+        waits(42, 1, None).await
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -54,7 +54,12 @@ async fn a_timeout_ends_an_attempt_and_says_so() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reply_that_is_there_when_the_time_is_up_wins() {
-    let late = || service_fn(async |()| Ok::<_, BoxError>(sleep(SECOND).await));
+    let late = || {
+        service_fn(async |()| {
+            sleep(SECOND).await;
+            Ok::<_, BoxError>(())
+        })
+    };
     TimeoutLayer::new(SECOND)
         .layer(late())
         .oneshot(())
@@ -248,6 +253,22 @@ async fn the_callers_own_deadline_is_enforced() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_is_called_when_the_deadline_has_passed() {
+    let called =
+        || service_fn(|()| -> std::future::Ready<Result<(), BoxError>> { panic!("called") });
+    let error = DeadlineLayer::new(Duration::ZERO)
+        .layer(called())
+        .oneshot(())
+        .await;
+    assert_eq!(expired(&error.unwrap_err()), Duration::ZERO);
+    let past = Scope::current().with_deadline(Instant::now());
+    let error = past
+        .enter(DeadlineLayer::new(SECOND).layer(called()).oneshot(()))
+        .await;
+    assert_eq!(expired(&error.unwrap_err()), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deadline_cuts_an_attempt() {
     let service = probe(|n| async move {
         if n == 1 {
@@ -299,7 +320,7 @@ async fn a_retry_beneath_a_deadline_knows_what_is_left() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadline_in_the_scope_of_a_clone_starts_anew() {
+async fn a_clone_does_not_inherit_the_wait() {
     let slow = slow_to_ready(service_fn(async |()| Ok::<_, BoxError>(())), SECOND);
     let mut one = DeadlineLayer::new(SECOND * 2).layer(slow);
     let waiting = one.ready();

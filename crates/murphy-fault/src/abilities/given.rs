@@ -33,7 +33,7 @@ pub trait Keying<Req> {
 impl<Req> Keying<Req> for Cannot {
     #[inline]
     fn key(&self, _: &Req) -> Option<Key> {
-        Scope::current().key()
+        Scope::current_key()
     }
 }
 

@@ -124,7 +124,7 @@ impl SiteRun {
             let effect = &rule.fault.effect;
             // Of two losses of one leg, the second finds nothing left to lose.
             let again = match effect {
-                crate::fault::Effect::Lose(leg) => {
+                crate::effect::Effect::Lose(leg) => {
                     std::mem::replace(&mut ends[*leg as usize], true)
                 }
                 _ => false,
@@ -143,7 +143,7 @@ impl SiteRun {
             } else {
                 Outcome::UnderWay
             };
-            if matches!(effect, crate::fault::Effect::Duplicate { .. }) && !masked {
+            if matches!(effect, crate::effect::Effect::Duplicate { .. }) && !masked {
                 copies.push(1u64 << bit);
             } else if !masked {
                 own |= 1 << bit;

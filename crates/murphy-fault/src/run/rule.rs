@@ -6,7 +6,8 @@ use std::time::Duration;
 use murphy_core::{Distribution, Draw, Lane, Point, Probability, Seed, Stream};
 
 use crate::abilities::ability;
-use crate::fault::{Effect, Narrow};
+use crate::effect::Effect;
+use crate::fault::Narrow;
 use crate::ledger::Why;
 use crate::run::Passage;
 use crate::select::{ScriptPoint, Select};

@@ -134,6 +134,8 @@ where
 }
 
 impl<S: Service<Req>, Req, A> Work<S, Req, A> {
+    #[cold]
+    #[inline(never)]
     /// The caller has left. What must be done without it goes to the executor, the rest ends here.
     pub(crate) fn leave(mut work: Pin<Box<Self>>) {
         let mut this = work.as_mut().project();

@@ -188,7 +188,8 @@ fn a_dropped_runtime_is_survived() {
     let late = runtime.block_on(async {
         assert!(within(ms(5), service.clone().oneshot(1)).await.is_none());
         let mut service = service.clone();
-        service.ready().await.unwrap().call(2)
+        let late = service.ready().await.unwrap().call(2);
+        Some(late)
     });
     drop(runtime);
     drop(late);

@@ -37,7 +37,7 @@ pub struct RetryLayer<C = AnyError, R = CloneReplay, P = Backoff, M = Boxed> {
     replay: R,
     pace: P,
     attempts: NonZeroU32,
-    budget: Option<Budget>,
+    budget: Budget,
     longest_hint: Duration,
     seed: Seed,
     site: Cow<'static, str>,
@@ -65,7 +65,7 @@ impl RetryLayer {
             replay: CloneReplay,
             pace: Backoff::default(),
             attempts: NonZeroU32::MIN.saturating_add(Self::DEFAULT_ATTEMPTS - 1),
-            budget: Some(Budget::default()),
+            budget: Budget::default(),
             longest_hint: Self::DEFAULT_LONGEST_HINT,
             seed,
             chance: Chance::new(seed, &site),
@@ -116,15 +116,14 @@ impl<C, R, P, M> RetryLayer<C, R, P, M> {
     /// Pays from this budget, which others may share.
     #[must_use]
     pub fn budget(mut self, budget: Budget) -> Self {
-        self.budget = Some(budget);
+        self.budget = budget;
         self
     }
 
-    /// Retries whatever it costs: under an outage, the load is multiplied by the attempts.
+    /// Retries whatever it costs: [`Budget::unlimited`].
     #[must_use]
-    pub fn no_budget(mut self) -> Self {
-        self.budget = None;
-        self
+    pub fn no_budget(self) -> Self {
+        self.budget(Budget::unlimited())
     }
 
     /// The longest wait that a peer's hint ([`Verdict::RetryAfter`](super::Verdict::RetryAfter))

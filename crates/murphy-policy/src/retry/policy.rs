@@ -17,7 +17,7 @@ pub(super) struct Policy<C, R, P> {
     pub(super) replay: R,
     pub(super) pace: P,
     pub(super) attempts: NonZeroU32,
-    pub(super) budget: Option<Budget>,
+    pub(super) budget: Budget,
     pub(super) longest_hint: Duration,
     pub(super) site: Cow<'static, str>,
     pub(super) chance: Chance,

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use pin_project::pin_project;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use super::Elapsed;
 use crate::surface::{Boxed, Surface};
@@ -65,13 +65,15 @@ where
 }
 
 /// Waits for the timer, and makes it first if there is none.
+#[inline]
 fn wait(mut sleep: Pin<&mut Option<Sleep>>, timeout: Duration, cx: &mut Context<'_>) -> Poll<()> {
-    if sleep.is_none() {
-        // ## Polled => Armed. The only place that reads a clock.
-        sleep.set(Some(tokio::time::sleep(timeout)));
+    if let Some(sleep) = sleep.as_mut().as_pin_mut() {
+        return timer::poll(sleep, cx);
     }
+    // ## Polled => Armed. The only place that reads a clock.
+    sleep.set(Some(tokio::time::sleep_until(Instant::now() + timeout)));
     match sleep.as_pin_mut() {
-        Some(sleep) => timer::poll(sleep, cx),
+        Some(sleep) => sleep.poll(cx),
         None => Poll::Pending,
     }
 }

@@ -1,15 +1,18 @@
 //! One fault, as it is written.
 
+mod write;
+
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
-use murphy_core::{Key, Probability};
+use murphy_core::Key;
 use serde::{Deserialize, Serialize};
 
 use super::duration::{Span, Spread};
 use super::{BadPlan, Number, wrong};
-use crate::fault::{Effect, Keep, Narrow, Place};
+use crate::effect::{Effect, Keep, Place};
+use crate::fault::Narrow;
 use crate::select::{Burst, Script, ScriptPoint, Select};
 use crate::text;
 use crate::{Fault, Leg};
@@ -366,90 +369,6 @@ impl RawFault {
             .map(|s| s.read(&format!("{path}.{name}")))
             .transpose()
     }
-
-    pub(super) fn write(site: &str, fault: &Fault) -> Self {
-        let mut raw = Self {
-            site: site.to_owned(),
-            name: Some(fault.name.to_string()),
-            give_up: fault.give_up.map(Span::from),
-            ..Self::default()
-        };
-        raw.write_effect(&fault.effect);
-        raw.write_select(&fault.select);
-        raw.write_narrow(&fault.narrow);
-        raw
-    }
-
-    fn write_effect(&mut self, effect: &Effect) {
-        let (kind, leg) = match effect {
-            Effect::Delay { place, by } => {
-                self.delay = Some(by.into());
-                self.place = Some(match place {
-                    Place::Wire => RawPlace::Wire,
-                    Place::Server => RawPlace::Server,
-                    Place::Reply => RawPlace::Reply,
-                });
-                (Kind::Latency, None)
-            }
-            Effect::Lose(leg) => (Kind::Loss, Some(*leg)),
-            Effect::Refuse(leg) => (Kind::Refuse, Some(*leg)),
-            Effect::Alter(leg) => (Kind::Alter, Some(*leg)),
-            Effect::Duplicate { after, keep } => {
-                self.after = Some(after.into());
-                self.keep = Some(if *keep == Keep::First {
-                    RawKeep::First
-                } else {
-                    RawKeep::Last
-                });
-                (Kind::Duplicate, None)
-            }
-            Effect::Reorder { leg, passes, bound } => {
-                self.passes = Some(*passes);
-                self.bound = Some((*bound).into());
-                (Kind::Reorder, Some(*leg))
-            }
-        };
-        self.kind = Some(kind);
-        self.leg = leg;
-    }
-
-    fn write_select(&mut self, select: &Select) {
-        match select {
-            Select::Chance(p) => self.probability = Some((*p).into()),
-            Select::Every(n) => self.every = Some(*n),
-            Select::First(n) => self.first = Some(*n),
-            Select::Nth(counts) => self.nth = Some(counts.clone()),
-            Select::Burst(b) => {
-                self.burst = Some(RawBurst {
-                    loss: b.loss().into(),
-                    mean_length: b.mean_length(),
-                })
-            }
-            Select::Ramp { from, to, over } => {
-                self.ramp = Some(RawRamp {
-                    from: (*from).into(),
-                    to: (*to).into(),
-                    over: (*over).into(),
-                });
-            }
-            Select::Script(script) => {
-                self.script = Some(script.points().iter().map(RawPoint::write).collect())
-            }
-        }
-    }
-
-    fn write_narrow(&mut self, narrow: &Narrow) {
-        let words = |w: &[Arc<str>]| w.iter().map(ToString::to_string).collect();
-        self.only = words(&narrow.only);
-        self.except = words(&narrow.except);
-        self.window = narrow.window.map(|(from, until)| RawWindow {
-            from: Some(from.into()),
-            until: Some(until.into()),
-        });
-        self.calls = narrow.calls.as_ref().map(|c| [c.start, c.end]);
-        self.active = narrow.active.map(|a: Probability| a.into());
-        self.at_most = narrow.at_most;
-    }
 }
 
 impl RawPoint {
@@ -470,15 +389,5 @@ impl RawPoint {
             .map(|s| s.read(&format!("{path}.lasting")))
             .transpose()?;
         Ok(point)
-    }
-
-    fn write(point: &ScriptPoint) -> Self {
-        let positional = point.key == Key::new(0);
-        Self {
-            call: positional.then_some(point.occurrence),
-            key: (!positional).then_some(RawKey(point.key)),
-            occurrence: (!positional).then_some(point.occurrence),
-            lasting: point.magnitude.map(Span::from),
-        }
     }
 }
