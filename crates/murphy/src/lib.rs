@@ -1,5 +1,36 @@
 //! What survives an unreliable network: the production door.
+//!
+//! Policies for tower services, re-exported behind features. What makes a network unreliable on
+//! purpose is behind another door: `murphy-fault`.
+//!
+//! | module | feature | what it holds |
+//! |---|---|---|
+//! | [`policy`] | `policy` (default) | deadline, timeout, retry under a budget |
+//! | [`core`] | – | seeds, keys, scopes, clocks |
+//!
+//! # Examples
+//!
+//! ```
+//! # #[cfg(feature = "policy")] fn main() -> Result<(), murphy::policy::BadKnob> {
+//! use murphy::policy::{BoxError, DeadlineLayer, RetryLayer, TimeoutLayer};
+//! use std::time::Duration;
+//! use tower::{ServiceBuilder, service_fn};
+//!
+//! let client = ServiceBuilder::new()
+//!     .layer(DeadlineLayer::new(Duration::from_secs(2)))
+//!     .layer(RetryLayer::new().attempts(3)?)
+//!     .layer(TimeoutLayer::new(Duration::from_millis(250)))
+//!     .service(service_fn(async |order: u64| Ok::<u64, BoxError>(order)));
+//! # let _ = tower::ServiceExt::oneshot(client, 1);
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "policy"))] fn main() {}
+//! ```
 
 pub use murphy_core as core;
 #[cfg(feature = "policy")]
 pub use murphy_policy as policy;
+
+#[cfg(all(doctest, feature = "policy"))]
+#[doc = include_str!("../../../README.md")]
+mod readme {}

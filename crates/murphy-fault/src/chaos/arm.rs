@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use murphy_core::clock;
+use murphy_core::{ReportSeed, clock};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -57,7 +57,7 @@ pub enum ArmError {
     NoRuntime,
 }
 
-/// A run that is on. Dropping the guard ends it.
+/// A run that is on. Dropping the guard ends it; a panic that drops it prints the seed.
 #[derive(Debug)]
 #[must_use = "dropping the guard disarms at once"]
 pub struct Armed {
@@ -65,6 +65,8 @@ pub struct Armed {
     version: u64,
     ledger: Ledger,
     kept: bool,
+    /// A test that fails while the run is on says how to repeat it.
+    _report: ReportSeed,
 }
 
 impl Armed {
@@ -153,11 +155,13 @@ pub(super) fn arm(chaos: &Arc<Inner>, plan: &Plan, limit: TimeLimit) -> Result<A
     state.last = Some(ledger.clone());
     state.ended = None;
     drop(state);
+    let _report = ledger.seed().report_on_panic();
     Ok(Armed {
         chaos: Arc::clone(chaos),
         version,
         ledger,
         kept: false,
+        _report,
     })
 }
 
