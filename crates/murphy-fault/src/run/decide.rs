@@ -74,11 +74,10 @@ impl SiteRun {
             }
         }
         if let Some(why) = self.over_the_limit(&strikes) {
-            notes.extend(
-                strikes
-                    .drain(..)
-                    .map(|s| self.entry(s.rule, &passage, Verdict::Withheld, Some(why), None)),
-            );
+            for Strike { rule, .. } in strikes.drain(..) {
+                self.rules[rule as usize].give_turn_back();
+                notes.push(self.entry(rule, &passage, Verdict::Withheld, Some(why), None));
+            }
         }
         self.note(&notes);
         let watched = self.run.plan.halt != Default::default()
