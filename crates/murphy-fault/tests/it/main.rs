@@ -2,9 +2,10 @@
 
 mod chance;
 mod control;
+#[cfg(feature = "metrics")]
+mod counted;
 mod legs;
 mod readiness;
 mod replay;
-mod said;
 mod support;
 mod survive;
