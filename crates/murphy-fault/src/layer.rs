@@ -12,8 +12,9 @@ use crate::chaos::{Chaos, TimeLimit};
 use crate::ledger::Ledger;
 use crate::marker::Marker;
 use crate::plan::Plan;
+use crate::seat::Seat;
 use crate::service::FaultService;
-use crate::site::{Seat, Site};
+use crate::site::Site;
 
 /// Lets the calls of a stack pass a [`Site`].
 ///

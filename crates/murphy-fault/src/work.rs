@@ -31,9 +31,9 @@ use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
 use crate::abilities::Able;
+use crate::book::Outcome;
 use crate::effect::Keep;
 use crate::fate::{End, Fate, Hold};
-use crate::ledger::Outcome;
 use crate::marker::Marker;
 use crate::run::{Passage, Receipt, SiteRun, Watch};
 use crate::turnstile::{Ticket, Turnstile};

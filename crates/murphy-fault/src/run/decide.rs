@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use crate::book::{Entry, Outcome, Verdict, Why};
 use crate::fate::{End, Fate, Strike};
-use crate::ledger::{Entry, Outcome, Verdict, Why};
 use crate::marker::Marker;
 use crate::plan::MOST_FAULTS;
 use crate::run::{Passage, SiteRun, Watch};

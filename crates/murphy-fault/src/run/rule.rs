@@ -6,9 +6,9 @@ use std::time::Duration;
 use murphy_core::{Distribution, Draw, Lane, Point, Probability, Seed, Stream};
 
 use crate::abilities::ability;
+use crate::book::Why;
 use crate::effect::Effect;
 use crate::fault::Narrow;
-use crate::ledger::Why;
 use crate::run::Passage;
 use crate::select::{ScriptPoint, Select};
 use crate::{Fault, Leg};

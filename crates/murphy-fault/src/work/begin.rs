@@ -9,8 +9,8 @@ use tokio::time::sleep;
 use tower_service::Service;
 
 use super::{Orphan, Role, Stage, Work, delay, guarded, panicked, pass, unseen};
+use crate::book::Outcome;
 use crate::fate::{End, Fate};
-use crate::ledger::Outcome;
 use crate::run::{Judged, Passage, Receipt};
 
 /// Hands work over to an executor; known where the bounds are.
