@@ -15,8 +15,10 @@
 //!   else: not the order of polls, not the other faults, not the number of threads.
 //! * **Off means off.** A disarmed layer reads one number.
 //!
-//! What it does not do: it works on calls, not on bytes. What a service `tokio::spawn`s by itself
-//! is not seen. Delays are whole milliseconds under a paused clock, as tokio's timers are.
+//! What it does not do: it works on calls, not on bytes. "To its end" is the end of the service's
+//! future: of an HTTP service the reply's head, unless the body is collected beneath. What a
+//! service `tokio::spawn`s by itself is not seen. Delays are whole milliseconds under a paused
+//! clock, as tokio's timers are.
 //!
 //! # Examples
 //!
