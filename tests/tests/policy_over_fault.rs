@@ -256,9 +256,7 @@ async fn the_same_seed_twice_is_the_same_transcript() {
     assert_ne!(one, run(8).await);
 }
 
-/// A closure whose argument is a reference is general over its lifetime only where the compiler
-/// is told so: this compiles, or it does not.
-///
+/// Closures over references must be general over their lifetimes: this compiles, or it does not.
 /// Inside an `async` block the compiler forgets that a `BoxError` is `'static` (rust-lang/rust
 /// #110338): a closure that returns one does not fit any more. A named function does, and so does
 /// a call that is made outside.
