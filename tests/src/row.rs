@@ -1,5 +1,8 @@
 //! The table of faults: one set of expectations for every stack and every transport.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use murphy_core::{Distribution, Probability};
@@ -37,7 +40,7 @@ pub enum Saw {
 pub enum Called {
     /// Once, and waits.
     Once,
-    /// Once, and leaves before the service is done.
+    /// Once, and leaves after the first poll: the service has hardly begun.
     Left,
     /// Once, and a neighbour calls while it waits.
     WithNeighbour,
@@ -112,11 +115,10 @@ impl Row {
         kinds.contains(&self.fault.effect().kind())
     }
 
-    /// How long the caller waits. One that leaves early has the time of a work of 10 ms to do so.
+    /// How long the caller waits.
     fn patience(&self) -> Duration {
-        match (self.called, self.saw) {
-            (Called::Left, _) => ms(3),
-            (_, Saw::Silence) => IMPATIENT,
+        match self.saw {
+            Saw::Silence => IMPATIENT,
             _ => PATIENT,
         }
     }
@@ -144,7 +146,11 @@ pub async fn each_row_holds<S, Req>(
         let armed = chaos.arm(&plan, TimeLimit::None).expect(name);
         let start = Instant::now();
         let call = async {
-            let reply = timeout(row.patience(), service.clone().oneshot(ask(7))).await;
+            let call = service.clone().oneshot(ask(7));
+            let reply = match row.called {
+                Called::Left => poll_once(call).await,
+                _ => timeout(row.patience(), call).await.ok(),
+            };
             (reply.map_or(Saw::Silence, &saw), start.elapsed())
         };
         let neighbour = async {
@@ -168,6 +174,16 @@ pub async fn each_row_holds<S, Req>(
             "{name}"
         );
     }
+}
+
+/// Leaves after the first poll.
+async fn poll_once<F: Future>(call: F) -> Option<F::Output> {
+    let mut call = pin!(call);
+    poll_fn(|cx| match call.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 fn line(record: &Record) -> (String, Leg, Verdict, Outcome) {

@@ -1,6 +1,7 @@
 //! The largest, the smallest, the most and all at once: nothing panics, hangs or goes missing.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
@@ -200,11 +201,10 @@ fn arming_and_disarming_from_all_sides_while_calls_pass() {
     ]
     .into_iter()
     .fold(Plan::new(), |plan, fault| plan.with(SITE, fault));
-    let done = AtomicBool::new(false);
-
+    // Callers go on until each of three threads has armed twenty runs that struck somebody.
     let arm_and_disarm = async || {
-        let mut ledgers = Vec::new();
-        while !done.load(SeqCst) {
+        let mut ledgers: Vec<Ledger> = Vec::new();
+        while ledgers.len() < 20 {
             let armed = chaos.arm(&plan, ms(3));
             tokio::time::sleep(ms(1)).await;
             match armed {
@@ -212,29 +212,33 @@ fn arming_and_disarming_from_all_sides_while_calls_pass() {
                 Err(ArmError::Armed) => chaos.disarm(),
                 Err(e) => panic!("{e}"),
             }
+            ledgers.retain(|ledger| !ledger.records().is_empty());
         }
         ledgers
     };
+    let done = Arc::new(AtomicBool::new(false));
+    let mut calls = JoinSet::new();
+    for task in 0..8u64 {
+        let (mut service, done) = (service.clone(), Arc::clone(&done));
+        let calling = async move {
+            while !done.load(SeqCst) {
+                let _ = service.ready().await.unwrap().call(7).await;
+                tokio::task::yield_now().await;
+            }
+        };
+        calls.spawn_on(
+            Scope::current().with_key(task).enter(calling),
+            runtime.handle(),
+        );
+    }
     let ledgers: Vec<Ledger> = std::thread::scope(|s| {
         let arming = |_| s.spawn(|| runtime.block_on(arm_and_disarm()));
         let arming: Vec<_> = (0..3).map(arming).collect();
-        runtime.block_on(async {
-            let mut calls = JoinSet::new();
-            for task in 0..8u64 {
-                let mut service = service.clone();
-                calls.spawn(Scope::current().with_key(task).enter(async move {
-                    for n in 0..300 {
-                        let _ = service.ready().await.unwrap().call(n).await;
-                    }
-                }));
-            }
-            timeout(Duration::from_secs(60), calls.join_all())
-                .await
-                .expect("nobody hangs");
-        });
-        done.store(true, SeqCst);
         arming.into_iter().flat_map(|t| t.join().unwrap()).collect()
     });
+    done.store(true, SeqCst);
+    let all = async { timeout(Duration::from_secs(60), calls.join_all()).await };
+    runtime.block_on(all).expect("nobody hangs");
     assert!(!chaos.is_armed());
     runtime.block_on(async {
         for ledger in &ledgers {
@@ -251,8 +255,4 @@ fn arming_and_disarming_from_all_sides_while_calls_pass() {
             );
         }
     });
-    assert!(
-        ledgers.iter().any(|ledger| !ledger.records().is_empty()),
-        "some of them struck"
-    );
 }
