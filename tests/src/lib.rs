@@ -1,1 +1,18 @@
-//! What the tests share.
+//! What the tests share: the table of faults, and a service that says who came.
+
+mod arrivals;
+mod quiet;
+mod row;
+pub mod web;
+
+pub use arrivals::Arrivals;
+pub use quiet::quiet;
+pub use row::{Called, Row, SITE, Saw, each_row_holds, rows};
+
+use std::time::Duration;
+
+/// `n` milliseconds.
+#[must_use]
+pub const fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}

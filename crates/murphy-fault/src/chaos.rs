@@ -13,7 +13,8 @@ use tokio::task::AbortHandle;
 use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::run::Reason;
-use crate::site::{Site, SiteCore};
+use crate::seat::SiteCore;
+use crate::site::Site;
 
 pub use arm::{ArmError, Armed};
 

@@ -28,10 +28,17 @@ pub(crate) struct Fate {
     pub(crate) hold_reply: Option<Hold>,
     pub(crate) alter_request: Option<Draw>,
     pub(crate) alter_reply: Option<Draw>,
-    /// After this long the caller is refused, whatever happened.
-    pub(crate) give_up: Option<Duration>,
-    /// The rule whose refusal the caller gets.
-    pub(crate) refused_by: Option<u8>,
+    /// What bounds the silence of each leg, if it is lost.
+    pub(crate) give_up: [Option<GiveUp>; 2],
+    /// The rule whose refusal the caller gets at the end of a leg.
+    pub(crate) refused_by: [Option<u8>; 2],
+}
+
+/// After this long the caller is refused by this rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GiveUp {
+    pub(crate) after: Duration,
+    pub(crate) rule: u8,
 }
 
 /// How a leg ends. Later wins.
@@ -76,24 +83,20 @@ impl Fate {
             }
             Effect::Lose(leg) => {
                 *self.end(*leg) = End::Lost;
-                self.give_up = match (self.give_up, strike.give_up) {
-                    (Some(a), Some(b)) => Some(a.min(b)),
-                    (a, b) => a.or(b),
-                };
-                if strike.give_up.is_some() {
-                    self.refused_by.get_or_insert(strike.rule);
+                let bound = &mut self.give_up[*leg as usize];
+                if let Some(after) = strike.give_up {
+                    if bound.is_none_or(|b| after < b.after) {
+                        *bound = Some(GiveUp {
+                            after,
+                            rule: strike.rule,
+                        });
+                    }
                 }
             }
             Effect::Refuse(leg) => {
                 let end = self.end(*leg);
                 *end = (*end).max(End::Refused);
-                // A refusal before the work comes first on the wire, so it also speaks first.
-                match leg {
-                    Leg::Request => self.refused_by = Some(strike.rule),
-                    Leg::Reply => {
-                        self.refused_by.get_or_insert(strike.rule);
-                    }
-                }
+                self.refused_by[*leg as usize].get_or_insert(strike.rule);
             }
             Effect::Duplicate { keep, .. } => {
                 self.copies.push(strike.magnitude);
@@ -142,6 +145,24 @@ impl Fate {
             End::Refused => matches!(effect, Effect::Alter(Leg::Reply)),
             End::Lost => effect.leg() == Leg::Reply && !matches!(effect, Effect::Lose(Leg::Reply)),
         }
+    }
+
+    /// What ends the silence, if something is lost and something does.
+    pub(crate) fn give_up(&self) -> Option<GiveUp> {
+        match (self.request, self.reply) {
+            (End::Lost, _) => self.give_up[Leg::Request as usize],
+            (End::Carried, End::Lost) => self.give_up[Leg::Reply as usize],
+            _ => None,
+        }
+    }
+
+    /// The rule that refuses the caller, where a message ends in a refusal.
+    pub(crate) fn refused_by(&self) -> Option<u8> {
+        let leg = match self.request {
+            End::Refused => Leg::Request,
+            _ => Leg::Reply,
+        };
+        self.refused_by[leg as usize]
     }
 
     /// Whether the work must be done to its end although the caller left.

@@ -12,8 +12,9 @@ use crate::chaos::{Chaos, TimeLimit};
 use crate::ledger::Ledger;
 use crate::marker::Marker;
 use crate::plan::Plan;
+use crate::seat::Seat;
 use crate::service::FaultService;
-use crate::site::{Seat, Site};
+use crate::site::Site;
 
 /// Lets the calls of a stack pass a [`Site`].
 ///
@@ -28,7 +29,7 @@ use crate::site::{Seat, Site};
 ///
 /// ```
 /// use murphy_core::Seed;
-/// use murphy_fault::{Chaos, Marker};
+/// use murphy_fault::{Chaos, refuse};
 /// use tower::{service_fn, BoxError, ServiceBuilder};
 ///
 /// let chaos = Chaos::new(Seed::new(42));
@@ -37,7 +38,7 @@ use crate::site::{Seat, Site};
 ///     .layer()
 ///     .keyed_by(|order: &u64| *order)
 ///     .duplicating()
-///     .refusing(|marker: &Marker| Err::<u64, BoxError>(marker.clone().into()));
+///     .refusing(refuse::boxed);
 /// let stack = ServiceBuilder::new()
 ///     .layer(layer)
 ///     .service(service_fn(|order: u64| async move { Ok::<u64, BoxError>(order) }));
@@ -155,6 +156,13 @@ impl<K, M, C, R, Q, P, J, X> FaultLayer<Abilities<K, M, C, R, Q, P, J, X>> {
     ///
     /// Where neither response nor error can be made (`hyper::Error` cannot), put a `map_err`
     /// or `map_response` beneath the layer that turns it into something that can.
+    ///
+    /// Inside an `async` block the compiler forgets that a `BoxError` is `'static` (rust-lang/rust
+    /// #110338), and `tokio::spawn(async move { stack.oneshot(request).await })` may say that "one
+    /// type is more general than the other". A named function, such as
+    /// [`refuse::boxed`](crate::refuse::boxed), in front of a service that is one too does not have
+    /// this trouble, nor has a call made outside (`tokio::spawn(stack.oneshot(request))`), nor a
+    /// stack in a `BoxCloneService`.
     #[must_use]
     pub fn refusing<Out, F>(self, refuse: F) -> FaultLayer<Abilities<K, M, C, Can<F>, Q, P, J, X>>
     where

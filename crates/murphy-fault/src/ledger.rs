@@ -4,17 +4,18 @@ mod read;
 mod record;
 
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use murphy_core::{Key, Seed};
+use murphy_core::Seed;
 
+use crate::book::{Entry, Grade, Verdict};
 use crate::plan::Plan;
 use crate::run::{Run, SiteRun};
+use crate::select::ScriptPoint;
 
 pub use read::{BadLedger, Transcript};
-pub use record::{Header, Outcome, Record, Summary, Verdict, Why, digest};
+pub use record::{Header, Record, Summary, digest};
 
 /// The version of the format that [`Ledger::write_json_lines`] writes.
 pub const LEDGER_VERSION: u32 = 1;
@@ -29,100 +30,6 @@ pub const LEDGER_VERSION: u32 = 1;
 pub struct Ledger {
     pub(crate) run: Arc<Run>,
     pub(crate) sites: Arc<[Arc<SiteRun>]>,
-}
-
-/// How far a run repeats itself under the same seed.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Grade {
-    /// The same ordinals are struck, but which operation holds an ordinal depends on the schedule.
-    Positional,
-    /// The same faults strike the same operations, under any number of threads.
-    Keyed,
-    /// Virtual time: the same trace.
-    Paused,
-}
-
-/// One entry, as it is kept: names are indices until somebody reads.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Entry {
-    pub(crate) site: u32,
-    pub(crate) rule: u8,
-    pub(crate) keyed: bool,
-    pub(crate) verdict: Verdict,
-    pub(crate) why: Option<Why>,
-    pub(crate) outcome: Outcome,
-    pub(crate) key: Key,
-    pub(crate) occurrence: u64,
-    pub(crate) ordinal: u64,
-    pub(crate) magnitude: Option<Duration>,
-    pub(crate) at: Duration,
-}
-
-/// The entries of a run, up to a bound.
-#[derive(Debug)]
-pub(crate) struct Book {
-    bound: usize,
-    page: Mutex<Page>,
-}
-
-#[derive(Debug, Default)]
-struct Page {
-    entries: Vec<Entry>,
-    overflowed: u64,
-}
-
-impl Book {
-    pub(crate) fn new(bound: usize) -> Self {
-        Self {
-            bound,
-            page: Mutex::default(),
-        }
-    }
-
-    /// Writes entries down, side by side. The index of the first, unless the book is full.
-    pub(crate) fn write(&self, entries: &[Entry]) -> Option<usize> {
-        let mut page = self.lock();
-        if page.entries.len() + entries.len() > self.bound {
-            page.overflowed += entries.len() as u64;
-            return None;
-        }
-        let first = page.entries.len();
-        page.entries.extend_from_slice(entries);
-        Some(first)
-    }
-
-    /// Notes what came of the entries at `first` whose bit is set in `which`.
-    pub(crate) fn settle(&self, first: usize, which: u64, outcome: Outcome) {
-        let mut page = self.lock();
-        for bit in BitsOf(which) {
-            if let Some(entry) = page.entries.get_mut(first + bit) {
-                entry.outcome = outcome;
-            }
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Page> {
-        self.page.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The indices of the bits that are set.
-struct BitsOf(u64);
-
-impl Iterator for BitsOf {
-    type Item = usize;
-
-    fn next(&mut self) -> Option<usize> {
-        if self.0 == 0 {
-            return None;
-        }
-        let bit = self.0.trailing_zeros() as usize;
-        self.0 &= self.0 - 1;
-        Some(bit)
-    }
 }
 
 impl Ledger {
@@ -177,16 +84,21 @@ impl Ledger {
     /// Records that found no room.
     #[must_use]
     pub fn overflowed(&self) -> u64 {
-        self.run.book.lock().overflowed
+        self.run.book.overflowed()
     }
 
     /// The points of scripts that no call has reached: `site`, `fault`, point. A replay in which
     /// some are left is not a replay.
     #[must_use]
     pub fn unreached(&self) -> Vec<Unreached> {
-        self.sites
-            .iter()
-            .flat_map(|site| site.unreached())
+        let named = |site: &SiteRun, (fault, point): (&str, ScriptPoint)| Unreached {
+            site: site.name().to_string(),
+            fault: fault.to_owned(),
+            point,
+        };
+        let sites = self.sites.iter();
+        sites
+            .flat_map(|site| site.unreached().map(move |left| named(site, left)))
             .collect()
     }
 
@@ -229,16 +141,12 @@ impl Ledger {
     }
 
     fn collect(&self, keep: impl Fn(&Entry) -> bool) -> Vec<Record> {
-        let entries: Vec<Entry> = self
-            .run
+        self.run
             .book
-            .lock()
-            .entries
+            .read(keep)
             .iter()
-            .filter(|e| keep(e))
-            .copied()
-            .collect();
-        entries.iter().filter_map(|e| self.record(e)).collect()
+            .filter_map(|e| self.record(e))
+            .collect()
     }
 
     fn record(&self, e: &Entry) -> Option<Record> {
@@ -270,7 +178,7 @@ pub struct Unreached {
     /// The fault's name.
     pub fault: String,
     /// The point.
-    pub point: crate::ScriptPoint,
+    pub point: ScriptPoint,
 }
 
 impl SiteRun {

@@ -15,8 +15,10 @@
 //!   else: not the order of polls, not the other faults, not the number of threads.
 //! * **Off means off.** A disarmed layer reads one number.
 //!
-//! What it does not do: it works on calls, not on bytes. What a service `tokio::spawn`s by itself
-//! is not seen. Delays are whole milliseconds under a paused clock, as tokio's timers are.
+//! What it does not do: it works on calls, not on bytes. "To its end" is the end of the service's
+//! future: of an HTTP service the reply's head, unless the body is collected beneath. What a
+//! service `tokio::spawn`s by itself is not seen. Delays are whole milliseconds under a paused
+//! clock, as tokio's timers are.
 //!
 //! # Examples
 //!
@@ -52,6 +54,7 @@
 //! `fault.panicked` (error), `chaos.too_many_sites` (warn).
 
 mod abilities;
+mod book;
 mod carry;
 mod chaos;
 mod doors;
@@ -69,6 +72,7 @@ mod passage;
 mod plan;
 pub mod refuse;
 mod run;
+mod seat;
 mod select;
 mod service;
 mod site;
@@ -81,6 +85,7 @@ pub use abilities::{
     Abilities, Able, Altering, ByClone, Can, Cannot, Copying, Failing, Given, Keying, Matching,
     Offers, Refusing,
 };
+pub use book::{Grade, Outcome, Verdict, Why};
 pub use carry::{Carry, Inline, OnLocal, OnTokio};
 pub use chaos::{ArmError, Armed, Chaos, TimeLimit};
 pub use doors::{DropLayer, DuplicateLayer, LatencyLayer};
@@ -89,8 +94,7 @@ pub use fault::Fault;
 pub use future::ResponseFuture;
 pub use layer::FaultLayer;
 pub use ledger::{
-    BadLedger, Grade, Header, LEDGER_VERSION, Ledger, Outcome, Record, Summary, Transcript,
-    Unreached, Verdict, Why, digest,
+    BadLedger, Header, LEDGER_VERSION, Ledger, Record, Summary, Transcript, Unreached, digest,
 };
 pub use leg::Leg;
 pub use marker::{Marker, marker};

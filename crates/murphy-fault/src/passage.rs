@@ -16,8 +16,9 @@ use crate::abilities::{Abilities, Able, ByClone, Can, Cannot};
 use crate::carry::{Carry, Inline, OnLocal, OnTokio};
 use crate::future::ResponseFuture;
 use crate::marker::Marker;
+use crate::seat::Seat;
 use crate::service::FaultService;
-use crate::site::{Seat, Site};
+use crate::site::Site;
 
 /// One call that passes a site. From [`Site::run`]; await it.
 #[must_use = "nothing happens until it is awaited"]

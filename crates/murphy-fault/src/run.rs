@@ -13,8 +13,9 @@ use std::time::Duration;
 use murphy_core::{Key, Lane, Point, Seed, Stream};
 use tokio::time::Instant;
 
-use crate::ledger::{Book, Grade, Unreached};
+use crate::book::{Book, Grade};
 use crate::plan::{Limits, Plan};
+use crate::select::ScriptPoint;
 use crate::table::Table;
 use crate::turnstile::Turnstile;
 use crate::{Fault, Leg};
@@ -237,16 +238,12 @@ impl SiteRun {
         }
     }
 
-    pub(crate) fn unreached(&self) -> Vec<Unreached> {
-        let name = |rule: &Rule, point| Unreached {
-            site: self.name.to_string(),
-            fault: rule.fault.name.to_string(),
-            point,
-        };
+    /// The points of scripts that no call has reached, by the name of the fault.
+    pub(crate) fn unreached(&self) -> impl Iterator<Item = (&str, ScriptPoint)> {
+        let points = |rule: &Rule| rule.unreached();
         self.rules
             .iter()
-            .flat_map(|r| r.unreached().into_iter().map(move |p| name(r, p)))
-            .collect()
+            .flat_map(move |rule| points(rule).into_iter().map(|p| (rule.fault.name(), p)))
     }
 
     /// Lets everything go that is held back on purpose.

@@ -12,7 +12,7 @@ use crate::abilities::{Abilities, Able};
 use crate::carry::Carry;
 use crate::future::ResponseFuture;
 use crate::run::{Asked, Judged, Passage};
-use crate::site::Seat;
+use crate::seat::Seat;
 use crate::work::{Orphan, Work};
 
 /// A service whose calls pass a site. Made by [`FaultLayer`](crate::FaultLayer).

@@ -15,12 +15,14 @@ const PROBES: usize = 8;
 pub(crate) struct Table {
     slots: Box<[Slot]>,
     mask: usize,
+    /// The key whose tag would be that of a free slot.
+    last: AtomicU64,
     overflowed: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Slot {
-    /// The key's bits, inverted: 0 is a free slot, so one key in 2⁶⁴ is never counted.
+    /// The key's bits, inverted: 0 is a free slot.
     tag: AtomicU64,
     count: AtomicU64,
 }
@@ -32,6 +34,7 @@ impl Table {
         Self {
             slots: (0..len).map(|_| Slot::default()).collect(),
             mask: len - 1,
+            last: AtomicU64::new(0),
             overflowed: AtomicBool::new(false),
         }
     }
@@ -41,13 +44,14 @@ impl Table {
     pub(crate) fn next(&self, key: Key) -> u64 {
         let tag = !key.bits();
         let home = mix(tag) as usize;
-        if tag != 0 {
-            for probe in 0..PROBES {
-                let slot = &self.slots[home.wrapping_add(probe) & self.mask];
-                let seen = slot.tag.load(Relaxed);
-                if seen == tag || (seen == 0 && slot.claim(tag)) {
-                    return slot.count.fetch_add(1, Relaxed);
-                }
+        if tag == 0 {
+            return self.last.fetch_add(1, Relaxed);
+        }
+        for probe in 0..PROBES {
+            let slot = &self.slots[home.wrapping_add(probe) & self.mask];
+            let seen = slot.tag.load(Relaxed);
+            if seen == tag || (seen == 0 && slot.claim(tag)) {
+                return slot.count.fetch_add(1, Relaxed);
             }
         }
         self.overflowed.store(true, Relaxed);
@@ -56,7 +60,8 @@ impl Table {
 
     /// How many passages it counted.
     pub(crate) fn counted(&self) -> u64 {
-        self.slots.iter().map(|slot| slot.count.load(Relaxed)).sum()
+        let counts = self.slots.iter().map(|slot| &slot.count);
+        counts.chain([&self.last]).map(|n| n.load(Relaxed)).sum()
     }
 
     /// Whether some key found no room.
@@ -84,7 +89,7 @@ mod tests {
     fn each_key_counts_for_itself() {
         let table = Table::new(1024);
         for round in 0..3 {
-            for key in 0..100 {
+            for key in (0..100).chain([u64::MAX]) {
                 assert_eq!(table.next(Key::new(key)), round);
             }
         }

@@ -31,9 +31,9 @@ use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
 use crate::abilities::Able;
+use crate::book::Outcome;
 use crate::effect::Keep;
 use crate::fate::{End, Fate, Hold};
-use crate::ledger::Outcome;
 use crate::marker::Marker;
 use crate::run::{Passage, Receipt, SiteRun, Watch};
 use crate::turnstile::{Ticket, Turnstile};
@@ -162,18 +162,34 @@ where
                         continue;
                     }
                     // ## HeldRequest => Ready. It arrives, and asks for an instance of its own.
-                    pass(&this.site.requests);
+                    if *this.role == Role::Original {
+                        pass(&this.site.requests);
+                    }
                     *this.stage = Stage::Ready;
                 }
                 Stage::Ready => {
                     let Some(service) = this.service.as_mut() else {
                         return Poll::Ready(Step::Nothing);
                     };
-                    if let Err(e) = ready!(service.poll_ready(cx)) {
-                        // ## Ready => Done. The service is broken, and says so.
-                        *this.stage = Stage::Done;
-                        this.receipt.settle(Outcome::Delivered);
-                        return Poll::Ready(Step::Deliver(Err(e)));
+                    let unseen = unseen(*this.role, this.fate);
+                    match guarded(unseen, || service.poll_ready(cx)) {
+                        Some(readied) => {
+                            if let Err(e) = ready!(readied) {
+                                // ## Ready => Done. The service is broken, and says so to whoever
+                                // is there.
+                                *this.stage = Stage::Done;
+                                if *this.role == Role::Copy || *this.alone {
+                                    this.receipt.settle(Outcome::NeverRan);
+                                    return Poll::Ready(Step::Nothing);
+                                }
+                                this.receipt.settle(Outcome::Delivered);
+                                return Poll::Ready(Step::Deliver(Err(e)));
+                            }
+                        }
+                        None => {
+                            *this.service = None;
+                            panicked(this.receipt, this.site, this.passage);
+                        }
                     }
                     this.timer.set(delay(this.fate.server));
                     *this.stage = Stage::Serving;
@@ -187,10 +203,10 @@ where
                         let unseen = unseen(*this.role, this.fate);
                         match guarded(unseen, || service.call(request)) {
                             Some(call) => this.call.set(Some(call)),
-                            None => self.as_mut().panicked(),
+                            None => panicked(this.receipt, this.site, this.passage),
                         }
                     }
-                    *self.as_mut().project().stage = Stage::Calling;
+                    *this.stage = Stage::Calling;
                 }
                 Stage::Calling => {
                     if let Some(call) = this.call.as_mut().as_pin_mut() {
@@ -199,12 +215,11 @@ where
                             Some(reply) => *this.reply = Some(ready!(reply)),
                             None => {
                                 this.call.set(None);
-                                self.as_mut().panicked();
+                                panicked(this.receipt, this.site, this.passage);
                             }
                         }
                     }
                     // ## Calling => HeldReply. The work is done; the rest is the way back.
-                    let mut this = self.as_mut().project();
                     this.call.set(None);
                     if *this.role == Role::Copy || *this.alone || this.fate.reply == End::Lost {
                         this.receipt.settle(Outcome::Ran);
@@ -236,11 +251,6 @@ where
                         }
                         End::Carried => {
                             pass(&this.site.replies);
-                            if let (Some(draw), Some(Ok(reply))) =
-                                (this.fate.alter_reply, this.reply.as_mut())
-                            {
-                                this.abilities.alter_reply(reply, draw);
-                            }
                             *this.stage = Stage::CopiesRun;
                         }
                     }
@@ -249,6 +259,13 @@ where
                     if this.fate.keep == Keep::Last && !this.copies.is_empty() {
                         return Poll::Pending;
                     }
+                    // ## CopiesRun => Done. The lie is in the reply that the caller sees, whosever
+                    // it is.
+                    if let (Some(draw), Some(Ok(reply))) =
+                        (this.fate.alter_reply, this.reply.as_mut())
+                    {
+                        this.abilities.alter_reply(reply, draw);
+                    }
                     *this.stage = Stage::Done;
                     this.receipt.settle(Outcome::Delivered);
                     return Poll::Ready(this.reply.take().map_or(Step::Nothing, Step::Deliver));
@@ -256,7 +273,8 @@ where
                 Stage::Refusing => {
                     *this.stage = Stage::Done;
                     this.receipt.settle(Outcome::Refused);
-                    let refusal = self.as_mut().refusal();
+                    let rule = this.fate.refused_by();
+                    let refusal = rule.and_then(|rule| self.refusal(rule));
                     return Poll::Ready(refusal.map_or(Step::Nothing, Step::Deliver));
                 }
                 Stage::Silent | Stage::Done => return Poll::Ready(Step::Nothing),
@@ -291,7 +309,8 @@ where
             return Poll::Pending;
         };
         ready!(timer.poll(cx));
-        match self.as_mut().refusal() {
+        let rule = this.fate.give_up().map(|bound| bound.rule);
+        match rule.and_then(|rule| self.as_mut().refusal(rule)) {
             Some(refusal) => {
                 self.project().give_up.set(None);
                 Poll::Ready(refusal)
@@ -300,24 +319,22 @@ where
         }
     }
 
-    fn refusal(self: Pin<&mut Self>) -> Option<Result<S::Response, S::Error>> {
+    fn refusal(self: Pin<&mut Self>, rule: u8) -> Option<Result<S::Response, S::Error>> {
         let this = self.project();
-        let rule = this.fate.refused_by?;
         let marker: Marker = this.site.marker(rule, this.passage);
         this.abilities.refuse(&marker)
     }
+}
 
-    /// The service panicked where no caller can see it.
-    fn panicked(self: Pin<&mut Self>) {
-        let this = self.project();
-        this.receipt.settle(Outcome::Panicked);
-        tracing::error!(
-            target: "murphy::fault",
-            site = &**this.site.name(),
-            ordinal = this.passage.ordinal,
-            "fault.panicked"
-        );
-    }
+/// The service panicked where no caller can see it.
+fn panicked(receipt: &mut Receipt, site: &SiteRun, passage: &Passage) {
+    receipt.settle(Outcome::Panicked);
+    tracing::error!(
+        target: "murphy::fault",
+        site = &**site.name(),
+        ordinal = passage.ordinal,
+        "fault.panicked"
+    );
 }
 
 /// Whether the caller cannot see how the work ends.

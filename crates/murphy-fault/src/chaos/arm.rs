@@ -10,10 +10,11 @@ use tokio::time::Instant;
 
 use super::{Current, Inner, TimeLimit, lock};
 use crate::abilities::ability;
-use crate::ledger::{Book, Ledger};
+use crate::book::Book;
+use crate::ledger::Ledger;
 use crate::plan::{BadPlan, Plan, nearest};
 use crate::run::{Halting, Reason, Run, SiteRun};
-use crate::site::SiteCore;
+use crate::seat::SiteCore;
 
 /// Why a run could not begin. Nothing was changed.
 #[derive(Debug, thiserror::Error)]

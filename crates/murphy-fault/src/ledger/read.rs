@@ -4,7 +4,8 @@ use std::io::{self, BufRead, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Header, LEDGER_VERSION, Record, Summary, Verdict};
+use super::{Header, LEDGER_VERSION, Record, Summary};
+use crate::book::Verdict;
 use crate::plan::Plan;
 use crate::select::{Script, ScriptPoint, Select};
 

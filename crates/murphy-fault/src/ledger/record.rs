@@ -5,8 +5,9 @@ use std::time::Duration;
 use murphy_core::{Key, Seed, hash_bytes, mix};
 use serde::{Deserialize, Serialize};
 
-use super::{Grade, LEDGER_VERSION};
+use super::LEDGER_VERSION;
 use crate::Leg;
+use crate::book::{Grade, Outcome, Verdict, Why};
 use crate::plan::Plan;
 use crate::text;
 
@@ -49,73 +50,6 @@ pub struct Record {
     pub why: Option<Why>,
     /// What came of it.
     pub outcome: Outcome,
-}
-
-/// Whether a fault struck.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Verdict {
-    /// It did.
-    Injected,
-    /// It did, and changed nothing, because another fault of the same call had decided already.
-    Masked,
-    /// It would have, and a limit forbade it.
-    Withheld,
-    /// It did not.
-    Missed,
-}
-
-/// Why a fault did not strike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Why {
-    /// Its selector did not choose the call.
-    NotSelected,
-    /// It takes no part in this run (two-level activation).
-    Inactive,
-    /// `only` or `except` spared the request.
-    Spared,
-    /// Outside of its time window.
-    OutsideWindow,
-    /// Outside of its range of calls.
-    OutsideCalls,
-    /// The site's layer lacks the ability that it needs.
-    Unable,
-    /// The call was made outside of a tokio runtime.
-    NoRuntime,
-    /// Withheld: it had struck as often as it may.
-    AtMost,
-    /// Withheld: too many faults in flight.
-    InFlight,
-    /// Withheld: too large a share of the site's calls was faulted already.
-    Ratio,
-}
-
-/// What came of a fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Outcome {
-    /// Nothing happened, so nothing came of it.
-    None,
-    /// The call is still on its way.
-    UnderWay,
-    /// The service's reply reached the caller.
-    Delivered,
-    /// The caller got the refusal.
-    Refused,
-    /// The request was lost: the service never ran.
-    NeverRan,
-    /// The service ran to its end; the caller did not get this reply.
-    Ran,
-    /// The caller left before, and the call with it.
-    CallerLeft,
-    /// The service panicked where no caller could see it.
-    Panicked,
-    /// The runtime ended, or there was none, before the service did.
-    Cut,
 }
 
 /// The counters of one site.

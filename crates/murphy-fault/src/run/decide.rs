@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use crate::book::{Entry, Outcome, Verdict, Why};
 use crate::fate::{End, Fate, Strike};
-use crate::ledger::{Entry, Outcome, Verdict, Why};
 use crate::marker::Marker;
 use crate::plan::MOST_FAULTS;
 use crate::run::{Passage, SiteRun, Watch};
@@ -74,11 +74,10 @@ impl SiteRun {
             }
         }
         if let Some(why) = self.over_the_limit(&strikes) {
-            notes.extend(
-                strikes
-                    .drain(..)
-                    .map(|s| self.entry(s.rule, &passage, Verdict::Withheld, Some(why), None)),
-            );
+            for Strike { rule, .. } in strikes.drain(..) {
+                self.rules[rule as usize].give_turn_back();
+                notes.push(self.entry(rule, &passage, Verdict::Withheld, Some(why), None));
+            }
         }
         self.note(&notes);
         let watched = self.run.plan.halt != Default::default()

@@ -6,12 +6,15 @@ use std::time::Duration;
 use murphy_core::{Distribution, Draw, Lane, Point, Probability, Seed, Stream};
 
 use crate::abilities::ability;
+use crate::book::Why;
 use crate::effect::Effect;
 use crate::fault::Narrow;
-use crate::ledger::Why;
 use crate::run::Passage;
 use crate::select::{ScriptPoint, Select};
 use crate::{Fault, Leg};
+
+/// The longest magnitude: 584 years, which is what a ledger can write down.
+const LONGEST: Duration = Duration::from_nanos(u64::MAX);
 
 #[derive(Debug)]
 pub(crate) struct Rule {
@@ -145,7 +148,8 @@ impl Rule {
             Select::Script(script) => {
                 let index = script.find(passage.key, passage.occurrence)?;
                 self.reached[index].store(true, Relaxed);
-                Some(script.points()[index].magnitude)
+                let magnitude = script.points()[index].magnitude;
+                Some(magnitude.map(|m| m.min(LONGEST)))
             }
             counting => {
                 let nth = self.seen.fetch_add(1, Relaxed);
@@ -157,7 +161,7 @@ impl Rule {
     }
 
     fn draw_magnitude(&self, point: Point) -> Duration {
-        let draw = |d: &Distribution| d.sample(self.magnitude.at(point));
+        let draw = |d: &Distribution| d.sample(self.magnitude.at(point)).min(LONGEST);
         match &self.fault.effect {
             Effect::Delay { by, .. } => draw(by),
             Effect::Duplicate { after, .. } => draw(after),
@@ -185,5 +189,12 @@ impl Rule {
         };
         let take = |n| (n < most).then_some(n + 1);
         self.struck.fetch_update(Relaxed, Relaxed, take).is_ok()
+    }
+
+    /// It did not strike after all.
+    pub(crate) fn give_turn_back(&self) {
+        if self.fault.narrow.at_most.is_some() {
+            self.struck.fetch_sub(1, Relaxed);
+        }
     }
 }

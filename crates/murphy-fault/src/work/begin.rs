@@ -8,9 +8,9 @@ use tokio::runtime::Handle;
 use tokio::time::sleep;
 use tower_service::Service;
 
-use super::{Orphan, Role, Stage, Work, delay, guarded, pass, unseen};
+use super::{Orphan, Role, Stage, Work, delay, guarded, panicked, pass, unseen};
+use crate::book::Outcome;
 use crate::fate::{End, Fate};
-use crate::ledger::Outcome;
 use crate::run::{Judged, Passage, Receipt};
 
 /// Hands work over to an executor; known where the bounds are.
@@ -86,7 +86,7 @@ where
                 Some(Box::pin(copy))
             });
         let copies = copies.collect();
-        let give_up = fate.give_up;
+        let give_up = fate.give_up().map(|bound| bound.after);
         let mut work = blank(Role::Original, fate, passage, receipt);
         work.copies = copies;
         work.watch = watch;
@@ -101,9 +101,10 @@ where
             work.stage = Stage::Calling;
             match guarded(unseen(Role::Original, &work.fate), || readied.call(request)) {
                 Some(call) => work.call = Some(call),
-                None => work.receipt.settle(Outcome::Panicked),
+                None => panicked(&mut work.receipt, &work.site, &work.passage),
             }
-        } else if !work.fate.server.is_zero()
+        } else if work.fate.request == End::Carried
+            && !work.fate.server.is_zero()
             && work.fate.wire.is_zero()
             && work.fate.hold_request.is_none()
         {

@@ -161,6 +161,23 @@ async fn limits_only_remove_faults_and_the_ledger_names_each() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_limit_withholds_is_no_strike() {
+    let chaos = chaos();
+    let mut service = chaos.site(SITE).layer().layer(Echo::default());
+    let twice = Fault::latency(fixed(100), ALWAYS).at_most(2);
+    let plan = plan([twice]).limits(|l| l.in_flight = 1);
+    let armed = chaos.arm(&plan, TimeLimit::None).unwrap();
+    let first = service.ready().await.unwrap().call(0);
+    service.ready().await.unwrap().call(1).await.unwrap();
+    first.await.unwrap();
+    for n in 2..4 {
+        service.ready().await.unwrap().call(n).await.unwrap();
+    }
+    let struck: Vec<_> = armed.ledger().records().iter().map(|r| r.ordinal).collect();
+    assert_eq!(struck, [0, 2]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_ledger_says_why_not_on_request() {
     let chaos = chaos();
     chaos.explain(true);

@@ -210,6 +210,19 @@ async fn delays_of_all_three_places_add_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_refused_before_the_work_never_reaches_a_slow_server() {
+    let (chaos, echo) = (chaos(), Echo::default());
+    let layer = chaos.site(SITE).layer().refusing(refusal);
+    let service = layer.layer(echo.clone());
+    let slow = Fault::slow_server(fixed(200), ALWAYS);
+    let _armed = arm(&chaos, [slow, Fault::refused(ALWAYS)]);
+    let start = Instant::now();
+    let refused = service.oneshot(1).await.unwrap_err();
+    assert!(marker(&*refused).is_some());
+    assert_eq!((echo.began(), start.elapsed()), (0, ms(0)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_held_request_comes_after_those_that_passed_it() {
     let (chaos, echo) = (chaos(), Echo::default());
     let service = chaos.site(SITE).layer().layer(echo.clone());
@@ -235,6 +248,22 @@ async fn a_held_request_comes_after_those_that_passed_it() {
         call.await.unwrap().unwrap();
     }
     assert_eq!(echo.seen(), [1, 2, 0, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_is_no_later_call_that_lets_its_original_go() {
+    let (chaos, echo) = (chaos(), Echo::default());
+    let service = chaos.site(SITE).layer().duplicating().layer(echo.clone());
+    let _armed = arm(
+        &chaos,
+        [
+            Fault::duplicate(fixed(50), ALWAYS),
+            Fault::reorder(Leg::Request, 1, ms(500), ALWAYS),
+        ],
+    );
+    let start = Instant::now();
+    service.oneshot(1).await.unwrap();
+    assert_eq!((echo.began(), start.elapsed()), (2, ms(500)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -287,4 +316,34 @@ async fn the_last_reply_is_that_of_the_copy() {
     drop(armed);
     let _armed = arm(&chaos, [Fault::duplicate(fixed(50), ALWAYS)]);
     assert_eq!(service.oneshot(7).await.unwrap(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lie_is_in_the_reply_that_the_caller_sees() {
+    let chaos = chaos();
+    let layer = chaos.site(SITE).layer().duplicating();
+    let service = layer
+        .altering_replies(|r: &mut u64, _| *r += 1000)
+        .layer(Echo::default());
+    let copied = Fault::duplicate(fixed(50), ALWAYS).keeping_last();
+    let _armed = arm(&chaos, [copied, Fault::altered_reply(ALWAYS)]);
+    assert_eq!(service.oneshot(7).await.unwrap(), 1007);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_masked_gives_nothing_up() {
+    let (chaos, echo) = (chaos(), Echo::default());
+    let layer = chaos.site(SITE).layer().refusing(refusal);
+    let service = layer.layer(echo);
+    let _armed = arm(
+        &chaos,
+        [
+            Fault::lost_request(ALWAYS).giving_up(ms(400)),
+            Fault::lost_reply(ALWAYS).giving_up(ms(300)),
+        ],
+    );
+    let start = Instant::now();
+    let refused = service.oneshot(1).await.unwrap_err();
+    assert_eq!(start.elapsed(), ms(400));
+    assert_eq!(&*marker(&*refused).unwrap().fault, "lost-request");
 }

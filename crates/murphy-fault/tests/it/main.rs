@@ -2,6 +2,8 @@
 
 mod chance;
 mod control;
+#[cfg(feature = "metrics")]
+mod counted;
 mod legs;
 mod readiness;
 mod replay;

@@ -100,6 +100,27 @@ async fn an_exported_ledger_replays_to_an_identical_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_longest_delay_comes_back_as_it_was() {
+    let chaos = chaos();
+    let mut service = chaos.site(SITE).layer().layer(Echo::default());
+    let ever = Fault::latency(Distribution::fixed(Duration::MAX), ALWAYS);
+    let armed = chaos.arm(&plan([ever]), TimeLimit::None).unwrap();
+    drop(service.ready().await.unwrap().call(1));
+    let ledger = armed.disarm();
+
+    let mut text = Vec::new();
+    ledger.write_json_lines(&mut text).unwrap();
+    let read = Transcript::read_json_lines(&*text).unwrap();
+    assert_eq!(read, ledger.transcript());
+    assert_eq!(murphy_fault::digest(&read.records), ledger.digest());
+    let replayed = chaos
+        .arm(&read.to_plan().unwrap(), TimeLimit::None)
+        .unwrap();
+    drop(service.ready().await.unwrap().call(1));
+    assert_eq!(replayed.ledger().records(), ledger.records());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_replay_does_not_reach_is_named() {
     let (_, ledger) = workload(&everything(), 7).await;
     let script = ledger.to_plan().unwrap();

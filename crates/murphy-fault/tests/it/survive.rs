@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::task::{Context, Poll};
 
 use murphy_core::{Key, Scope};
 use murphy_fault::{Fault, Outcome};
@@ -98,6 +99,73 @@ async fn a_panic_that_no_caller_sees_is_reported() {
         assert!(within(ms(patience), service.oneshot(7)).await.is_none());
         tokio::time::sleep(ms(1000)).await;
         assert_eq!(armed.ledger().records()[0].outcome, Outcome::Panicked);
+    }
+}
+
+/// Ready once; its clones break, or panic, when they are asked to be.
+#[derive(Debug)]
+struct Fickle {
+    panics: bool,
+    cloned: bool,
+}
+
+impl Clone for Fickle {
+    fn clone(&self) -> Self {
+        Self {
+            cloned: true,
+            ..*self
+        }
+    }
+}
+
+impl Service<u64> for Fickle {
+    type Response = u64;
+    type Error = BoxError;
+    type Future = std::future::Ready<Result<u64, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        match (self.cloned, self.panics) {
+            (false, _) => Poll::Ready(Ok(())),
+            (true, false) => Poll::Ready(Err("broken".into())),
+            (true, true) => panic!("on purpose"),
+        }
+    }
+
+    fn call(&mut self, request: u64) -> Self::Future {
+        std::future::ready(Ok(request))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_finds_the_service_broken_is_nobodys_reply() {
+    for (panics, outcome) in [(false, Outcome::NeverRan), (true, Outcome::Panicked)] {
+        let fickle = Fickle {
+            panics,
+            cloned: false,
+        };
+        let chaos = chaos();
+        let mut service = chaos.site(SITE).layer().duplicating().layer(fickle);
+        let armed = arm(&chaos, [Fault::duplicate(fixed(5), ALWAYS).keeping_last()]);
+        assert_eq!(service.ready().await.unwrap().call(7).await.unwrap(), 7);
+        assert_eq!(armed.ledger().records()[0].outcome, outcome);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_that_finds_the_service_broken_after_its_caller_left_is_not_delivered() {
+    for (panics, outcome) in [(false, Outcome::NeverRan), (true, Outcome::Panicked)] {
+        let fickle = Fickle {
+            panics,
+            cloned: false,
+        };
+        let chaos = chaos();
+        let mut service = chaos.site(SITE).layer().layer(fickle);
+        let late = Fault::latency(fixed(50), ALWAYS);
+        let armed = arm(&chaos, [late, Fault::lost_reply(ALWAYS)]);
+        let call = service.ready().await.unwrap().call(7);
+        assert!(within(ms(5), call).await.is_none());
+        tokio::time::sleep(ms(100)).await;
+        assert_eq!(armed.ledger().records()[1].outcome, outcome);
     }
 }
 

@@ -1,0 +1,106 @@
+//! A million silent losses leave nothing behind: no task, no timer, no memory. By themselves in
+//! this binary, since they count what the whole process allocates.
+
+use std::alloc::System;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+use cap::Cap;
+use murphy_core::{Probability, Seed};
+use murphy_fault::{Chaos, Fault, Plan, TimeLimit};
+use tests::{SITE, ms};
+use tokio::runtime::{Builder, Handle};
+use tokio::time::timeout;
+use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
+
+#[global_allocator]
+static MEMORY: Cap<System> = Cap::new(System, usize::MAX);
+
+/// What a process may grow by that is no leak: a table that was rehashed, a queue's last block.
+const SLACK: usize = 16 << 10;
+
+/// What is held: tasks, and bytes.
+fn held() -> (usize, usize) {
+    (
+        Handle::current().metrics().num_alive_tasks(),
+        MEMORY.allocated(),
+    )
+}
+
+/// Calls in rounds until the ledger and all else that is bounded is full; then `rounds` more leave
+/// nothing behind. Returns the calls after that.
+async fn nothing_is_left(name: &str, rounds: u64, mut round: impl AsyncFnMut()) {
+    // Bounded is not small: the ledger keeps 65,536 records.
+    for _ in 0..70 {
+        round().await;
+    }
+    let (tasks, bytes) = held();
+    for _ in 0..rounds {
+        round().await;
+    }
+    let (tasks_after, bytes_after) = held();
+    assert_eq!(tasks_after, tasks, "{name}: tasks");
+    assert!(
+        bytes_after <= bytes + SLACK,
+        "{name}: {} bytes",
+        bytes_after - bytes
+    );
+}
+
+#[test]
+fn silent_losses_leave_nothing_behind() {
+    let runtime = Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let ran = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&ran);
+        let chaos = Chaos::new(Seed::new(42));
+        let mut service = chaos
+            .site(SITE)
+            .layer()
+            .keyed_by(|n: &u64| *n)
+            .layer(service_fn(move |n: u64| {
+                let count = Arc::clone(&count);
+                async move {
+                    tokio::time::sleep(ms(10)).await;
+                    count.fetch_add(1, SeqCst);
+                    Ok::<u64, BoxError>(n)
+                }
+            }));
+        let mut key = 0;
+        let arm = |fault| {
+            chaos
+                .arm(&Plan::new().with(SITE, fault), TimeLimit::None)
+                .unwrap()
+        };
+
+        // A thousand callers at a time, each with a deadline and a key of its own.
+        let mut lost = async || {
+            let mut calls = Vec::with_capacity(1_000);
+            for _ in 0..1_000 {
+                key += 1;
+                let call = service.ready().await.unwrap().call(key);
+                calls.push(timeout(ms(5), call));
+            }
+            for call in calls {
+                assert!(call.await.is_err());
+            }
+            // Whatever runs on has done so by then.
+            tokio::time::sleep(ms(20)).await;
+        };
+        let armed = arm(Fault::lost_request(Probability::ALWAYS));
+        nothing_is_left("lost requests", 930, &mut lost).await;
+        assert_eq!(armed.ledger().summaries()[0].faulted, 1_000_000);
+        assert_eq!(ran.load(SeqCst), 0);
+        drop(armed);
+
+        let armed = arm(Fault::lost_reply(Probability::ALWAYS));
+        nothing_is_left("lost replies", 30, &mut lost).await;
+        assert_eq!(armed.ledger().summaries()[0].faulted, 100_000);
+        assert_eq!(ran.load(SeqCst), 100_000);
+        assert_eq!(Handle::current().metrics().num_alive_tasks(), 0);
+    });
+}
