@@ -4,13 +4,13 @@ use std::future::{Ready, ready as done};
 use std::sync::Arc;
 use std::time::Duration;
 
-use murphy_policy::RetryLayer;
+use murphy_policy::{Budget, RetryLayer};
 use seatbelt::{RecoveryInfo, ResilienceContext};
 use tick::Clock;
 use tower::Layer;
 use tower::retry::Policy;
 use tower::retry::backoff::{Backoff, ExponentialBackoff, ExponentialBackoffMaker, MakeBackoff};
-use tower::retry::budget::{Budget, TpsBudget};
+use tower::retry::budget::{Budget as _, TpsBudget};
 use tower::util::rng::HasherRng;
 
 use super::cases;
@@ -19,8 +19,10 @@ use crate::service::{Broken, Prompt};
 
 cases! {
     "retry.none_taken" over "ready" {
-        "murphy": "RetryLayer as it comes: 3 attempts, full jitter, budget on" =>
+        "murphy": "RetryLayer as it comes: 3 attempts, full jitter, budget on, and full" =>
             ready(|| RetryLayer::new().layer(Prompt::default()));
+        "murphy-filling": "the same with a budget that is never full: every call pays in" =>
+            ready(|| RetryLayer::new().budget(bottomless()).layer(Prompt::default()));
         "murphy-no-budget": "the same without its budget" =>
             ready(|| RetryLayer::new().no_budget().layer(Prompt::default()));
         "tower": "a policy that does nothing but clone the request" =>
@@ -34,6 +36,11 @@ cases! {
         });
         "seatbelt": "3 retries, exponential with jitter, no budget" => ready(|| seatbelt(Prompt::default()));
     }
+}
+
+fn bottomless() -> Budget {
+    let little = Budget::try_new(1e-3, 1).expect("a right budget");
+    little.cap(u32::MAX)
 }
 
 /// The least that tower can be given.
