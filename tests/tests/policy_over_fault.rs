@@ -11,7 +11,7 @@ use tests::{Arrivals, SITE, ms, quiet};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tower::limit::ConcurrencyLimitLayer;
-use tower::{BoxError, Service, ServiceBuilder, ServiceExt, service_fn};
+use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 
 const ALWAYS: Probability = Probability::ALWAYS;
 const SECOND: Duration = Duration::from_secs(1);
@@ -288,6 +288,12 @@ async fn a_stack_with_every_ability_can_be_spawned() {
         .layer(abilities.refusing(refusing))
         .service(payments(&Arrivals::default()));
     assert_eq!(tokio::spawn(stack.oneshot(7)).await.unwrap().unwrap(), 7);
+
+    // Boxed refusals are general over the box's lifetime, even in front of a closure.
+    let stack = chaos.site(SITE).layer().refusing_boxed();
+    let stack = stack.layer(service_fn(|n: u64| async move { Ok::<_, BoxError>(n) }));
+    let call = tokio::spawn(async move { stack.oneshot(7).await });
+    assert_eq!(call.await.unwrap().unwrap(), 7);
 
     let site = chaos.site("api->db");
     let query = tokio::spawn(async move {

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::book::{Entry, Outcome, Verdict, Why};
+use crate::effect::Effect;
 use crate::fate::{End, Fate, Strike};
 use crate::marker::Marker;
 use crate::plan::MOST_FAULTS;
@@ -118,15 +119,14 @@ impl SiteRun {
         let at = self.elapsed();
         let mut entries: Vec<Entry> = Vec::with_capacity(strikes.len());
         let (mut own, mut copies) = (0u64, Vec::new());
-        let mut ends = [false; 2];
+        let (mut lost, mut refused) = ([false; 2], [false; 2]);
         for (bit, strike) in strikes.iter().enumerate() {
             let rule = &self.rules[strike.rule as usize];
             let effect = &rule.fault.effect;
-            // Of two losses of one leg, the second finds nothing left to lose.
+            // Of two losses or two refusals of one leg, the second finds nothing left to end.
             let again = match effect {
-                crate::effect::Effect::Lose(leg) => {
-                    std::mem::replace(&mut ends[*leg as usize], true)
-                }
+                Effect::Lose(leg) => std::mem::replace(&mut lost[*leg as usize], true),
+                Effect::Refuse(leg) => std::mem::replace(&mut refused[*leg as usize], true),
                 _ => false,
             };
             let masked = again || fate.masks(effect);
@@ -143,7 +143,7 @@ impl SiteRun {
             } else {
                 Outcome::UnderWay
             };
-            if matches!(effect, crate::effect::Effect::Duplicate { .. }) && !masked {
+            if matches!(effect, Effect::Duplicate { .. }) && !masked {
                 copies.push(1u64 << bit);
             } else if !masked {
                 own |= 1 << bit;
