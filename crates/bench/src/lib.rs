@@ -1,1 +1,16 @@
 //! Benchmarks beside the peers, in one run.
+//!
+//! ```text
+//! cargo bench -p bench --bench overhead
+//! ```
+//!
+//! Here is what is measured ([`cases`]), how a call is driven ([`drive`]) and how figures are kept
+//! ([`figure`]). What measures lies in `benches/`.
+//!
+//! Speed is asserted nowhere: a figure is printed, never tested.
+
+pub mod cases;
+pub mod drive;
+pub mod faulted;
+pub mod figure;
+pub mod service;

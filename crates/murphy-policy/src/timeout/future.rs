@@ -65,7 +65,8 @@ where
 }
 
 /// Waits for the timer, and makes it first if there is none.
-#[inline]
+// Out of line: an attempt that is ready at once pays nothing for it.
+#[inline(never)]
 fn wait(mut sleep: Pin<&mut Option<Sleep>>, timeout: Duration, cx: &mut Context<'_>) -> Poll<()> {
     if let Some(sleep) = sleep.as_mut().as_pin_mut() {
         return timer::poll(sleep, cx);

@@ -1,0 +1,160 @@
+//! What our layers cost, beside the peers, in one run:
+//!
+//! ```text
+//! cargo bench -p bench --bench overhead
+//! ```
+//!
+//! It prints a table and writes `target/figures/overhead.jsonl`. Four kinds of figures:
+//!
+//! * nanoseconds, by criterion, in many short rounds over all cases ([`time`]);
+//! * instructions, by gungraun under valgrind, and exact ([`instructions`]);
+//! * allocations, by the same and just as exact: DHAT counts them from outside, so that no counter
+//!   in the allocator slows those down who allocate;
+//! * calls a second that faults strike, in virtual time ([`rate`]).
+//!
+//! Instructions need `valgrind` and `cargo install gungraun-runner --version 0.20.0`. Where they are
+//! missing, the rest is measured and printed all the same, and the exit is not 0.
+//!
+//! `-- --only CASE N` makes N calls of one case and measures nothing: for a profiler. `-- --list`
+//! names the cases.
+
+mod instructions;
+mod rate;
+mod report;
+mod time;
+
+use std::env;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::{fs, process};
+
+use bench::cases::{self, Case};
+use bench::figure;
+
+/// Tells a process of ours which part it plays.
+const PART: &str = "OVERHEAD_PART";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match (env::var(PART).as_deref(), args.as_slice()) {
+        // The runner starts this program for every single measurement.
+        (_, ["--gungraun-run", ..]) | (Ok("instructions"), _) => instructions::run(),
+        (Ok("time"), _) => time::run(&folder().join("overhead/criterion")),
+        (_, ["--only", case, calls, ..]) => return only(case, calls),
+        (_, ["--list", ..]) => cases::all().iter().for_each(|c| println!("{}", c.name())),
+        _ => return everything(),
+    }
+    ExitCode::SUCCESS
+}
+
+fn everything() -> ExitCode {
+    let cases = cases::all();
+    let mut figures = Vec::new();
+    // What an earlier run left must not be taken for this one's.
+    let scratch = folder().join("overhead");
+    _ = fs::remove_dir_all(&scratch);
+    if let Err(e) = fs::create_dir_all(&scratch) {
+        eprintln!("overhead: {}: {e}", scratch.display());
+    }
+    eprintln!(
+        "overhead: time, {} rounds of {} cases",
+        time::ROUNDS,
+        cases.len()
+    );
+    let timed = measure_time(&scratch);
+    eprintln!(
+        "overhead: instructions and allocations of {} cases",
+        cases.len()
+    );
+    let counted = instructions::measure(&scratch, cases.len());
+    let times = |case: &Case| {
+        timed
+            .as_ref()
+            .ok()
+            .and_then(|folder| time::read(folder, case))
+    };
+    let counts = |at: usize| {
+        counted
+            .as_ref()
+            .ok()
+            .and_then(|counts| counts.get(at).copied())
+    };
+    let measured: Vec<report::Measured> = cases
+        .iter()
+        .enumerate()
+        .map(|(at, case)| report::Measured {
+            case: *case,
+            ns: times(case),
+            counts: counts(at),
+        })
+        .collect();
+    eprintln!("overhead: calls that faults strike");
+    figures.extend(report::figures(&measured));
+    figures.extend(rate::measure());
+
+    println!("{}", report::table(&measured));
+    println!("{}", report::rates(&figures));
+    println!("{}", report::reach(&figures));
+    match figure::write(&folder(), "overhead", &figures) {
+        Ok(path) => println!("{} figures in {}", figures.len(), path.display()),
+        Err(e) => eprintln!("overhead: the figures could not be written: {e}"),
+    }
+    let problems: Vec<String> = [timed.err(), counted.err()].into_iter().flatten().collect();
+    for problem in &problems {
+        eprintln!("overhead: {problem}");
+    }
+    ExitCode::from(u8::from(!problems.is_empty()))
+}
+
+/// In a process of its own, so that no clock was ever paused in it, and criterion's talk does not
+/// bury the table.
+fn measure_time(scratch: &Path) -> Result<PathBuf, String> {
+    let mut part = part("time").map_err(|e| format!("time: {e}"))?;
+    let log = scratch.join("criterion.log");
+    let create = || fs::File::create(&log).map_err(|e| format!("{}: {e}", log.display()));
+    let status = part.stdout(create()?).stderr(Stdio::null()).status();
+    match status {
+        Ok(status) if status.success() => Ok(scratch.join("criterion")),
+        Ok(status) => Err(format!("time was not measured: {status}")),
+        Err(e) => Err(format!("time was not measured: {e}")),
+    }
+}
+
+/// This program, to play a part.
+fn part(name: &str) -> io::Result<Command> {
+    let mut command = Command::new(env::current_exe()?);
+    command.env(PART, name).arg("--bench");
+    Ok(command)
+}
+
+/// The lines of what a part prints, each as it comes.
+fn lines_of(command: &mut Command, each: impl FnMut(String)) -> io::Result<process::ExitStatus> {
+    let mut child = command.stdout(Stdio::piped()).spawn()?;
+    if let Some(out) = child.stdout.take() {
+        BufReader::new(out)
+            .lines()
+            .map_while(Result::ok)
+            .for_each(each);
+    }
+    child.wait()
+}
+
+fn only(case: &str, calls: &str) -> ExitCode {
+    let found = cases::all().into_iter().find(|c| c.name() == case);
+    let (Some(found), Ok(calls)) = (found, calls.parse()) else {
+        eprintln!("overhead: `--only {case} {calls}`: want a case of `--list`, and a number");
+        return ExitCode::FAILURE;
+    };
+    found.build()(calls);
+    ExitCode::SUCCESS
+}
+
+/// `target/figures`, wherever target is.
+fn folder() -> PathBuf {
+    let exe = env::current_exe().unwrap_or_default();
+    // target/release/deps/overhead
+    let target = exe.ancestors().nth(3).unwrap_or(Path::new("target"));
+    target.join("figures")
+}

@@ -1,0 +1,65 @@
+//! What is measured: rows of a table, and in each row us and whoever else has something of the kind.
+
+mod fault;
+mod retry;
+mod timeout;
+
+use crate::drive::Run;
+
+/// One subject in one row.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// Which question: `fault.disarmed`.
+    pub row: &'static str,
+    /// Who answers it: `murphy`, a peer, or `bare`.
+    pub subject: &'static str,
+    /// What exactly is measured.
+    pub note: &'static str,
+    /// The row whose `bare` is taken off.
+    pub over: &'static str,
+    make: fn() -> Run,
+}
+
+/// What a call costs without any layer.
+pub const BARE: &str = "bare";
+
+impl Case {
+    /// Builds it. The first calls may cost more than later ones.
+    #[must_use]
+    pub fn build(&self) -> Run {
+        (self.make)()
+    }
+
+    /// `fault.disarmed/murphy`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.row, self.subject)
+    }
+
+    /// The same as a name that every file system takes.
+    #[must_use]
+    pub fn slug(&self) -> String {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+        self.name().chars().map(plain).collect()
+    }
+}
+
+/// All cases, in the order of the table.
+#[must_use]
+pub fn all() -> Vec<Case> {
+    [fault::CASES, timeout::CASES, retry::CASES].concat()
+}
+
+/// Rows of cases: `row over bare { subject: note, build; .. }`.
+macro_rules! cases {
+    ($($row:literal over $over:literal { $($subject:literal: $note:literal => $make:expr;)* })*) => {
+        pub(super) const CASES: &[$crate::cases::Case] = &[$($($crate::cases::Case {
+            row: $row,
+            subject: $subject,
+            note: $note,
+            over: $over,
+            make: || $make,
+        },)*)*];
+    };
+}
+use cases;
