@@ -6,7 +6,7 @@ use murphy_core::{Draw, Key, Seed};
 use tower_layer::Layer;
 
 use crate::Fault;
-use crate::abilities::{Abilities, ByClone, Can, Offers};
+use crate::abilities::{Abilities, ByClone, Can, Offers, Sometimes};
 use crate::carry::{Inline, OnLocal};
 use crate::chaos::{Chaos, TimeLimit};
 use crate::ledger::Ledger;
@@ -115,6 +115,10 @@ impl<K, M, C, R, Q, P, J, X> FaultLayer<Abilities<K, M, C, R, Q, P, J, X>> {
     /// Tells the key of a request: an order number, a trace id. Calls with one key share their
     /// fate under any schedule; without this, the key is that of the caller's
     /// [`Scope`](murphy_core::Scope), else the call is positional.
+    ///
+    /// Write the closure's argument type, since the layer does not know it yet:
+    /// `.keyed_by(|order: &Order| order.id)`; of borrowed text, make the key there:
+    /// `.keyed_by(|order: &Order| Key::from(order.sku.as_str()))`.
     #[must_use]
     pub fn keyed_by<Req, T, F>(self, key: F) -> FaultLayer<Abilities<Can<F>, M, C, R, Q, P, J, X>>
     where
@@ -122,6 +126,19 @@ impl<K, M, C, R, Q, P, J, X> FaultLayer<Abilities<K, M, C, R, Q, P, J, X>> {
         T: Into<Key>,
     {
         swap!(self, key: Can::new(key); words copy refuse requests replies failure carry)
+    }
+
+    /// As [`keyed_by`](Self::keyed_by), where only some requests have a key: a header that may be
+    /// missing. The others have that of the caller's scope, else they are positional.
+    #[must_use]
+    pub fn keyed_if<Req, F>(
+        self,
+        key: F,
+    ) -> FaultLayer<Abilities<Sometimes<F>, M, C, R, Q, P, J, X>>
+    where
+        F: Fn(&Req) -> Option<Key>,
+    {
+        swap!(self, key: Sometimes(Can::new(key)); words copy refuse requests replies failure carry)
     }
 
     /// Teaches the site the words that plans narrow faults by: is this request a `"charge"`?

@@ -84,9 +84,9 @@ mod work;
 
 pub use abilities::{
     Abilities, Able, Altering, ByClone, Can, Cannot, Copying, Failing, Given, Keying, Matching,
-    Offers, Refusing,
+    Offers, Refusing, Sometimes,
 };
-pub use book::{Grade, Outcome, Verdict, Why};
+pub use book::{Finding, Grade, Outcome, Why};
 pub use carry::{Carry, Inline, OnLocal, OnTokio};
 pub use chaos::{ArmError, Armed, Chaos, TimeLimit};
 pub use doors::{DropLayer, DuplicateLayer, LatencyLayer};
