@@ -28,7 +28,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use indicatif::MultiProgress;
 use murphy_core::Seed;
-use murphy_fault::Plan;
+use murphy_fault::{Chaos, Plan, TimeLimit};
 
 use row::Row;
 
@@ -44,7 +44,8 @@ struct Args {
     /// Repeat a storm: the seed that it printed. Else `MURPHY_SEED`, else a fresh one.
     #[arg(long)]
     seed: Option<Seed>,
-    /// Other weather: a plan for the site `checkout->payments`, as TOML or JSON.
+    /// Other weather: a plan for the site `checkout->payments`, or a ledger to replay. Else
+    /// `MURPHY_PLAN`.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
     /// Write the figures as JSON lines.
@@ -59,7 +60,10 @@ fn main() -> Result<()> {
     let args = Args::parse();
     let plan = match &args.plan {
         Some(file) => Plan::from_file(file)?,
-        None => Plan::from_toml(include_str!("plan.toml"))?,
+        None => match Plan::from_env()? {
+            Some(plan) => plan,
+            None => Plan::from_toml(include_str!("plan.toml"))?,
+        },
     };
     // The argument wins over the plan's own seed, and that over the environment's.
     let seed = match args.seed.or(plan.chosen_seed()) {
@@ -67,6 +71,10 @@ fn main() -> Result<()> {
         None => Seed::resolve(None)?,
     };
     let plan = plan.seed(seed);
+    // A plan for a site that is not here is refused before anything is sent.
+    let (chaos, here) = (Chaos::new(seed), TimeLimit::None);
+    let _ = chaos.site(SITE);
+    drop(chaos.arm(&plan, here)?);
     if args.list {
         print!("{}", plan.describe());
         println!("seed {seed}; {}", workload::describe(&plan));
@@ -142,7 +150,9 @@ fn lesson(rows: &[Row]) -> Result<()> {
     );
     ensure!(
         naive.doubled > timeout.doubled,
-        "the lesson did not appear: naive retries charged nobody twice"
+        "the lesson did not appear: naive retries charged nobody twice who was not without them ({} orders): \
+         does the plan lose replies?",
+        timeout.doubled
     );
     Ok(())
 }

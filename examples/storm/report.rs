@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets};
-use murphy_fault::Verdict;
+use murphy_fault::Finding;
 
 use crate::row::Row;
 
@@ -53,7 +53,7 @@ pub(crate) fn faults(rows: &[Row]) {
             .ledger
             .records()
             .iter()
-            .filter(|r| r.verdict == Verdict::Injected)
+            .filter(|r| r.finding == Finding::Injected)
         {
             *by_name
                 .entry(format!("{} {}", record.fault, record.leg))

@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use murphy_core::Seed;
-use murphy_fault::{Chaos, refuse};
+use murphy_fault::Chaos;
 use murphy_policy::{
     Attempt, Backoff, BoxError, DeadlineLayer, Kind, RetryLayer, TimeoutLayer, Verdict,
 };
@@ -126,9 +126,7 @@ pub(crate) fn link(chaos: &Chaos, to: SocketAddr, attempts: Attempts) -> Stack {
         .layer()
         .keyed_by(|charge: &Charge| order_of(charge))
         .duplicating()
-        .refusing(refuse::http::<Bytes, BoxError>(
-            StatusCode::SERVICE_UNAVAILABLE,
-        ));
+        .refusing_http(StatusCode::SERVICE_UNAVAILABLE);
     ServiceBuilder::new()
         .map_request(move |order: Charge| {
             attempts.note(order_of(&order));

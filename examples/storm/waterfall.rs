@@ -1,6 +1,6 @@
 //! One double charge, told from its ledger lines.
 
-use murphy_fault::{Outcome, Record, Verdict};
+use murphy_fault::{Finding, Outcome, Record};
 use tokio::time::Instant;
 
 use crate::row::{Answer, Row};
@@ -20,7 +20,9 @@ pub(crate) fn tell(row: &Row) {
             (sent.len() == 2 && charged.len() == 2).then_some((*order, answer, loss, sent, charged))
         });
     let Some((order, answer, loss, sent, charged)) = found else {
-        println!("\nno order was charged twice by a retry after one lost reply; try another seed");
+        println!(
+            "\nno order was charged twice by one retry after the fault `lost-reply` took its first reply"
+        );
         return;
     };
     println!("\norder {order}, charged twice ({}):", row.name);
@@ -53,7 +55,7 @@ fn is_lost_reply(record: &Record, order: u64) -> bool {
     record.key.bits() == order
         && record.occurrence == 0
         && record.fault == "lost-reply"
-        && record.verdict == Verdict::Injected
+        && record.finding == Finding::Injected
         && record.outcome == Outcome::Ran
 }
 

@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use murphy_core::{Distribution, Probability};
-use murphy_fault::{Chaos, Fault, Leg, Outcome, Plan, Record, Select, TimeLimit, Verdict};
+use murphy_fault::{Chaos, Fault, Finding, Leg, Outcome, Plan, Record, Select, TimeLimit};
 use tokio::time::{Instant, timeout};
 use tower::{Service, ServiceExt};
 
@@ -161,7 +161,7 @@ pub async fn each_row_holds<S, Req>(
             }
         };
         let ((seen, took), ()) = tokio::join!(call, neighbour);
-        quiet(armed.ledger()).await;
+        quiet(&armed.ledger()).await;
 
         let served: Vec<u64> = arrivals.take().into_iter().filter(|r| *r != 8).collect();
         assert_eq!((&*served, seen), (row.runs, row.saw), "{name}");
@@ -170,7 +170,7 @@ pub async fn each_row_holds<S, Req>(
         let (kind, leg, outcome) = row.line;
         assert_eq!(
             lines,
-            [(kind.into(), leg, Verdict::Injected, outcome)],
+            [(kind.into(), leg, Finding::Injected, outcome)],
             "{name}"
         );
     }
@@ -186,13 +186,13 @@ async fn poll_once<F: Future>(call: F) -> Option<F::Output> {
     .await
 }
 
-fn line(record: &Record) -> (String, Leg, Verdict, Outcome) {
+fn line(record: &Record) -> (String, Leg, Finding, Outcome) {
     let Record {
         kind,
         leg,
-        verdict,
+        finding,
         outcome,
         ..
     } = record;
-    (kind.clone(), *leg, *verdict, *outcome)
+    (kind.clone(), *leg, *finding, *outcome)
 }

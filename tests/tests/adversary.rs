@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use murphy_core::{Distribution, Probability, Seed};
 use murphy_fault::{
-    Burst, Chaos, Fault, Leg, Outcome, Plan, Record, Select, TimeLimit, Verdict, refuse,
+    Burst, Chaos, Fault, Finding, Leg, Outcome, Plan, Record, Select, TimeLimit, refuse,
 };
 use proptest::prelude::*;
 use tests::{Arrivals, SITE, ms, quiet};
@@ -227,7 +227,7 @@ proptest! {
         };
         let history = once();
         let History { began, ended, records, .. } = &history;
-        let injected = |r: &&Record| r.verdict == Verdict::Injected;
+        let injected = |r: &&Record| r.finding == Finding::Injected;
         let acting: Vec<&Record> = records.iter().filter(injected).collect();
 
         // Everything has an end.

@@ -72,7 +72,7 @@ async fn durations_of_nothing_take_no_time() {
         let reply = timeout(ms(1_000), service.oneshot(7)).await;
         assert!(reply.is_ok(), "{name}");
         assert!(start.elapsed() <= ms(1), "{name}");
-        quiet(armed.ledger()).await;
+        quiet(&armed.ledger()).await;
     }
 }
 
@@ -126,7 +126,7 @@ async fn a_site_holds_sixty_four_faults_and_no_more() {
     let most = (0..64).fold(Plan::new(), |plan, n| plan.with(SITE, copy(n)));
     let armed = chaos.arm(&most, TimeLimit::None).unwrap();
     assert_eq!(service.clone().oneshot(7).await.unwrap(), 7);
-    quiet(armed.ledger()).await;
+    quiet(&armed.ledger()).await;
     assert_eq!(arrivals.take().len(), 65);
     assert!(
         armed

@@ -180,7 +180,7 @@ async fn a_generated_server_as_a_service() {
     let armed = chaos.arm(&plan, TimeLimit::None).unwrap();
     let silence = tokio::time::timeout(ms(5), client.charge(Order { id: 7 })).await;
     assert!(silence.is_err());
-    tests::quiet(armed.ledger()).await;
+    tests::quiet(&armed.ledger()).await;
     assert_eq!(arrivals.take(), [7]);
     drop(armed);
     assert_eq!(

@@ -11,7 +11,7 @@ use tests::{Arrivals, SITE, ms, quiet};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tower::limit::ConcurrencyLimitLayer;
-use tower::{BoxError, Service, ServiceBuilder, ServiceExt, service_fn};
+use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 
 const ALWAYS: Probability = Probability::ALWAYS;
 const SECOND: Duration = Duration::from_secs(1);
@@ -87,7 +87,7 @@ async fn three_lost_replies_charge_three_times() {
     let error = client.oneshot(7).await.unwrap_err();
     // The same words as for three lost requests: only the service and the ledger know.
     assert!(find::<Elapsed>(&*error).is_some(), "{error}");
-    quiet(armed.ledger()).await;
+    quiet(&armed.ledger()).await;
     assert_eq!(arrivals.take(), [7, 7, 7]);
     let outcomes = armed.ledger().records().into_iter().map(|r| r.outcome);
     assert!(outcomes.eq([Outcome::Ran; 3]));
@@ -143,7 +143,7 @@ async fn a_whole_stack_over_a_limit_of_one_loses_no_permit() {
         let replies = calls.join_all().await;
         let won = replies.iter().filter(|reply| reply.is_ok()).count();
         assert!(won >= 15, "{name}: {won} of 20, {replies:?}");
-        quiet(armed.ledger()).await;
+        quiet(&armed.ledger()).await;
         let ledger = armed.disarm();
         assert!(!ledger.records().is_empty(), "{name} fires");
         // Nobody holds the one permit any more.
@@ -245,7 +245,7 @@ async fn the_same_seed_twice_is_the_same_transcript() {
         while let Some(reply) = calls.join_next().await {
             saw.push(reply.unwrap());
         }
-        quiet(armed.ledger()).await;
+        quiet(&armed.ledger()).await;
         let mut text = Vec::new();
         armed.ledger().write_json_lines(&mut text).unwrap();
         (text, arrivals.take(), saw)
@@ -288,6 +288,12 @@ async fn a_stack_with_every_ability_can_be_spawned() {
         .layer(abilities.refusing(refusing))
         .service(payments(&Arrivals::default()));
     assert_eq!(tokio::spawn(stack.oneshot(7)).await.unwrap().unwrap(), 7);
+
+    // Boxed refusals are general over the box's lifetime, even in front of a closure.
+    let stack = chaos.site(SITE).layer().refusing_boxed();
+    let stack = stack.layer(service_fn(|n: u64| async move { Ok::<_, BoxError>(n) }));
+    let call = tokio::spawn(async move { stack.oneshot(7).await });
+    assert_eq!(call.await.unwrap().unwrap(), 7);
 
     let site = chaos.site("api->db");
     let query = tokio::spawn(async move {

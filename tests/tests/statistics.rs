@@ -9,7 +9,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use murphy_core::{Distribution, Probability, Seed, Shape};
-use murphy_fault::{Burst, Chaos, Fault, Plan, Record, Select, TimeLimit, Verdict, refuse};
+use murphy_fault::{Burst, Chaos, Fault, Finding, Plan, Record, Select, TimeLimit, refuse};
 use tests::{SITE, ms};
 use tower::{BoxError, Layer, Service, service_fn};
 
@@ -92,7 +92,7 @@ async fn faults_fire_as_often_as_they_should_masked_or_not() {
         }
         // Each alone acts only where no other one decided; and they are independent.
         let acting = |name: &str| {
-            let injected = |r: &&Record| r.fault == name && r.verdict == Verdict::Injected;
+            let injected = |r: &&Record| r.fault == name && r.finding == Finding::Injected;
             records.iter().filter(injected).count()
         };
         for (name, rate) in [

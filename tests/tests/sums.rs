@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use murphy_core::{Distribution, Probability, Seed};
-use murphy_fault::{Chaos, Fault, Leg, Outcome, Plan, TimeLimit, Verdict, marker, refuse};
+use murphy_fault::{Chaos, Fault, Finding, Leg, Outcome, Plan, TimeLimit, marker, refuse};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tests::{Arrivals, SITE, Saw, ms, quiet};
@@ -120,15 +120,15 @@ async fn call(subset: &Subset<'_>) -> (Seen, BTreeSet<usize>) {
         Ok(Err(e)) => marker(&*e).map(|_| Saw::Refusal).expect("no real trouble"),
     };
     let took = start.elapsed();
-    quiet(armed.ledger()).await;
+    quiet(&armed.ledger()).await;
 
     let records = armed.ledger().records();
     assert_eq!(records.len(), subset.faults().count(), "each fires");
     let mut masked = BTreeSet::new();
     for ((index, fault), record) in subset.faults().zip(&records) {
         assert_eq!(fault.name(), record.fault);
-        let is_masked = record.verdict == Verdict::Masked;
-        assert_eq!(record.outcome == Outcome::None, is_masked, "{record:?}");
+        let is_masked = record.finding == Finding::Masked;
+        assert_eq!(record.outcome == Outcome::Nothing, is_masked, "{record:?}");
         if is_masked {
             masked.insert(index);
         }

@@ -34,7 +34,7 @@ impl fmt::Debug for Key {
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        write!(f, "{:#x}", self.0)
     }
 }
 
@@ -47,6 +47,19 @@ impl From<u64> for Key {
 impl From<u32> for Key {
     fn from(bits: u32) -> Self {
         Self(u64::from(bits))
+    }
+}
+
+impl From<u16> for Key {
+    fn from(bits: u16) -> Self {
+        Self(u64::from(bits))
+    }
+}
+
+/// The same 64 bits: a negative number has a key too.
+impl From<i64> for Key {
+    fn from(number: i64) -> Self {
+        Self(number as u64)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use rand::TryRng;
 
@@ -11,6 +12,9 @@ use rand::TryRng;
 /// environment (`MURPHY_SEED`), else from the system's entropy: [`Seed::resolve`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Seed(u64);
+
+/// The seed of a process that was given none.
+static OF_THE_PROCESS: OnceLock<Seed> = OnceLock::new();
 
 /// Text that is no seed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,7 +68,8 @@ impl Seed {
         }
     }
 
-    /// `argument`, else `MURPHY_SEED`, else fresh entropy.
+    /// `argument`, else `MURPHY_SEED`, else fresh entropy: drawn once in a process, so that all who
+    /// have no seed of their own share the one that is printed.
     ///
     /// # Errors
     ///
@@ -72,7 +77,9 @@ impl Seed {
     pub fn resolve(argument: Option<Self>) -> Result<Self, BadSeed> {
         match argument {
             Some(seed) => Ok(seed),
-            None => Ok(Self::from_env()?.unwrap_or_else(Self::fresh)),
+            None => {
+                Ok(Self::from_env()?.unwrap_or_else(|| *OF_THE_PROCESS.get_or_init(Self::fresh)))
+            }
         }
     }
 
@@ -174,6 +181,12 @@ mod tests {
             let e = text.parse::<Seed>().unwrap_err();
             assert_eq!(e.value, text);
         }
+    }
+
+    #[test]
+    fn those_without_a_seed_share_one() {
+        assert_eq!(Seed::resolve(None), Seed::resolve(None));
+        assert_eq!(Seed::resolve(Some(Seed::new(7))), Ok(Seed::new(7)));
     }
 
     #[test]

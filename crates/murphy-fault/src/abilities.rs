@@ -9,7 +9,9 @@ use murphy_core::{Draw, Key};
 use crate::carry::OnTokio;
 use crate::marker::Marker;
 
-pub use given::{Altering, ByClone, Copying, Failing, Given, Keying, Matching, Refusing};
+pub use given::{
+    Altering, ByClone, Copying, Failing, Given, Keying, Matching, Refusing, Sometimes,
+};
 
 /// The bits of the abilities that a plan may ask for.
 pub(crate) mod ability {

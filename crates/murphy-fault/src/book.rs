@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum Verdict {
+pub enum Finding {
     /// It did.
     Injected,
     /// It did, and changed nothing, because another fault of the same call had decided already.
@@ -54,7 +54,7 @@ pub enum Why {
 #[non_exhaustive]
 pub enum Outcome {
     /// Nothing happened, so nothing came of it.
-    None,
+    Nothing,
     /// The call is still on its way.
     UnderWay,
     /// The service's reply reached the caller.
@@ -78,6 +78,8 @@ pub enum Outcome {
 #[serde(rename_all = "kebab-case")]
 pub enum Grade {
     /// The same ordinals are struck, but which operation holds an ordinal depends on the schedule.
+    /// A site is no better than this once a call had no key, a rule counts or looks at the time
+    /// (`every`, `first`, `nth`, `burst`, `ramp`, a window, `at_most`), or a limit withheld a fault.
     Positional,
     /// The same faults strike the same operations, under any number of threads.
     Keyed,
@@ -91,7 +93,7 @@ pub(crate) struct Entry {
     pub(crate) site: u32,
     pub(crate) rule: u8,
     pub(crate) keyed: bool,
-    pub(crate) verdict: Verdict,
+    pub(crate) finding: Finding,
     pub(crate) why: Option<Why>,
     pub(crate) outcome: Outcome,
     pub(crate) key: Key,

@@ -76,7 +76,7 @@ macro_rules! door {
             }
         }
 
-        impl<S> Layer<S> for $door {
+        impl<S: Clone> Layer<S> for $door {
             type Service = FaultService<S, $abilities>;
 
             fn layer(&self, inner: S) -> Self::Service {

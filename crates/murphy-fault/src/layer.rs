@@ -6,12 +6,13 @@ use murphy_core::{Draw, Key, Seed};
 use tower_layer::Layer;
 
 use crate::Fault;
-use crate::abilities::{Abilities, ByClone, Can, Offers};
+use crate::abilities::{Abilities, ByClone, Can, Offers, Sometimes};
 use crate::carry::{Inline, OnLocal};
 use crate::chaos::{Chaos, TimeLimit};
 use crate::ledger::Ledger;
 use crate::marker::Marker;
 use crate::plan::Plan;
+use crate::refuse;
 use crate::seat::Seat;
 use crate::service::FaultService;
 use crate::site::Site;
@@ -29,7 +30,7 @@ use crate::site::Site;
 ///
 /// ```
 /// use murphy_core::Seed;
-/// use murphy_fault::{Chaos, refuse};
+/// use murphy_fault::Chaos;
 /// use tower::{service_fn, BoxError, ServiceBuilder};
 ///
 /// let chaos = Chaos::new(Seed::new(42));
@@ -38,7 +39,7 @@ use crate::site::Site;
 ///     .layer()
 ///     .keyed_by(|order: &u64| *order)
 ///     .duplicating()
-///     .refusing(refuse::boxed);
+///     .refusing_boxed();
 /// let stack = ServiceBuilder::new()
 ///     .layer(layer)
 ///     .service(service_fn(|order: u64| async move { Ok::<u64, BoxError>(order) }));
@@ -114,6 +115,10 @@ impl<K, M, C, R, Q, P, J, X> FaultLayer<Abilities<K, M, C, R, Q, P, J, X>> {
     /// Tells the key of a request: an order number, a trace id. Calls with one key share their
     /// fate under any schedule; without this, the key is that of the caller's
     /// [`Scope`](murphy_core::Scope), else the call is positional.
+    ///
+    /// Write the closure's argument type, since the layer does not know it yet:
+    /// `.keyed_by(|order: &Order| order.id)`; of borrowed text, make the key there:
+    /// `.keyed_by(|order: &Order| Key::from(order.sku.as_str()))`.
     #[must_use]
     pub fn keyed_by<Req, T, F>(self, key: F) -> FaultLayer<Abilities<Can<F>, M, C, R, Q, P, J, X>>
     where
@@ -121,6 +126,19 @@ impl<K, M, C, R, Q, P, J, X> FaultLayer<Abilities<K, M, C, R, Q, P, J, X>> {
         T: Into<Key>,
     {
         swap!(self, key: Can::new(key); words copy refuse requests replies failure carry)
+    }
+
+    /// As [`keyed_by`](Self::keyed_by), where only some requests have a key: a header that may be
+    /// missing. The others have that of the caller's scope, else they are positional.
+    #[must_use]
+    pub fn keyed_if<Req, F>(
+        self,
+        key: F,
+    ) -> FaultLayer<Abilities<Sometimes<F>, M, C, R, Q, P, J, X>>
+    where
+        F: Fn(&Req) -> Option<Key>,
+    {
+        swap!(self, key: Sometimes(Can::new(key)); words copy refuse requests replies failure carry)
     }
 
     /// Teaches the site the words that plans narrow faults by: is this request a `"charge"`?
@@ -157,18 +175,34 @@ impl<K, M, C, R, Q, P, J, X> FaultLayer<Abilities<K, M, C, R, Q, P, J, X>> {
     /// Where neither response nor error can be made (`hyper::Error` cannot), put a `map_err`
     /// or `map_response` beneath the layer that turns it into something that can.
     ///
-    /// Inside an `async` block the compiler forgets that a `BoxError` is `'static` (rust-lang/rust
-    /// #110338), and `tokio::spawn(async move { stack.oneshot(request).await })` may say that "one
-    /// type is more general than the other". A named function, such as
-    /// [`refuse::boxed`](crate::refuse::boxed), in front of a service that is one too does not have
-    /// this trouble, nor has a call made outside (`tokio::spawn(stack.oneshot(request))`), nor a
-    /// stack in a `BoxCloneService`.
+    /// For boxed errors and HTTP responses take [`refusing_boxed`](Self::refusing_boxed) or
+    /// [`refusing_http`](Self::refusing_http): with a closure that names a `BoxError`,
+    /// `tokio::spawn(async move { stack.oneshot(request).await })` may be refused with "one type is
+    /// more general than the other" (rust-lang/rust#110338). A call made outside
+    /// (`tokio::spawn(stack.oneshot(request))`) or a `BoxCloneService` has no such trouble.
     #[must_use]
     pub fn refusing<Out, F>(self, refuse: F) -> FaultLayer<Abilities<K, M, C, Can<F>, Q, P, J, X>>
     where
         F: Fn(&Marker) -> Out,
     {
         swap!(self, refuse: Can::new(refuse); key words copy requests replies failure carry)
+    }
+
+    /// Lets calls be refused with the marker as a boxed error, as in most tower stacks.
+    #[must_use]
+    pub fn refusing_boxed(self) -> FaultLayer<Abilities<K, M, C, refuse::Boxed, Q, P, J, X>> {
+        swap!(self, refuse: refuse::Boxed; key words copy requests replies failure carry)
+    }
+
+    /// Lets calls be refused with a response of this status, an empty body, and the marker in its
+    /// extensions. For any body that has a default.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn refusing_http(
+        self,
+        status: http::StatusCode,
+    ) -> FaultLayer<Abilities<K, M, C, refuse::Http, Q, P, J, X>> {
+        swap!(self, refuse: refuse::Http(status); key words copy requests replies failure carry)
     }
 
     /// Lets requests be corrupted: changes the message as the draw tells it to.
@@ -221,7 +255,7 @@ impl<K, M, C, R, Q, P, J, X> FaultLayer<Abilities<K, M, C, R, Q, P, J, X>> {
     }
 }
 
-impl<S, A: Clone + Offers> Layer<S> for FaultLayer<A> {
+impl<S: Clone, A: Clone + Offers> Layer<S> for FaultLayer<A> {
     type Service = FaultService<S, A>;
 
     fn layer(&self, inner: S) -> FaultService<S, A> {

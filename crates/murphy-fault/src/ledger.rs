@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use murphy_core::Seed;
 
-use crate::book::{Entry, Grade, Verdict};
+use crate::book::{Entry, Finding, Grade};
 use crate::plan::Plan;
 use crate::run::{Run, SiteRun};
 use crate::select::ScriptPoint;
@@ -36,7 +36,14 @@ impl Ledger {
     /// The faults that struck, acting or masked, in the order in which they did.
     #[must_use]
     pub fn records(&self) -> Vec<Record> {
-        self.collect(|e| matches!(e.verdict, Verdict::Injected | Verdict::Masked))
+        self.collect(|e| matches!(e.finding, Finding::Injected | Finding::Masked))
+    }
+
+    /// The faults that struck and acted: without those that changed nothing because another fault
+    /// of the same call had decided already.
+    #[must_use]
+    pub fn injected(&self) -> Vec<Record> {
+        self.collect(|e| e.finding == Finding::Injected)
     }
 
     /// Everything that was written down: also what limits withheld and, where it was asked for,
@@ -163,7 +170,7 @@ impl Ledger {
             keyed: e.keyed,
             at: e.at,
             magnitude: e.magnitude,
-            verdict: e.verdict,
+            finding: e.finding,
             why: e.why,
             outcome: e.outcome,
         })

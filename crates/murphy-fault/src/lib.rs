@@ -17,7 +17,8 @@
 //!
 //! What it does not do: it works on calls, not on bytes. "To its end" is the end of the service's
 //! future: of an HTTP service the reply's head, unless the body is collected beneath. What a
-//! service `tokio::spawn`s by itself is not seen. Delays are whole milliseconds under a paused
+//! service `tokio::spawn`s by itself is not seen. A call that has to wait needs a runtime with time
+//! enabled, as all of tokio's timers do. Delays are whole milliseconds under a paused
 //! clock, as tokio's timers are.
 //!
 //! # Examples
@@ -83,9 +84,9 @@ mod work;
 
 pub use abilities::{
     Abilities, Able, Altering, ByClone, Can, Cannot, Copying, Failing, Given, Keying, Matching,
-    Offers, Refusing,
+    Offers, Refusing, Sometimes,
 };
-pub use book::{Grade, Outcome, Verdict, Why};
+pub use book::{Finding, Grade, Outcome, Why};
 pub use carry::{Carry, Inline, OnLocal, OnTokio};
 pub use chaos::{ArmError, Armed, Chaos, TimeLimit};
 pub use doors::{DropLayer, DuplicateLayer, LatencyLayer};

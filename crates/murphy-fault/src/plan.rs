@@ -12,6 +12,7 @@ use murphy_core::{Probability, Seed};
 use serde::{Deserialize, Serialize};
 
 use crate::Fault;
+use crate::ledger::{BadLedger, Transcript};
 use crate::select::Select;
 
 /// The version of the format that is read and written.
@@ -52,6 +53,7 @@ const LONGEST_TEXT: u64 = 64 << 20;
 /// assert!(plan.describe().contains("lose the reply"));
 /// # Ok::<(), murphy_fault::BadPlan>(())
 /// ```
+#[doc = include_str!("plan/format.md")]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "raw::Raw", into = "raw::Raw")]
 pub struct Plan {
@@ -138,6 +140,9 @@ pub enum BadPlan {
         /// What would be right.
         remedy: String,
     },
+    /// The file is a ledger, and no plan can be made of it.
+    #[error(transparent)]
+    Ledger(#[from] BadLedger),
     /// The file cannot be read.
     #[error("plan: cannot read `{}`: {source}", path.display())]
     Io {
@@ -225,7 +230,8 @@ impl Plan {
         raw::from_json(text)
     }
 
-    /// The plan in a file: JSON if its name ends so, else TOML.
+    /// The plan in a file, by the end of its name: `.json` is JSON, `.jsonl` a ledger that is to be
+    /// replayed, all else is TOML.
     ///
     /// # Errors
     ///
@@ -234,6 +240,18 @@ impl Plan {
         use std::io::Read;
 
         let path = path.as_ref();
+        let is = |end: &str| {
+            path.extension()
+                .is_some_and(|e| e.eq_ignore_ascii_case(end))
+        };
+        if is("jsonl") {
+            let file = std::fs::File::open(path);
+            let file = file.map_err(|source| BadPlan::Io {
+                path: path.to_owned(),
+                source,
+            })?;
+            return Ok(Transcript::read_json_lines(file)?.to_plan()?);
+        }
         let read = || {
             let mut text = String::new();
             let file = std::fs::File::open(path)?;
@@ -244,10 +262,7 @@ impl Plan {
             path: path.to_owned(),
             source,
         })?;
-        if path
-            .extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case("json"))
-        {
+        if is("json") {
             Self::from_json(&text)
         } else {
             Self::from_toml(&text)

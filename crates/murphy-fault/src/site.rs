@@ -47,6 +47,10 @@ impl Site {
     /// The fate is drawn when the passing is first awaited. `work` is called once for the call and
     /// once more for each copy that arrives. A lost call is silence: have a deadline around it.
     ///
+    /// What outlives its caller goes to tokio's executor, so the work must be `Send + 'static`;
+    /// `.inline()` lifts that: `site.run(key, || db.query(..)).inline().await`. To spawn it, spawn
+    /// `site.run(..).into_future()`.
+    ///
     /// # Examples
     ///
     /// ```

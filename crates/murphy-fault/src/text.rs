@@ -1,9 +1,10 @@
 //! How keys, seeds, durations and probabilities are written in plans and ledgers.
 
+use std::fmt;
 use std::time::Duration;
 
 use murphy_core::{Key, Seed};
-use serde::de::Error as _;
+use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serializer};
 
 /// `0x…`: JSON and TOML numbers do not hold 64 bits everywhere.
@@ -15,11 +16,41 @@ pub(crate) mod key {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Key, D::Error> {
-        seed::deserialize(from).map(|seed| Key::new(seed.bits()))
+        from.deserialize_any(Written)
+    }
+
+    /// A number, or a text: `0x2a` is the number, any other text has the key that its hash gives.
+    struct Written;
+
+    impl Visitor<'_> for Written {
+        type Value = Key;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a key: a number, `\"0x2a\"`, or a text such as `\"order-17\"`")
+        }
+
+        fn visit_u64<E: Error>(self, bits: u64) -> Result<Key, E> {
+            Ok(bits.into())
+        }
+
+        fn visit_i64<E: Error>(self, bits: i64) -> Result<Key, E> {
+            Ok(bits.into())
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Key, E> {
+            match text
+                .strip_prefix("0x")
+                .map(|hex| u64::from_str_radix(hex, 16))
+            {
+                Some(Ok(bits)) => Ok(bits.into()),
+                Some(Err(_)) => Err(E::invalid_value(Unexpected::Str(text), &self)),
+                None => Ok(text.into()),
+            }
+        }
     }
 }
 
-/// As a key.
+/// `0x…`, as a key is.
 pub(crate) mod seed {
     use super::*;
 

@@ -44,6 +44,23 @@ impl<Req, K: Into<Key>, F: Fn(&Req) -> K> Keying<Req> for Can<F> {
     }
 }
 
+/// Keys for those requests that have one.
+#[derive(Debug)]
+pub struct Sometimes<F>(pub(crate) Can<F>);
+
+impl<F> Clone for Sometimes<F> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<Req, F: Fn(&Req) -> Option<Key>> Keying<Req> for Sometimes<F> {
+    #[inline]
+    fn key(&self, request: &Req) -> Option<Key> {
+        (self.0.0)(request).or_else(Scope::current_key)
+    }
+}
+
 /// The caller's key, for calls that are made one at a time.
 impl<Req> Keying<Req> for Key {
     fn key(&self, _: &Req) -> Option<Key> {

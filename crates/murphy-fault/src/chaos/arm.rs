@@ -71,10 +71,10 @@ pub struct Armed {
 }
 
 impl Armed {
-    /// The run's ledger, which outlives the run.
+    /// The run's ledger: a handle that outlives the guard and the run.
     #[must_use]
-    pub fn ledger(&self) -> &Ledger {
-        &self.ledger
+    pub fn ledger(&self) -> Ledger {
+        self.ledger.clone()
     }
 
     /// Ends the run and hands its ledger over.

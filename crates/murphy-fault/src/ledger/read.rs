@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read, Write};
 use serde::{Deserialize, Serialize};
 
 use super::{Header, LEDGER_VERSION, Record, Summary};
-use crate::book::Verdict;
+use crate::book::Finding;
 use crate::plan::Plan;
 use crate::select::{Script, ScriptPoint, Select};
 
@@ -193,7 +193,7 @@ impl Transcript {
         }
         let mut points: Vec<Vec<ScriptPoint>> = vec![Vec::new(); self.header.plan.faults().len()];
         for (index, record) in self.records.iter().enumerate() {
-            if !matches!(record.verdict, Verdict::Injected | Verdict::Masked) {
+            if !matches!(record.finding, Finding::Injected | Finding::Masked) {
                 continue;
             }
             let rule = self
@@ -262,7 +262,7 @@ fn parse_line(number: usize, text: &str) -> Result<Line, BadLedger> {
     let told = |e: serde_json::Error| bad(number, text, &e.to_string(), REMEDY);
     // An untagged enum would hide what is wrong with the line: look at what it means to be.
     let value: serde_json::Value = serde_json::from_str(text).map_err(told)?;
-    if value.get("verdict").is_some() {
+    if value.get("finding").is_some() {
         serde_json::from_value(value)
             .map(Line::Record)
             .map_err(told)

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::LEDGER_VERSION;
 use crate::Leg;
-use crate::book::{Grade, Outcome, Verdict, Why};
+use crate::book::{Finding, Grade, Outcome, Why};
 use crate::plan::Plan;
 use crate::text;
 
@@ -44,7 +44,7 @@ pub struct Record {
     )]
     pub magnitude: Option<Duration>,
     /// Whether it struck.
-    pub verdict: Verdict,
+    pub finding: Finding,
     /// Why not, if it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<Why>,

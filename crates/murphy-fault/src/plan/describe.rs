@@ -23,21 +23,26 @@ pub(super) fn describe(plan: &Plan) -> String {
     }
     for (site, faults) in &sites {
         line(&mut out, format_args!("{site}"));
-        let mut spared = 1.0;
+        let (mut spared, mut rated) = (1.0, false);
         for fault in faults {
             line(
                 &mut out,
                 format_args!("  {}: {}; {}", fault.name, fault.effect, reach(fault)),
             );
-            spared *= 1.0 - effective(fault).unwrap_or(0.0);
+            if let Some(rate) = effective(fault) {
+                spared *= 1.0 - rate;
+                rated = true;
+            }
         }
-        line(
-            &mut out,
-            format_args!(
-                "  any of them: {} % of calls in the long run",
-                percent(1.0 - spared)
-            ),
-        );
+        if rated {
+            line(
+                &mut out,
+                format_args!(
+                    "  any of them: {} % of calls in the long run",
+                    percent(1.0 - spared)
+                ),
+            );
+        }
     }
     if sites.is_empty() {
         line(&mut out, format_args!("nothing goes wrong"));

@@ -1,6 +1,7 @@
 //! A plan as it is written: every field as it came, before anything is believed.
 
 mod duration;
+mod either;
 mod fault;
 
 use murphy_core::{Probability, Seed};
@@ -59,7 +60,7 @@ struct RawHaltOn {
 }
 
 /// A number, or a text that means one: `0.05`, `"5%"`, `"0x2a"`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum Number {
     Whole(i64),

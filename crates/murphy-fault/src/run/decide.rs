@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crate::book::{Entry, Outcome, Verdict, Why};
+use crate::book::{Entry, Finding, Outcome, Why};
+use crate::effect::Effect;
 use crate::fate::{End, Fate, Strike};
 use crate::marker::Marker;
 use crate::plan::MOST_FAULTS;
@@ -46,7 +47,7 @@ impl SiteRun {
         let mut notes: Vec<Entry> = Vec::new();
         for (index, rule) in self.rules.iter().enumerate() {
             let index = index as u8;
-            let note = |verdict, why| self.entry(index, &passage, verdict, Some(why), None);
+            let note = |finding, why| self.entry(index, &passage, finding, Some(why), None);
             let able = rule.needs & !asked.able == 0;
             let struck = match rule.strikes(&passage, asked.is, || self.elapsed()) {
                 Ok(_) if !able => Err(Why::Unable),
@@ -54,7 +55,7 @@ impl SiteRun {
                 struck => struck,
             };
             match struck {
-                Ok(_) if !rule.take_turn() => notes.push(note(Verdict::Withheld, Why::AtMost)),
+                Ok(_) if !rule.take_turn() => notes.push(note(Finding::Withheld, Why::AtMost)),
                 Ok(magnitude) => {
                     strikes.push(Strike {
                         rule: index,
@@ -68,7 +69,7 @@ impl SiteRun {
                         self.unable.fetch_add(1, Relaxed);
                     }
                     if self.run.explain {
-                        notes.push(note(Verdict::Missed, why));
+                        notes.push(note(Finding::Missed, why));
                     }
                 }
             }
@@ -76,7 +77,7 @@ impl SiteRun {
         if let Some(why) = self.over_the_limit(&strikes) {
             for Strike { rule, .. } in strikes.drain(..) {
                 self.rules[rule as usize].give_turn_back();
-                notes.push(self.entry(rule, &passage, Verdict::Withheld, Some(why), None));
+                notes.push(self.entry(rule, &passage, Finding::Withheld, Some(why), None));
             }
         }
         self.note(&notes);
@@ -118,32 +119,31 @@ impl SiteRun {
         let at = self.elapsed();
         let mut entries: Vec<Entry> = Vec::with_capacity(strikes.len());
         let (mut own, mut copies) = (0u64, Vec::new());
-        let mut ends = [false; 2];
+        let (mut lost, mut refused) = ([false; 2], [false; 2]);
         for (bit, strike) in strikes.iter().enumerate() {
             let rule = &self.rules[strike.rule as usize];
             let effect = &rule.fault.effect;
-            // Of two losses of one leg, the second finds nothing left to lose.
+            // Of two losses or two refusals of one leg, the second finds nothing left to end.
             let again = match effect {
-                crate::effect::Effect::Lose(leg) => {
-                    std::mem::replace(&mut ends[*leg as usize], true)
-                }
+                Effect::Lose(leg) => std::mem::replace(&mut lost[*leg as usize], true),
+                Effect::Refuse(leg) => std::mem::replace(&mut refused[*leg as usize], true),
                 _ => false,
             };
             let masked = again || fate.masks(effect);
-            let verdict = if masked {
-                Verdict::Masked
+            let finding = if masked {
+                Finding::Masked
             } else {
-                Verdict::Injected
+                Finding::Injected
             };
             let magnitude = rule.has_magnitude().then_some(strike.magnitude);
-            let mut entry = self.entry(strike.rule, &passage, verdict, None, magnitude);
+            let mut entry = self.entry(strike.rule, &passage, finding, None, magnitude);
             entry.at = at;
             entry.outcome = if masked {
-                Outcome::None
+                Outcome::Nothing
             } else {
                 Outcome::UnderWay
             };
-            if matches!(effect, crate::effect::Effect::Duplicate { .. }) && !masked {
+            if matches!(effect, Effect::Duplicate { .. }) && !masked {
                 copies.push(1u64 << bit);
             } else if !masked {
                 own |= 1 << bit;
@@ -188,7 +188,7 @@ impl SiteRun {
         }
         let withheld = notes
             .iter()
-            .filter(|n| n.verdict == Verdict::Withheld)
+            .filter(|n| n.finding == Finding::Withheld)
             .count();
         self.withheld.fetch_add(withheld as u64, Relaxed);
         let at = self.elapsed();
@@ -202,7 +202,7 @@ impl SiteRun {
         &self,
         rule: u8,
         p: &Passage,
-        verdict: Verdict,
+        finding: Finding,
         why: Option<Why>,
         magnitude: Option<Duration>,
     ) -> Entry {
@@ -210,9 +210,9 @@ impl SiteRun {
             site: self.index,
             rule,
             keyed: p.keyed,
-            verdict,
+            finding,
             why,
-            outcome: Outcome::None,
+            outcome: Outcome::Nothing,
             key: p.key,
             occurrence: p.occurrence,
             ordinal: p.ordinal,

@@ -206,3 +206,21 @@ async fn two_sites_two_names_and_two_seeds_are_three_different_fates() {
         assert_ne!(base, other);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_without_a_key_is_positional_among_those_that_have_one() {
+    let chaos = chaos();
+    let layer = chaos.site(SITE).layer();
+    let layer = layer.keyed_if(|r: &u64| (*r > 0).then(|| (*r).into()));
+    let mut service = layer.layer(Echo::default());
+    let armed = arm(&chaos, [Fault::slow_reply(fixed(0), p(1.0))]);
+    for n in [7, 0, 7] {
+        service.ready().await.unwrap().call(n).await.unwrap();
+    }
+    let seen: Vec<_> = armed.ledger().injected();
+    let seen: Vec<_> = seen
+        .iter()
+        .map(|r| (r.keyed, r.key.bits(), r.occurrence))
+        .collect();
+    assert_eq!(seen, [(true, 7, 0), (false, 0, 1), (true, 7, 1)]);
+}

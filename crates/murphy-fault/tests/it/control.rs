@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use murphy_core::{Probability, Seed};
 use murphy_fault::{
-    ArmError, Burst, Chaos, Fault, FaultLayer, Grade, Leg, Plan, Reason, Select, TimeLimit,
-    Verdict, Why,
+    ArmError, Burst, Chaos, Fault, FaultLayer, Finding, Grade, Leg, Plan, Reason, Select,
+    TimeLimit, Why,
 };
 use tower::{BoxError, Layer, Service, ServiceExt};
 
@@ -146,7 +146,7 @@ async fn limits_only_remove_faults_and_the_ledger_names_each() {
     let all = armed.ledger().everything();
     let withheld: Vec<_> = all
         .iter()
-        .filter(|r| r.verdict == Verdict::Withheld)
+        .filter(|r| r.finding == Finding::Withheld)
         .map(|r| (r.ordinal, r.why))
         .collect();
     assert_eq!(withheld, [1, 2, 3, 4].map(|n| (n, Some(Why::InFlight))));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use murphy_fault::{Fault, Leg, Outcome, Verdict, marker};
+use murphy_fault::{Fault, Finding, Leg, Outcome, marker};
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt};
 
@@ -26,7 +26,7 @@ async fn one_call(fault: Fault) -> (u64, u64, Option<Result<u64, String>>, Durat
     let took = start.elapsed();
     tokio::time::sleep(ms(10_000)).await;
     let record = armed.ledger().records().remove(0);
-    assert_eq!(record.verdict, Verdict::Injected);
+    assert_eq!(record.finding, Finding::Injected);
     (
         echo.began(),
         echo.ended(),

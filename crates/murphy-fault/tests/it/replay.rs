@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use murphy_core::{Distribution, Seed};
 use murphy_fault::{
-    BadLedger, Burst, Chaos, Fault, Leg, Plan, Record, Select, TimeLimit, Transcript,
+    BadLedger, Burst, Chaos, Fault, Leg, Plan, Record, ScriptPoint, Select, TimeLimit, Transcript,
 };
 use proptest::prelude::*;
 use tower::{Layer, Service, ServiceExt};
@@ -309,6 +309,28 @@ fn a_bad_plan_is_refused_by_field_value_and_remedy() {
             "call = 17",
         ),
         (
+            fault(
+                "kind = \"latency\"\nprobability = 0.1\ndelay = { lognormal = { median = \"1s\", sigma = 1 } }",
+            ),
+            "fault[0].delay.lognormal",
+            "did you mean `log_normal`?",
+        ),
+        (
+            loss("probability = true"),
+            "fault[0].probability",
+            "a number, or a text",
+        ),
+        (
+            loss("probability = 1\nwindow = { from = 2 }"),
+            "fault[0].window.from",
+            "a duration with its unit",
+        ),
+        (
+            loss("script = [{ key = \"0xzz\" }]"),
+            "fault[0].script[0].key",
+            "a key: a number",
+        ),
+        (
             "version = 1\nseed = \"0xzz\"".to_owned(),
             "seed",
             "below 2^64",
@@ -355,6 +377,38 @@ fn a_bad_plan_is_refused_by_field_value_and_remedy() {
             .to_string()
             .contains("/no/such/plan.toml")
     );
+}
+
+#[test]
+fn a_script_names_keys_as_code_does() {
+    let text = "version = 1\n[[fault]]\nsite = \"a->b\"\nkind = \"loss\"\nleg = \"reply\"\n\
+        script = [{ key = \"order-17\" }, { key = 42 }, { key = \"0x2b\", occurrence = 3 }, { call = 4 }]";
+    let plan = Plan::from_toml(text).unwrap();
+    let Select::Script(script) = plan.faults()[0].1.select() else {
+        panic!("no script")
+    };
+    let want = [
+        ScriptPoint::keyed("order-17", 0),
+        ScriptPoint::keyed(42u64, 0),
+        ScriptPoint::keyed(0x2bu64, 3),
+        ScriptPoint::call(4),
+    ];
+    assert_eq!(*script, murphy_fault::Script::new(want));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ledgers_file_is_a_plans_file() {
+    let (_, ledger) = workload(&everything(), 7).await;
+    let path = std::env::temp_dir().join(format!("murphy-{}.jsonl", std::process::id()));
+    ledger
+        .write_json_lines(std::fs::File::create(&path).unwrap())
+        .unwrap();
+    let plan = Plan::from_file(&path).unwrap();
+    std::fs::write(&path, "no ledger").unwrap();
+    let bad = Plan::from_file(&path).unwrap_err().to_string();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(plan, ledger.to_plan().unwrap());
+    assert!(bad.contains("ledger, line 1"), "{bad}");
 }
 
 #[test]

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 /// Judges the outcome of an attempt.
 ///
+/// Where the last attempt brings a *reply* that is a failure (a 503), the caller gets that reply, as
+/// `Ok`; an event says why there is no further attempt.
+///
 /// A closure `Fn(&Attempt, Result<&Res, &E>) -> Verdict` is one; write its argument types, since
 /// the layer does not know them yet. Implement the trait where the verdict needs to know the
 /// request: [`see`](Self::see) keeps what it needs of it.

@@ -100,7 +100,8 @@ impl<C, R, P, M> RetryLayer<C, R, P, M> {
         self.swap(|_, replay, pace| (classify, replay, pace))
     }
 
-    /// Repeats requests: a [`Replay`](super::Replay), such as [`Once`](super::Once) or a closure.
+    /// Repeats requests, which are cloned unless this says otherwise (`Req: Clone` is asked for
+    /// then; without it: `.replay(|r: &Req| r.try_clone())`): a [`Replay`](super::Replay), such as [`Once`](super::Once) or a closure.
     #[must_use]
     pub fn replay<T>(self, replay: T) -> RetryLayer<C, T, P, M> {
         self.swap(|classify, _, pace| (classify, replay, pace))

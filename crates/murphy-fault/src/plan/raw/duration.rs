@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{BadPlan, wrong};
 
 /// A duration, as `"1s 500ms"`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(transparent)]
 pub(super) struct Span(String);
 
@@ -32,6 +32,12 @@ impl Span {
     }
 }
 
+impl From<&str> for Span {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 impl From<Duration> for Span {
     fn from(d: Duration) -> Self {
         Self(if d == Duration::MAX {
@@ -43,7 +49,7 @@ impl From<Duration> for Span {
 }
 
 /// A distribution: a duration alone, or a table with the name of its shape.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum Spread {
     Fixed(Span),
@@ -133,7 +139,7 @@ impl Shaped {
             all.push(Distribution::pareto(scale, p.shape).map_err(|e| told("pareto", e))?);
         }
         if let Some(rows) = &self.empirical {
-            let rows: Result<Vec<_>, _> = rows
+            let rows: Result<Vec<_>, BadPlan> = rows
                 .iter()
                 .map(|(q, d)| Ok((*q, span(d, "empirical")?)))
                 .collect();
