@@ -4,7 +4,7 @@
 //! cargo bench -p bench --bench overhead
 //! ```
 //!
-//! Here is what is measured ([`cases`]), how a call is driven ([`drive`]) and how figures are kept
+//! Here is what is measured ([`cases`], [`faulted`]), how a call is driven ([`drive`]) and how figures are kept
 //! ([`figure`]). What measures lies in `benches/`.
 //!
 //! Speed is asserted nowhere: a figure is printed, never tested.
