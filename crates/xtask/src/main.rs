@@ -38,14 +38,18 @@ enum Task {
         list: bool,
     },
     /// Install what the full run needs and this machine lacks.
-    Setup,
+    Setup {
+        /// Also what running the benchmarks needs.
+        #[arg(long)]
+        bench: bool,
+    },
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     let workspace = Workspace::load()?;
     match Arguments::parse().task {
-        Task::Setup => {
-            tools::install(&workspace)?;
+        Task::Setup { bench } => {
+            tools::install(&workspace, bench)?;
             Ok(ExitCode::SUCCESS)
         }
         Task::Test { quick, list } => {

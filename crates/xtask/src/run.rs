@@ -65,7 +65,7 @@ pub(crate) fn all(workspace: &Workspace, steps: &[Step]) -> ExitCode {
 
 fn perform(workspace: &Workspace, action: &Action) -> anyhow::Result<()> {
     match action {
-        Action::Setup => tools::install(workspace),
+        Action::Setup => tools::install(workspace, false),
         Action::Run { environment, words } => {
             let (program, arguments) = words.split_first().context("an empty command")?;
             let mut command = Command::new(program);

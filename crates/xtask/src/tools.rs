@@ -25,6 +25,8 @@ enum Source {
     Debian(&'static str),
     /// A component of the toolchain.
     Component(&'static str),
+    /// A program from the crate registry. Only running the benchmarks needs one.
+    Program(&'static str),
 }
 
 const TOOLS: &[Tool] = &[
@@ -47,6 +49,12 @@ const TOOLS: &[Tool] = &[
         wanted_for: Some("gungraun"),
     },
     Tool {
+        probe: &["gungraun-runner"],
+        source: Source::Program("gungraun-runner@0.20.0"),
+        needed_by: "running the benchmarks that count instructions",
+        wanted_for: Some("gungraun"),
+    },
+    Tool {
         probe: &["protoc"],
         source: Source::Debian("protobuf-compiler"),
         needed_by: "the etcd client's build",
@@ -56,8 +64,11 @@ const TOOLS: &[Tool] = &[
 
 /// Installs what `workspace` needs and this machine lacks: unasked as root and in CI, else after
 /// a question, else (nobody to ask) not at all, with the line that would do it.
-pub(crate) fn install(workspace: &Workspace) -> anyhow::Result<()> {
+///
+/// What only running the benchmarks needs is left out unless `bench` is set.
+pub(crate) fn install(workspace: &Workspace, bench: bool) -> anyhow::Result<()> {
     let missing: Vec<Tool> = wanted(TOOLS, workspace)
+        .filter(|tool| bench || !matches!(tool.source, Source::Program(_)))
         .filter(|tool| !is_there(tool))
         .collect();
     if missing.is_empty() {
@@ -109,15 +120,20 @@ fn is_root() -> bool {
 fn commands(missing: &[Tool], is_root: bool) -> Vec<Vec<&'static str>> {
     let mut debian = Vec::new();
     let mut components = Vec::new();
+    let mut programs = Vec::new();
     for tool in missing {
         match tool.source {
             Source::Debian(name) => debian.push(name),
             Source::Component(name) => components.push(name),
+            Source::Program(name) => programs.push(name),
         }
     }
     let mut commands = Vec::new();
     if !components.is_empty() {
         commands.push([vec!["rustup", "component", "add"], components].concat());
+    }
+    if !programs.is_empty() {
+        commands.push([vec!["cargo", "install", "--locked"], programs].concat());
     }
     if !debian.is_empty() {
         let sudo = if is_root { vec![] } else { vec!["sudo"] };
@@ -178,6 +194,7 @@ mod tests {
             tool(Source::Debian("valgrind"), None),
             tool(Source::Component("clippy"), None),
             tool(Source::Debian("protobuf-compiler"), None),
+            tool(Source::Program("runner@1.2.3"), None),
         ];
         let lines = |is_root| -> Vec<String> {
             let commands = commands(&missing, is_root);
@@ -186,10 +203,15 @@ mod tests {
         let install = "apt-get install -y --no-install-recommends valgrind protobuf-compiler";
         assert_eq!(
             lines(true),
-            ["rustup component add clippy", "apt-get update", install]
+            [
+                "rustup component add clippy",
+                "cargo install --locked runner@1.2.3",
+                "apt-get update",
+                install
+            ]
         );
         assert_eq!(
-            lines(false)[1..],
+            lines(false)[2..],
             ["sudo apt-get update".to_owned(), format!("sudo {install}")]
         );
         assert!(commands(&[], true).is_empty());

@@ -72,8 +72,8 @@ pub(crate) fn measure(scratch: &Path, cases: usize) -> Result<Vec<Counts>, Strin
     }
 }
 
-const MISSING: &str = "instructions and allocations were not counted. Install valgrind, run \
-    `cargo install gungraun-runner --version 0.20.0`, have it in the PATH, and try again";
+const MISSING: &str = "instructions and allocations were not counted. Run `cargo xtask setup --bench` \
+    and try again";
 
 /// Which run a line of gungraun's is about, and what that run cost.
 fn total(line: &str) -> Option<(usize, Counts)> {

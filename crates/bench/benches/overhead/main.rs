@@ -12,7 +12,7 @@
 //!   in the allocator slows those down who allocate;
 //! * calls a second that faults strike, in virtual time ([`rate`]).
 //!
-//! Instructions need `valgrind` and `cargo install gungraun-runner --version 0.20.0`. Where they are
+//! Instructions need valgrind and gungraun's runner: `cargo xtask setup --bench`. Where they are
 //! missing, the rest is measured and printed all the same, and the exit is not 0.
 //!
 //! `-- --only CASE N` makes N calls of one case and measures nothing: for a profiler. `-- --list`
