@@ -482,3 +482,20 @@ async fn a_passing_call_has_the_sites_fates() {
     assert!(murphy_fault::marker(&*refused.unwrap_err()).is_some());
     assert_eq!(count.load(std::sync::atomic::Ordering::SeqCst), 1);
 }
+
+#[test]
+fn what_a_limit_withholds_lowers_the_grade() {
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_time().build().unwrap();
+    runtime.block_on(async {
+        let chaos = chaos();
+        let layer = chaos.site(SITE).layer().keyed_by(|r: &u64| *r);
+        let service = layer.layer(Echo::default());
+        for (ratio, grade) in [(1.0, Grade::Keyed), (0.0, Grade::Positional)] {
+            let plan = plan([Fault::slow_reply(fixed(0), ALWAYS)]).limits(|l| l.ratio = p(ratio));
+            let armed = chaos.arm(&plan, TimeLimit::None).unwrap();
+            service.clone().oneshot(7).await.unwrap();
+            assert_eq!(armed.ledger().grade(), grade);
+        }
+    });
+}
