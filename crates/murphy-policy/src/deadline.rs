@@ -129,12 +129,17 @@ enum Wait {
 impl Span {
     fn starting_now(total: Duration) -> Self {
         let began = Instant::now();
-        let ours = began.checked_add(total);
-        let ends = match (ours, Scope::current().deadline()) {
+        let ends = began.checked_add(total);
+        Self { began, ends }.in_scope()
+    }
+
+    /// Cut to the deadline of the scope that the caller is in now.
+    fn in_scope(mut self) -> Self {
+        self.ends = match (self.ends, Scope::current().deadline()) {
             (Some(ours), Some(outer)) => Some(ours.min(outer)),
             (ours, outer) => ours.or(outer),
         };
-        Self { began, ends }
+        self
     }
 
     fn allowed(&self) -> Duration {
@@ -227,7 +232,8 @@ where
     fn call(&mut self, request: Req) -> Self::Future {
         let (span, now) = match std::mem::replace(&mut self.wait, Wait::Idle) {
             Wait::Late(span) => return ResponseFuture::expired(span.allowed()),
-            Wait::Waiting(span) => (span, Instant::now()),
+            // Readiness can have been waited for in another scope than the call is made in.
+            Wait::Waiting(span) => (span.in_scope(), Instant::now()),
             Wait::Idle => {
                 let span = Span::starting_now(self.total);
                 (span, span.began)

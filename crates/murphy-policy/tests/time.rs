@@ -253,6 +253,21 @@ async fn the_callers_own_deadline_is_enforced() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_callers_own_deadline_holds_also_if_readiness_was_awaited_outside_of_it() {
+    for total in [SECOND * 9, Duration::MAX] {
+        let silent = service_fn(|()| pending::<Result<(), BoxError>>());
+        let mut service = DeadlineLayer::new(total).layer(slow_to_ready(silent, SECOND));
+        let service = common::ready_for(&mut service).await;
+        let start = Instant::now();
+        let scope = Scope::current().with_deadline(start + SECOND);
+        let error = scope.enter(async { service.call(()).await }).await;
+        assert_eq!(start.elapsed(), SECOND);
+        // The second for readiness, and one more.
+        assert_eq!(expired(&error.unwrap_err()), SECOND * 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_called_when_the_deadline_has_passed() {
     let called =
         || service_fn(|()| -> std::future::Ready<Result<(), BoxError>> { panic!("called") });
