@@ -107,7 +107,8 @@ pub struct Deadline<S, M = Boxed> {
     inner: S,
     total: Duration,
     wait: Wait,
-    // Kept between calls: boxed because services move, made at the first readiness that pends.
+    // Boxed because services move. Made when readiness pends and gone with the call: a timer that
+    // stayed would hold its task's waker, and is of no use under another runtime.
     sleep: Option<Pin<Box<Sleep>>>,
     surface: PhantomData<M>,
 }
@@ -170,23 +171,21 @@ impl<S, M> Deadline<S, M> {
                 // ## Idle => Waiting. The call's clock starts.
                 let span = Span::starting_now(self.total);
                 self.wait = Wait::Waiting(span);
-                if let Some(ends) = span.ends {
-                    match &mut self.sleep {
-                        Some(sleep) => sleep.as_mut().reset(ends),
-                        None => self.sleep = Some(Box::pin(tokio::time::sleep_until(ends))),
-                    }
-                }
+                self.sleep = span
+                    .ends
+                    .map(|ends| Box::pin(tokio::time::sleep_until(ends)));
                 span
             }
         };
         match &mut self.sleep {
-            Some(sleep) if span.ends.is_some() => {
+            Some(sleep) => {
                 std::task::ready!(timer::poll(sleep.as_mut(), cx));
                 // ## Waiting => Late. The next call fails without touching the inner service.
                 self.wait = Wait::Late(span);
+                self.sleep = None;
                 Poll::Ready(())
             }
-            _ => Poll::Pending,
+            None => Poll::Pending,
         }
     }
 }
@@ -233,7 +232,10 @@ where
         let (span, now) = match std::mem::replace(&mut self.wait, Wait::Idle) {
             Wait::Late(span) => return ResponseFuture::expired(span.allowed()),
             // Readiness can have been waited for in another scope than the call is made in.
-            Wait::Waiting(span) => (span.in_scope(), Instant::now()),
+            Wait::Waiting(span) => {
+                self.sleep = None;
+                (span.in_scope(), Instant::now())
+            }
             Wait::Idle => {
                 let span = Span::starting_now(self.total);
                 (span, span.began)

@@ -173,7 +173,7 @@ async fn an_instance_that_was_late_serves_the_next_call() {
     // Late, not broken: readiness is no error.
     let late = service.ready().await.unwrap().call("late");
     expired(&late.await.unwrap_err());
-    // Twice, so that the timer is used again.
+    // Twice, so that it is armed again.
     let late = service.ready().await.unwrap().call("late");
     let start = Instant::now();
     expired(&late.await.unwrap_err());
@@ -355,4 +355,40 @@ async fn typed_errors_match_without_a_downcast() {
         Err(DeadlineError::Inner(TimeoutError::Elapsed(e))) => assert_eq!(e.timeout(), SECOND),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn an_instance_outlives_its_runtime() {
+    let (service, mut peer) = mock::pair::<&str, &str>();
+    let mut service = DeadlineLayer::new(SECOND).layer(service);
+    peer.allow(0);
+    for _ in 0..2 {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        let late = runtime.block_on(async { service.ready().await.unwrap().call("late").await });
+        expired(&late.unwrap_err());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_timer_stays_behind_readiness() {
+    struct Awake;
+    impl std::task::Wake for Awake {
+        fn wake(self: std::sync::Arc<Self>) {}
+    }
+    let (service, mut peer) = mock::pair::<(), ()>();
+    let mut service = DeadlineLayer::new(SECOND).layer(service);
+    peer.allow(0);
+    let task = std::sync::Arc::new(Awake);
+    let waker = task.clone().into();
+    let mut cx = std::task::Context::from_waker(&waker);
+    assert!(service.poll_ready(&mut cx).is_pending());
+    peer.allow(1);
+    assert!(service.poll_ready(&mut cx).is_ready());
+    drop(service.call(()));
+    drop(waker);
+    assert_eq!(std::sync::Arc::strong_count(&task), 1, "a waker is held");
 }
