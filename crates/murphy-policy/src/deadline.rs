@@ -55,6 +55,9 @@ pub use self::future::ResponseFuture;
 use crate::surface::{Boxed, Surface, Typed};
 use crate::timer;
 
+/// More than what a timer is rounded up by.
+const ROUNDING: Duration = Duration::from_secs(1);
+
 /// Puts a [`Deadline`] around a service.
 #[derive(Clone, Copy, Debug)]
 pub struct DeadlineLayer<M = Boxed> {
@@ -140,6 +143,10 @@ impl Span {
             (Some(ours), Some(outer)) => Some(ours.min(outer)),
             (ours, outer) => ours.or(outer),
         };
+        // tokio rounds up to the millisecond: an end that cannot be rounded is none.
+        self.ends = self
+            .ends
+            .filter(|ends| ends.checked_add(ROUNDING).is_some());
         self
     }
 

@@ -116,6 +116,46 @@ async fn the_ends_of_time_are_no_bug() {
     assert!(tokio::time::timeout(hour, endless).await.is_err());
 }
 
+/// The last one that can be told.
+fn last_instant() -> Instant {
+    let mut last = Instant::now();
+    let mut step = Duration::MAX;
+    while !step.is_zero() {
+        while let Some(later) = last.checked_add(step) {
+            last = later;
+        }
+        step /= 2;
+    }
+    last
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_instant_is_a_deadline_like_any_other() {
+    let silent = || service_fn(|()| pending::<Result<(), BoxError>>());
+    let hour = SECOND * 3600;
+    let total = last_instant() - Instant::now();
+    let endless = DeadlineLayer::new(total).layer(silent()).oneshot(());
+    assert!(tokio::time::timeout(hour, endless).await.is_err());
+
+    let slow = slow_to_ready(silent(), SECOND);
+    let endless = DeadlineLayer::new(Duration::MAX).layer(slow).oneshot(());
+    let scope = Scope::current().with_deadline(last_instant());
+    let endless = scope.enter(endless);
+    assert!(tokio::time::timeout(hour, endless).await.is_err());
+}
+
+#[tokio::test]
+async fn no_timeout_ends_what_pends_once() {
+    for _ in 0..20 {
+        let yields = service_fn(async |()| {
+            tokio::task::yield_now().await;
+            Ok::<_, BoxError>(())
+        });
+        let service = TimeoutLayer::new(Duration::ZERO).layer(yields);
+        assert!(service.oneshot(()).await.is_err());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_busy_inner_future_cannot_starve_the_timer() {
     // Always has more to do, and yields only because the runtime makes it.
