@@ -252,6 +252,26 @@ async fn a_hint_is_obeyed_up_to_its_limit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn callers_whose_hint_was_cut_do_not_return_together() {
+    let told =
+        |_: &Attempt, _: Result<&(), &BoxError>| Verdict::RetryAfter(Kind::Throttled, SECOND * 99);
+    let layer = RetryLayer::new()
+        .seed(42)
+        .classify(told)
+        .pace(Backoff::full_jitter(SECOND, SECOND))
+        .attempts(2)
+        .unwrap();
+    let mut waits = std::collections::BTreeSet::new();
+    for _ in 0..8 {
+        let service = probe(|_| ready(Err::<(), _>(refused())));
+        let _ = layer.layer(service.clone()).oneshot(()).await;
+        waits.extend(service.gaps());
+    }
+    assert_eq!(waits.len(), 8, "{waits:?}");
+    assert!(waits.iter().all(|wait| (60..=61).contains(&wait.as_secs())));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wait_that_would_pass_the_deadline_fails_at_once() {
     let service = probe(|_| ready(Err::<(), _>(refused())));
     let layer = RetryLayer::new().pace(unjittered());

@@ -127,8 +127,9 @@ impl<C, R, P, M> RetryLayer<C, R, P, M> {
         self.budget(Budget::unlimited())
     }
 
-    /// The longest wait that a peer's hint ([`Verdict::RetryAfter`](super::Verdict::RetryAfter))
-    /// can cause; 60 s unless set. A longer hint is cut to this.
+    /// How much of a peer's hint ([`Verdict::RetryAfter`](super::Verdict::RetryAfter)) is obeyed;
+    /// 60 s unless set. A longer hint is cut to this. The pace comes on top of it, so that callers
+    /// who were told the same do not return together.
     #[must_use]
     pub fn longest_hint(mut self, longest: Duration) -> Self {
         self.longest_hint = longest;
