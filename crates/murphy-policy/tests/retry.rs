@@ -502,6 +502,20 @@ async fn one_seed_waits_the_same_twice() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn layers_without_a_seed_do_not_wait_in_step() {
+    // As a program does that makes a stack for each client.
+    let mut waits = std::collections::BTreeSet::new();
+    for name in ["retry", "retry", "retry", "a->b", "a->b", "a->b"] {
+        let service = probe(|_| ready(Err::<(), _>(refused())));
+        let pace = Backoff::full_jitter(SECOND * 60, SECOND * 60);
+        let layer = RetryLayer::new().pace(pace).named(name);
+        let _ = layer.layer(service.clone()).oneshot(()).await;
+        waits.extend(service.gaps());
+    }
+    assert_eq!(waits.len(), 12, "{waits:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_key_waits_the_same_whoever_came_before() {
     let key = Some(Key::from("order-17"));
     let once = waits(42, 1, key).await;
