@@ -13,9 +13,10 @@
 //! ```
 //!
 //! Running out of time while waiting for readiness is no readiness error, which would end the
-//! service for good: `poll_ready` succeeds and the `call` that follows fails. An instance that was
-//! late keeps its place in the inner service's queue until it is polled again or dropped, and one
-//! whose caller walked away from `poll_ready` is late for the next; use a clone for each call.
+//! service for good: `poll_ready` succeeds and the `call` that follows fails. An instance whose
+//! call failed untouched keeps what it has of the inner service, its place in a queue or its
+//! permit, until it calls or is dropped, and one whose caller walked away from `poll_ready` is late
+//! for the next; use a clone for each call.
 //!
 //! A call costs one clock read, for the instant that propagates; the timer is made only when
 //! something pends.

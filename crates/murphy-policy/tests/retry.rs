@@ -389,6 +389,59 @@ async fn a_call_dropped_before_its_retry_costs_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_retry_is_paid_when_it_is_sent_and_not_before() {
+    let budget = Budget::try_new(0.0, 3).unwrap();
+    let layer = RetryLayer::new().budget(budget.clone());
+    // Dropped in flight: it was sent.
+    let service = probe(|n| async move {
+        if n > 1 {
+            pending::<()>().await;
+        }
+        Err::<(), _>(refused())
+    });
+    let call = layer.layer(service.clone()).oneshot(());
+    assert!(tokio::time::timeout(SECOND * 5, call).await.is_err());
+    assert_eq!((service.calls(), budget.balance()), (2, 2));
+    // A panic in the inner `call`: it was not.
+    let service = probe(|n| {
+        assert!(n == 1, "as planned");
+        ready(Err::<(), _>(refused()))
+    });
+    let call = tokio::spawn(layer.layer(service.clone()).oneshot(()));
+    assert!(call.await.unwrap_err().is_panic());
+    assert_eq!((service.calls(), budget.balance()), (2, 2));
+    // A panic in the verdict on it: it was.
+    let second = |attempt: &Attempt, _: Result<&(), &BoxError>| {
+        assert!(attempt.number() == 1, "as planned");
+        Verdict::Retry(Kind::Server)
+    };
+    let service = probe(|_| ready(Err::<(), _>(refused())));
+    let layer = layer.classify(second);
+    let call = tokio::spawn(layer.layer(service.clone()).oneshot(()));
+    assert!(call.await.unwrap_err().is_panic());
+    assert_eq!((service.calls(), budget.balance()), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pace_without_end_is_a_wait_without_end() {
+    let service = probe(|_| ready(Err::<(), _>(refused())));
+    let layer = RetryLayer::new().pace(|_: Step| Duration::MAX);
+    let call = layer.layer(service.clone()).oneshot(());
+    assert!(tokio::time::timeout(SECOND * 3600, call).await.is_err());
+    let call = layer.layer(service.clone()).oneshot(());
+    let scope = Scope::current().with_deadline(Instant::now() + SECOND);
+    let error = scope.enter(call).await.unwrap_err();
+    assert!(matches!(
+        gave_up(&error),
+        RetryError::Deadline {
+            needed: Duration::MAX,
+            ..
+        }
+    ));
+    assert_eq!(service.calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_retry_that_is_refused_lets_its_instance_go() {
     let budget = Budget::try_new(0.0, 1).unwrap();
     let service = service_fn(async |()| Err::<(), _>(refused()));
