@@ -576,6 +576,41 @@ async fn one_key_waits_the_same_whoever_came_before() {
     assert_ne!(waits(42, 1, Some(Key::from("order-18"))).await, once);
 }
 
+#[test]
+fn one_key_draws_the_same_under_any_threads() {
+    let draws = || {
+        let seen = Arc::new(std::sync::Mutex::new(std::collections::BTreeSet::new()));
+        let pace = {
+            let seen = Arc::clone(&seen);
+            move |step: Step| {
+                seen.lock().unwrap().insert((step.n, step.draw.bits()));
+                Duration::ZERO
+            }
+        };
+        let layer = RetryLayer::new().no_budget().seed(42).pace(pace);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(4)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let calls: Vec<_> = (0..64_u64)
+                .map(|key| {
+                    let service = probe(|_| ready(Err::<(), _>(refused())));
+                    let call = layer.layer(service).oneshot(());
+                    tokio::spawn(Scope::current().with_key(key).enter(call))
+                })
+                .collect();
+            for call in calls {
+                call.await.unwrap().unwrap_err();
+            }
+        });
+        let seen = seen.lock().unwrap().clone();
+        assert_eq!(seen.len(), 64 * 2);
+        seen
+    };
+    assert_eq!(draws(), draws());
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_seed_waits_otherwise_elsewhere() {
     assert_eq!(
