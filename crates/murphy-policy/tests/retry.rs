@@ -25,6 +25,7 @@ fn unjittered() -> Backoff {
 }
 
 fn refused() -> BoxError {
+    common::listen();
     "refused".into()
 }
 
