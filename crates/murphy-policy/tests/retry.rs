@@ -339,6 +339,21 @@ async fn an_empty_budget_ends_it_without_a_wait() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_bounds_a_retry_says_so() {
+    let service = || probe(|_| ready(Err::<(), _>(refused())));
+    let broke = RetryLayer::new().budget(Budget::try_new(0.0, 0).unwrap());
+    let (_, heard) = events(broke.layer(service()).oneshot(())).await;
+    assert_eq!(heard, ["retry.over_budget"]);
+    let late = RetryLayer::new()
+        .pace(unjittered())
+        .layer(service())
+        .oneshot(());
+    let scope = Scope::current().with_deadline(Instant::now() + SECOND);
+    let (_, heard) = events(scope.enter(late)).await;
+    assert_eq!(heard, ["retry.past_deadline"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_services_of_a_layer_share_its_budget() {
     let service = probe(|_| ready(Err::<(), _>(refused())));
     let layer = RetryLayer::new().attempts(100).unwrap();
