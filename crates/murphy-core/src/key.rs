@@ -8,7 +8,7 @@ use crate::hash::{GOLDEN, hash_bytes, mix};
 ///
 /// Calls with the same key share their fate across schedules and threads; the *occurrence* tells
 /// the first attempt from the second. Text and bytes are hashed ([`hash_bytes`]), integers are
-/// taken as they are, pairs are mixed.
+/// taken as they are, of a `u128` and of a pair the two halves are mixed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(u64);
 

@@ -159,6 +159,18 @@ mod tests {
         assert_eq!(future.await, Scope::default());
     }
 
+    #[test]
+    fn a_panic_leaves_the_scope() {
+        let outer = Scope::current().with_key("order-17");
+        outer.sync(|| {
+            let inner = Scope::current().with_key("order-18");
+            let panic = std::panic::catch_unwind(|| inner.sync(|| panic!("as planned")));
+            assert!(panic.is_err());
+            assert_eq!(Scope::current(), outer);
+        });
+        assert_eq!(Scope::current(), Scope::default());
+    }
+
     /// Between two polls of one task, another's scope is not seen.
     #[tokio::test]
     async fn tasks_on_one_thread_keep_their_scopes_apart() {

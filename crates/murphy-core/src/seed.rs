@@ -146,11 +146,14 @@ pub struct ReportSeed(Seed);
 impl Drop for ReportSeed {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!(
-                "murphy: to repeat this failure: {}={}",
-                Seed::VARIABLE,
-                self.0
-            );
+            // `eprintln` panics where nobody reads, and a second panic would abort the process.
+            let _ = std::panic::catch_unwind(|| {
+                eprintln!(
+                    "murphy: to repeat this failure: {}={}",
+                    Seed::VARIABLE,
+                    self.0
+                );
+            });
         }
     }
 }

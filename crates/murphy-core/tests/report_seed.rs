@@ -44,6 +44,31 @@ fn the_seed_is_printed_by_a_panic_and_by_nothing_else() {
     assert!(passed && !said.contains("MURPHY_SEED"), "{said}");
 }
 
+/// A guard that cannot print must not turn a panic into an abort.
+#[cfg(unix)]
+#[test]
+fn a_panic_is_still_a_panic_where_nobody_reads_standard_error() {
+    use std::process::Stdio;
+    if std::env::var(ROLE).is_ok() {
+        return;
+    }
+    let (reader, writer) = std::os::unix::net::UnixStream::pair().expect("a pair of sockets");
+    drop(reader);
+    let status = Command::new(std::env::current_exe().expect("this binary"))
+        .args([
+            "the_seed_is_printed_by_a_panic_and_by_nothing_else",
+            "--exact",
+            "--nocapture",
+        ])
+        .env(ROLE, "fails")
+        .env(Seed::VARIABLE, "0xC0FFEE")
+        .stdout(Stdio::null())
+        .stderr(std::os::fd::OwnedFd::from(writer))
+        .status()
+        .expect("this binary runs");
+    assert_eq!(status.code(), Some(101), "{status}");
+}
+
 fn child(role: &str) {
     let _guard = Seed::resolve(None)
         .expect("a seed in the environment")

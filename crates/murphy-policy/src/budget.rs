@@ -2,7 +2,8 @@
 //!
 //! Retries multiply load exactly when there is least to spare. A budget ties them to the calls
 //! that were asked for: each call pays in a fraction of a token, each extra attempt takes out a
-//! whole one. With ratio `p` and reserve `r`, of `n` calls that all want more, ⌊p·n⌋ + r get it.
+//! whole one. With ratio `p` and reserve `r`, of `n` calls that all want more, ⌊p·n⌋ + r get it,
+//! where `p` is rounded up to a multiple of 2⁻³².
 //!
 //! There is no clock in it: an idle budget keeps what it has, never more than its cap. When it is
 //! full, which is when all is well, a call pays with one load.

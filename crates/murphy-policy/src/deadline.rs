@@ -13,9 +13,10 @@
 //! ```
 //!
 //! Running out of time while waiting for readiness is no readiness error, which would end the
-//! service for good: `poll_ready` succeeds and the `call` that follows fails. An instance that was
-//! late keeps its place in the inner service's queue until it is polled again or dropped, and one
-//! whose caller walked away from `poll_ready` is late for the next; use a clone for each call.
+//! service for good: `poll_ready` succeeds and the `call` that follows fails. An instance whose
+//! call failed untouched keeps what it has of the inner service, its place in a queue or its
+//! permit, until it calls or is dropped, and one whose caller walked away from `poll_ready` is late
+//! for the next; use a clone for each call.
 //!
 //! A call costs one clock read, for the instant that propagates; the timer is made only when
 //! something pends.
@@ -54,6 +55,9 @@ pub use self::error::{DeadlineError, Expired};
 pub use self::future::ResponseFuture;
 use crate::surface::{Boxed, Surface, Typed};
 use crate::timer;
+
+/// More than what a timer is rounded up by.
+const ROUNDING: Duration = Duration::from_secs(1);
 
 /// Puts a [`Deadline`] around a service.
 #[derive(Clone, Copy, Debug)]
@@ -107,7 +111,8 @@ pub struct Deadline<S, M = Boxed> {
     inner: S,
     total: Duration,
     wait: Wait,
-    // Kept between calls: boxed because services move, made at the first readiness that pends.
+    // Boxed because services move. Made when readiness pends and gone with the call: a timer that
+    // stayed would hold its task's waker, and is of no use under another runtime.
     sleep: Option<Pin<Box<Sleep>>>,
     surface: PhantomData<M>,
 }
@@ -129,12 +134,21 @@ enum Wait {
 impl Span {
     fn starting_now(total: Duration) -> Self {
         let began = Instant::now();
-        let ours = began.checked_add(total);
-        let ends = match (ours, Scope::current().deadline()) {
+        let ends = began.checked_add(total);
+        Self { began, ends }.in_scope()
+    }
+
+    /// Cut to the deadline of the scope that the caller is in now.
+    fn in_scope(mut self) -> Self {
+        self.ends = match (self.ends, Scope::current().deadline()) {
             (Some(ours), Some(outer)) => Some(ours.min(outer)),
             (ours, outer) => ours.or(outer),
         };
-        Self { began, ends }
+        // tokio rounds up to the millisecond: an end that cannot be rounded is none.
+        self.ends = self
+            .ends
+            .filter(|ends| ends.checked_add(ROUNDING).is_some());
+        self
     }
 
     fn allowed(&self) -> Duration {
@@ -165,23 +179,21 @@ impl<S, M> Deadline<S, M> {
                 // ## Idle => Waiting. The call's clock starts.
                 let span = Span::starting_now(self.total);
                 self.wait = Wait::Waiting(span);
-                if let Some(ends) = span.ends {
-                    match &mut self.sleep {
-                        Some(sleep) => sleep.as_mut().reset(ends),
-                        None => self.sleep = Some(Box::pin(tokio::time::sleep_until(ends))),
-                    }
-                }
+                self.sleep = span
+                    .ends
+                    .map(|ends| Box::pin(tokio::time::sleep_until(ends)));
                 span
             }
         };
         match &mut self.sleep {
-            Some(sleep) if span.ends.is_some() => {
+            Some(sleep) => {
                 std::task::ready!(timer::poll(sleep.as_mut(), cx));
                 // ## Waiting => Late. The next call fails without touching the inner service.
                 self.wait = Wait::Late(span);
+                self.sleep = None;
                 Poll::Ready(())
             }
-            _ => Poll::Pending,
+            None => Poll::Pending,
         }
     }
 }
@@ -227,7 +239,11 @@ where
     fn call(&mut self, request: Req) -> Self::Future {
         let (span, now) = match std::mem::replace(&mut self.wait, Wait::Idle) {
             Wait::Late(span) => return ResponseFuture::expired(span.allowed()),
-            Wait::Waiting(span) => (span, Instant::now()),
+            // Readiness can have been waited for in another scope than the call is made in.
+            Wait::Waiting(span) => {
+                self.sleep = None;
+                (span.in_scope(), Instant::now())
+            }
             Wait::Idle => {
                 let span = Span::starting_now(self.total);
                 (span, span.began)

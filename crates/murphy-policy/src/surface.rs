@@ -98,6 +98,9 @@ mod sealed {
 
 /// The first `T` in `error` or among its sources: one of ours beneath other people's wrappers.
 ///
+/// Looks into `io::Error` too, whose `source` skips the error that it wraps. Gives up after 64
+/// errors: a chain can be a ring.
+///
 /// # Examples
 ///
 /// ```
@@ -114,11 +117,15 @@ mod sealed {
 #[must_use]
 pub fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let mut next = Some(error);
-    while let Some(error) = next {
+    for _ in 0..64 {
+        let error = next?;
         if let Some(found) = error.downcast_ref() {
             return Some(found);
         }
-        next = error.source();
+        next = match error.downcast_ref::<std::io::Error>() {
+            Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),
+            None => error.source(),
+        };
     }
     None
 }

@@ -113,6 +113,34 @@ fn clones_share_and_threads_are_counted_exactly() {
     assert_eq!(granted, THREADS * CALLS * 3 / 10 + 10);
 }
 
+#[test]
+fn threads_neither_pass_the_cap_nor_spend_what_was_not_paid_in() {
+    const THREADS: u64 = 4;
+    const CALLS: u64 = 20_000;
+    let budget = Budget::try_new(0.3, 2).unwrap().cap(3);
+    let granted = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (budget, granted) = (budget.clone(), &granted);
+            scope.spawn(move || {
+                for call in 0..CALLS {
+                    budget.deposit();
+                    let permit = budget.acquire();
+                    assert!(budget.balance() <= 3);
+                    // Every other one is returned, into an account that others may have filled.
+                    if let Some(permit) = permit.filter(|_| (call + thread) % 2 == 0) {
+                        permit.sent();
+                        granted.fetch_add(1, Relaxed);
+                    }
+                    assert!(budget.balance() <= 3);
+                }
+            });
+        }
+    });
+    let granted = granted.into_inner() + drain(&budget);
+    assert!(granted <= THREADS * CALLS * 3 / 10 + 2, "{granted}");
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Move {
     Deposit,

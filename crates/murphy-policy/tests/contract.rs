@@ -184,3 +184,47 @@ async fn a_timeout_can_be_told_from_other_failures() {
     assert!(error.is::<Custom>());
     assert_eq!(service.calls(), 2);
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("layer")]
+struct Wrapper(#[source] BoxError);
+
+/// An error that is its own source.
+#[derive(Debug)]
+struct Ring;
+
+impl std::fmt::Display for Ring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ring")
+    }
+}
+
+impl std::error::Error for Ring {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(self)
+    }
+}
+
+#[test]
+fn an_error_is_found_beneath_other_peoples_wrappers() {
+    let ours = || -> BoxError { Elapsed::new(SECOND).into() };
+    let io = std::io::Error::other;
+    for (name, wrapped) in [
+        ("an io::Error", io(ours()).into()),
+        ("an io::Error in another", io(io(ours()).into()).into()),
+        (
+            "a wrapper in an io::Error",
+            io(Wrapper(ours()).into()).into(),
+        ),
+        (
+            "an io::Error in a wrapper",
+            Wrapper(io(ours()).into()).into(),
+        ),
+    ] {
+        let wrapped: BoxError = wrapped;
+        assert_eq!(find(&*wrapped), Some(&Elapsed::new(SECOND)), "{name}");
+    }
+    let in_60 = (0..60).fold(ours(), |error, _| Wrapper(error).into());
+    assert!(find::<Elapsed>(&*in_60).is_some());
+    assert!(find::<Elapsed>(&Ring).is_none());
+}

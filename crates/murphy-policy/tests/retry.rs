@@ -25,6 +25,7 @@ fn unjittered() -> Backoff {
 }
 
 fn refused() -> BoxError {
+    common::listen();
     "refused".into()
 }
 
@@ -252,6 +253,26 @@ async fn a_hint_is_obeyed_up_to_its_limit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn callers_whose_hint_was_cut_do_not_return_together() {
+    let told =
+        |_: &Attempt, _: Result<&(), &BoxError>| Verdict::RetryAfter(Kind::Throttled, SECOND * 99);
+    let layer = RetryLayer::new()
+        .seed(42)
+        .classify(told)
+        .pace(Backoff::full_jitter(SECOND, SECOND))
+        .attempts(2)
+        .unwrap();
+    let mut waits = std::collections::BTreeSet::new();
+    for _ in 0..8 {
+        let service = probe(|_| ready(Err::<(), _>(refused())));
+        let _ = layer.layer(service.clone()).oneshot(()).await;
+        waits.extend(service.gaps());
+    }
+    assert_eq!(waits.len(), 8, "{waits:?}");
+    assert!(waits.iter().all(|wait| (60..=61).contains(&wait.as_secs())));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wait_that_would_pass_the_deadline_fails_at_once() {
     let service = probe(|_| ready(Err::<(), _>(refused())));
     let layer = RetryLayer::new().pace(unjittered());
@@ -318,6 +339,21 @@ async fn an_empty_budget_ends_it_without_a_wait() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_bounds_a_retry_says_so() {
+    let service = || probe(|_| ready(Err::<(), _>(refused())));
+    let broke = RetryLayer::new().budget(Budget::try_new(0.0, 0).unwrap());
+    let (_, heard) = events(broke.layer(service()).oneshot(())).await;
+    assert_eq!(heard, ["retry.over_budget"]);
+    let late = RetryLayer::new()
+        .pace(unjittered())
+        .layer(service())
+        .oneshot(());
+    let scope = Scope::current().with_deadline(Instant::now() + SECOND);
+    let (_, heard) = events(scope.enter(late)).await;
+    assert_eq!(heard, ["retry.past_deadline"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_services_of_a_layer_share_its_budget() {
     let service = probe(|_| ready(Err::<(), _>(refused())));
     let layer = RetryLayer::new().attempts(100).unwrap();
@@ -366,6 +402,59 @@ async fn a_call_dropped_before_its_retry_costs_nothing() {
     let readying = common::ready_for(&mut readying).await.call(());
     assert!(tokio::time::timeout(SECOND * 5, readying).await.is_err());
     assert_eq!((service.calls(), budget.balance()), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_is_paid_when_it_is_sent_and_not_before() {
+    let budget = Budget::try_new(0.0, 3).unwrap();
+    let layer = RetryLayer::new().budget(budget.clone());
+    // Dropped in flight: it was sent.
+    let service = probe(|n| async move {
+        if n > 1 {
+            pending::<()>().await;
+        }
+        Err::<(), _>(refused())
+    });
+    let call = layer.layer(service.clone()).oneshot(());
+    assert!(tokio::time::timeout(SECOND * 5, call).await.is_err());
+    assert_eq!((service.calls(), budget.balance()), (2, 2));
+    // A panic in the inner `call`: it was not.
+    let service = probe(|n| {
+        assert!(n == 1, "as planned");
+        ready(Err::<(), _>(refused()))
+    });
+    let call = tokio::spawn(layer.layer(service.clone()).oneshot(()));
+    assert!(call.await.unwrap_err().is_panic());
+    assert_eq!((service.calls(), budget.balance()), (2, 2));
+    // A panic in the verdict on it: it was.
+    let second = |attempt: &Attempt, _: Result<&(), &BoxError>| {
+        assert!(attempt.number() == 1, "as planned");
+        Verdict::Retry(Kind::Server)
+    };
+    let service = probe(|_| ready(Err::<(), _>(refused())));
+    let layer = layer.classify(second);
+    let call = tokio::spawn(layer.layer(service.clone()).oneshot(()));
+    assert!(call.await.unwrap_err().is_panic());
+    assert_eq!((service.calls(), budget.balance()), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pace_without_end_is_a_wait_without_end() {
+    let service = probe(|_| ready(Err::<(), _>(refused())));
+    let layer = RetryLayer::new().pace(|_: Step| Duration::MAX);
+    let call = layer.layer(service.clone()).oneshot(());
+    assert!(tokio::time::timeout(SECOND * 3600, call).await.is_err());
+    let call = layer.layer(service.clone()).oneshot(());
+    let scope = Scope::current().with_deadline(Instant::now() + SECOND);
+    let error = scope.enter(call).await.unwrap_err();
+    assert!(matches!(
+        gave_up(&error),
+        RetryError::Deadline {
+            needed: Duration::MAX,
+            ..
+        }
+    ));
+    assert_eq!(service.calls(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -482,11 +571,60 @@ async fn one_seed_waits_the_same_twice() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn layers_without_a_seed_do_not_wait_in_step() {
+    // As a program does that makes a stack for each client.
+    let mut waits = std::collections::BTreeSet::new();
+    for name in ["retry", "retry", "retry", "a->b", "a->b", "a->b"] {
+        let service = probe(|_| ready(Err::<(), _>(refused())));
+        let pace = Backoff::full_jitter(SECOND * 60, SECOND * 60);
+        let layer = RetryLayer::new().pace(pace).named(name);
+        let _ = layer.layer(service.clone()).oneshot(()).await;
+        waits.extend(service.gaps());
+    }
+    assert_eq!(waits.len(), 12, "{waits:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_key_waits_the_same_whoever_came_before() {
     let key = Some(Key::from("order-17"));
     let once = waits(42, 1, key).await;
     assert_eq!(waits(42, 2, key).await[3..], once);
     assert_ne!(waits(42, 1, Some(Key::from("order-18"))).await, once);
+}
+
+#[test]
+fn one_key_draws_the_same_under_any_threads() {
+    let draws = || {
+        let seen = Arc::new(std::sync::Mutex::new(std::collections::BTreeSet::new()));
+        let pace = {
+            let seen = Arc::clone(&seen);
+            move |step: Step| {
+                seen.lock().unwrap().insert((step.n, step.draw.bits()));
+                Duration::ZERO
+            }
+        };
+        let layer = RetryLayer::new().no_budget().seed(42).pace(pace);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(4)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let calls: Vec<_> = (0..64_u64)
+                .map(|key| {
+                    let service = probe(|_| ready(Err::<(), _>(refused())));
+                    let call = layer.layer(service).oneshot(());
+                    tokio::spawn(Scope::current().with_key(key).enter(call))
+                })
+                .collect();
+            for call in calls {
+                call.await.unwrap().unwrap_err();
+            }
+        });
+        let seen = seen.lock().unwrap().clone();
+        assert_eq!(seen.len(), 64 * 2);
+        seen
+    };
+    assert_eq!(draws(), draws());
 }
 
 #[tokio::test(start_paused = true)]

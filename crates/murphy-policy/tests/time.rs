@@ -116,6 +116,46 @@ async fn the_ends_of_time_are_no_bug() {
     assert!(tokio::time::timeout(hour, endless).await.is_err());
 }
 
+/// The last one that can be told.
+fn last_instant() -> Instant {
+    let mut last = Instant::now();
+    let mut step = Duration::MAX;
+    while !step.is_zero() {
+        while let Some(later) = last.checked_add(step) {
+            last = later;
+        }
+        step /= 2;
+    }
+    last
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_instant_is_a_deadline_like_any_other() {
+    let silent = || service_fn(|()| pending::<Result<(), BoxError>>());
+    let hour = SECOND * 3600;
+    let total = last_instant() - Instant::now();
+    let endless = DeadlineLayer::new(total).layer(silent()).oneshot(());
+    assert!(tokio::time::timeout(hour, endless).await.is_err());
+
+    let slow = slow_to_ready(silent(), SECOND);
+    let endless = DeadlineLayer::new(Duration::MAX).layer(slow).oneshot(());
+    let scope = Scope::current().with_deadline(last_instant());
+    let endless = scope.enter(endless);
+    assert!(tokio::time::timeout(hour, endless).await.is_err());
+}
+
+#[tokio::test]
+async fn no_timeout_ends_what_pends_once() {
+    for _ in 0..20 {
+        let yields = service_fn(async |()| {
+            tokio::task::yield_now().await;
+            Ok::<_, BoxError>(())
+        });
+        let service = TimeoutLayer::new(Duration::ZERO).layer(yields);
+        assert!(service.oneshot(()).await.is_err());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_busy_inner_future_cannot_starve_the_timer() {
     // Always has more to do, and yields only because the runtime makes it.
@@ -173,7 +213,7 @@ async fn an_instance_that_was_late_serves_the_next_call() {
     // Late, not broken: readiness is no error.
     let late = service.ready().await.unwrap().call("late");
     expired(&late.await.unwrap_err());
-    // Twice, so that the timer is used again.
+    // Twice, so that it is armed again.
     let late = service.ready().await.unwrap().call("late");
     let start = Instant::now();
     expired(&late.await.unwrap_err());
@@ -250,6 +290,21 @@ async fn the_callers_own_deadline_is_enforced() {
         Duration::ZERO
     );
     assert_eq!(service.calls(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_callers_own_deadline_holds_also_if_readiness_was_awaited_outside_of_it() {
+    for total in [SECOND * 9, Duration::MAX] {
+        let silent = service_fn(|()| pending::<Result<(), BoxError>>());
+        let mut service = DeadlineLayer::new(total).layer(slow_to_ready(silent, SECOND));
+        let service = common::ready_for(&mut service).await;
+        let start = Instant::now();
+        let scope = Scope::current().with_deadline(start + SECOND);
+        let error = scope.enter(async { service.call(()).await }).await;
+        assert_eq!(start.elapsed(), SECOND);
+        // The second for readiness, and one more.
+        assert_eq!(expired(&error.unwrap_err()), SECOND * 2);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -340,4 +395,40 @@ async fn typed_errors_match_without_a_downcast() {
         Err(DeadlineError::Inner(TimeoutError::Elapsed(e))) => assert_eq!(e.timeout(), SECOND),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn an_instance_outlives_its_runtime() {
+    let (service, mut peer) = mock::pair::<&str, &str>();
+    let mut service = DeadlineLayer::new(SECOND).layer(service);
+    peer.allow(0);
+    for _ in 0..2 {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        let late = runtime.block_on(async { service.ready().await.unwrap().call("late").await });
+        expired(&late.unwrap_err());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_timer_stays_behind_readiness() {
+    struct Awake;
+    impl std::task::Wake for Awake {
+        fn wake(self: std::sync::Arc<Self>) {}
+    }
+    let (service, mut peer) = mock::pair::<(), ()>();
+    let mut service = DeadlineLayer::new(SECOND).layer(service);
+    peer.allow(0);
+    let task = std::sync::Arc::new(Awake);
+    let waker = task.clone().into();
+    let mut cx = std::task::Context::from_waker(&waker);
+    assert!(service.poll_ready(&mut cx).is_pending());
+    peer.allow(1);
+    assert!(service.poll_ready(&mut cx).is_ready());
+    drop(service.call(()));
+    drop(waker);
+    assert_eq!(std::sync::Arc::strong_count(&task), 1, "a waker is held");
 }

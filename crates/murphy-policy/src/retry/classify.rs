@@ -83,7 +83,7 @@ pub enum Verdict {
     /// It failed and may work if repeated.
     Retry(Kind),
     /// As `Retry`, and the peer said how long to wait. Obeyed up to
-    /// [`longest_hint`](crate::RetryLayer::longest_hint).
+    /// [`longest_hint`](crate::RetryLayer::longest_hint), the pace on top.
     RetryAfter(Kind, Duration),
     /// The peer asked not to be asked again, whatever else holds.
     Forbid,

@@ -47,12 +47,12 @@ pub(super) const fn wanted(
     Ok(Wanted { kind, hint })
 }
 
-/// How long to wait: the pace, or the peer's hint and the pace on top (so that those who were
-/// told the same do not return together), no longer than `longest_hint`, never less than the pace.
+/// How long to wait: the pace, or the peer's hint, cut to `longest_hint`, and the pace on top: so
+/// that those who were told the same, or were cut to the same, do not return together.
 pub(super) fn wait(pace: Duration, hint: Option<Duration>, longest_hint: Duration) -> Duration {
     match hint {
         None => pace,
-        Some(hint) => hint.saturating_add(pace).min(longest_hint).max(pace),
+        Some(hint) => hint.min(longest_hint).saturating_add(pace),
     }
 }
 
@@ -145,18 +145,24 @@ mod tests {
                 SECOND * 4,
             ),
             (
-                "never longer than allowed",
+                "cut to what is allowed",
                 SECOND,
                 Some(SECOND * 99),
-                SECOND * 10,
+                SECOND * 11,
             ),
             (
                 "never less than the pace",
                 SECOND * 20,
                 Some(SECOND),
-                SECOND * 20,
+                SECOND * 21,
             ),
-            ("the end of time", SECOND, Some(Duration::MAX), SECOND * 10),
+            ("the end of time", SECOND, Some(Duration::MAX), SECOND * 11),
+            (
+                "a pace without end",
+                Duration::MAX,
+                Some(SECOND),
+                Duration::MAX,
+            ),
         ] {
             assert_eq!(wait(pace, hint, SECOND * 10), want, "{name}");
         }

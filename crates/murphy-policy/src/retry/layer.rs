@@ -68,7 +68,7 @@ impl RetryLayer {
             budget: Budget::default(),
             longest_hint: Self::DEFAULT_LONGEST_HINT,
             seed,
-            chance: Chance::new(seed, &site),
+            chance: Chance::shared(seed, &site),
             site,
             surface: PhantomData,
         }
@@ -127,8 +127,9 @@ impl<C, R, P, M> RetryLayer<C, R, P, M> {
         self.budget(Budget::unlimited())
     }
 
-    /// The longest wait that a peer's hint ([`Verdict::RetryAfter`](super::Verdict::RetryAfter))
-    /// can cause; 60 s unless set. A longer hint is cut to this.
+    /// How much of a peer's hint ([`Verdict::RetryAfter`](super::Verdict::RetryAfter)) is obeyed;
+    /// 60 s unless set. A longer hint is cut to this. The pace comes on top of it, so that callers
+    /// who were told the same do not return together.
     #[must_use]
     pub fn longest_hint(mut self, longest: Duration) -> Self {
         self.longest_hint = longest;
@@ -138,19 +139,23 @@ impl<C, R, P, M> RetryLayer<C, R, P, M> {
     /// Draws jitter from this seed. Waits are a function of the seed, the layer's name, the
     /// caller's key ([`Scope::key`](murphy_core::Scope::key)) and the attempt; a call without a
     /// key counts as the n-th call of this layer that had to retry.
+    ///
+    /// Layers without a seed of their own share the process's ([`Seed::resolve`]), and do not
+    /// wait in step: a call without a key then counts by its layer's place in the order in which
+    /// they were made, too.
     #[must_use]
     pub fn seed(mut self, seed: impl Into<Seed>) -> Self {
         self.seed = seed.into();
-        self.chance = Chance::new(self.seed, &self.site);
+        self.chance = Chance::seeded(self.seed, &self.site);
         self
     }
 
-    /// Names the layer in events and in its draws; `retry` unless set. Under one seed, layers of
-    /// one name draw the same jitter.
+    /// Names the layer in events and in its draws; `retry` unless set. Layers that were given one
+    /// [`seed`](Self::seed) and one name draw the same jitter.
     #[must_use]
     pub fn named(mut self, site: impl Into<Cow<'static, str>>) -> Self {
         self.site = site.into();
-        self.chance = Chance::new(self.seed, &self.site);
+        self.chance = self.chance.renamed(self.seed, &self.site);
         self
     }
 

@@ -23,27 +23,52 @@ pub(super) struct Policy<C, R, P> {
     pub(super) chance: Chance,
 }
 
+/// How many layers of this process share its seed.
+static LAYERS: AtomicU64 = AtomicU64::new(0);
+
 /// Where jitter comes from.
 #[derive(Clone, Debug)]
 pub(super) struct Chance {
     stream: Stream,
+    // Which of the layers that share the process's seed; `None` with a seed of its own.
+    layer: Option<u64>,
     // Shared by all services of the layer: the n-th call that had to retry.
     sessions: Arc<AtomicU64>,
 }
 
 impl Chance {
-    pub(super) fn new(seed: Seed, site: &str) -> Self {
+    pub(super) fn seeded(seed: Seed, site: &str) -> Self {
+        Self::new(seed, site, None)
+    }
+
+    /// Of a layer that shares its seed, and maybe its name, with others: its place among them
+    /// keeps them from waiting in step.
+    pub(super) fn shared(seed: Seed, site: &str) -> Self {
+        Self::new(seed, site, Some(LAYERS.fetch_add(1, Relaxed)))
+    }
+
+    /// The same layer under another name.
+    pub(super) fn renamed(&self, seed: Seed, site: &str) -> Self {
+        Self::new(seed, site, self.layer)
+    }
+
+    fn new(seed: Seed, site: &str, layer: Option<u64>) -> Self {
         Self {
             stream: Stream::new(seed, site, "backoff", Lane::Jitter),
+            layer,
             sessions: Arc::default(),
         }
     }
 
     /// The key that tells this call's jitter from others': the caller's, else a new one.
     pub(super) fn session(&self) -> Key {
-        Scope::current()
-            .key()
-            .unwrap_or_else(|| Key::from(("session", self.sessions.fetch_add(1, Relaxed))))
+        Scope::current().key().unwrap_or_else(|| {
+            let session = Key::from(("session", self.sessions.fetch_add(1, Relaxed)));
+            match self.layer {
+                Some(layer) => Key::from((session, layer)),
+                None => session,
+            }
+        })
     }
 
     /// The draw of the `n`-th retry under `key`.

@@ -71,6 +71,10 @@ fn wait(mut sleep: Pin<&mut Option<Sleep>>, timeout: Duration, cx: &mut Context<
     if let Some(sleep) = sleep.as_mut().as_pin_mut() {
         return timer::poll(sleep, cx);
     }
+    if timeout.is_zero() {
+        // A timer would leave it what is missing to the next millisecond.
+        return Poll::Ready(());
+    }
     // ## Polled => Armed. The only place that reads a clock.
     sleep.set(Some(tokio::time::sleep_until(Instant::now() + timeout)));
     match sleep.as_pin_mut() {

@@ -28,6 +28,7 @@ pub(crate) struct Probe<F> {
 }
 
 pub(crate) fn probe<F>(script: F) -> Probe<F> {
+    listen();
     Probe {
         script: Arc::new(script),
         polls: 0,
@@ -103,6 +104,7 @@ impl<S: Clone> Clone for SlowToReady<S> {
 }
 
 pub(crate) fn slow_to_ready<S>(inner: S, delay: Duration) -> SlowToReady<S> {
+    listen();
     SlowToReady {
         inner,
         delay,
@@ -135,8 +137,18 @@ pub(crate) async fn ready_for<S: Service<(), Error = BoxError>>(service: &mut S)
     tower::ServiceExt::ready(service).await.unwrap()
 }
 
+/// Someone who always listens, before anything is said: `tracing` remembers an event that nobody
+/// wanted when it was first met, and can miss an ear that comes at that moment.
+pub(crate) fn listen() {
+    static LISTENS: std::sync::Once = std::sync::Once::new();
+    LISTENS.call_once(|| {
+        tracing::dispatcher::set_global_default(tracing::Dispatch::new(Deaf)).unwrap();
+    });
+}
+
 /// The names of the events that `f` caused, in order.
 pub(crate) async fn events<T>(f: impl Future<Output = T>) -> (T, Vec<&'static str>) {
+    listen();
     let heard = Ear::default();
     let names = Arc::clone(&heard.0);
     let dispatch = tracing::Dispatch::new(heard);
@@ -145,6 +157,23 @@ pub(crate) async fn events<T>(f: impl Future<Output = T>) -> (T, Vec<&'static st
     drop(guard);
     let names = names.lock().unwrap().clone();
     (result, names)
+}
+
+/// Wants all events, and keeps none.
+struct Deaf;
+
+impl tracing::Subscriber for Deaf {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn event(&self, _: &tracing::Event<'_>) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
 }
 
 #[derive(Default)]
