@@ -167,19 +167,19 @@ mod tests {
     fn counting_selectors_strike_by_the_table() {
         let every = Select::Every(NonZeroU64::new(3).unwrap());
         for (name, select, want) in [
-            ("every third", every, "..X..X..X."),
-            ("the first two", Select::First(2), "XX........"),
+            ("every third", every, "..#..#..#."),
+            ("the first two", Select::First(2), "##........"),
             (
                 "those listed, in any order",
                 Select::nth([7, 1, 7]),
-                ".X.....X..",
+                ".#.....#..",
             ),
             ("nobody", Select::First(0), ".........."),
         ] {
             let got: String = (0..10)
                 .map(|n| {
                     if select.by_count(n, Draw::from_bits) {
-                        'X'
+                        '#'
                     } else {
                         '.'
                     }

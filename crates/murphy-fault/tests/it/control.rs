@@ -13,7 +13,7 @@ use tower::{BoxError, Layer, Service, ServiceExt};
 
 use crate::support::{ALWAYS, Echo, SITE, arm, chaos, fixed, ms, p, plan, refusal, within};
 
-/// Calls one after another, `gap` apart; who was struck, as X.
+/// Calls one after another, `gap` apart; who was struck, as #.
 async fn pattern(chaos: &Chaos, plan: &Plan, calls: u64, gap: u64) -> String {
     let mut service = chaos
         .site(SITE)
@@ -27,7 +27,7 @@ async fn pattern(chaos: &Chaos, plan: &Plan, calls: u64, gap: u64) -> String {
     }
     let struck: Vec<u64> = armed.ledger().records().iter().map(|r| r.ordinal).collect();
     (0..calls)
-        .map(|n| if struck.contains(&n) { 'X' } else { '.' })
+        .map(|n| if struck.contains(&n) { '#' } else { '.' })
         .collect()
 }
 
@@ -36,36 +36,36 @@ async fn selectors_strike_whom_they_say() {
     let late = |select: Select| Fault::slow_reply(fixed(0), select);
     let third = NonZeroU64::new(3).unwrap();
     for (name, fault, want) in [
-        ("always", late(ALWAYS.into()), "XXXXXXXXXX"),
+        ("always", late(ALWAYS.into()), "##########"),
         ("never", late(Probability::NEVER.into()), ".........."),
-        ("every third", late(Select::Every(third)), "..X..X..X."),
-        ("first two", late(Select::First(2)), "XX........"),
-        ("a list", late(Select::nth([0, 4])), "X...X....."),
-        ("at most two", late(ALWAYS.into()).at_most(2), "XX........"),
+        ("every third", late(Select::Every(third)), "..#..#..#."),
+        ("first two", late(Select::First(2)), "##........"),
+        ("a list", late(Select::nth([0, 4])), "#...#....."),
+        ("at most two", late(ALWAYS.into()).at_most(2), "##........"),
         (
             "a window of time",
             late(ALWAYS.into()).during(ms(20), ms(50)),
-            "..XXX.....",
+            "..###.....",
         ),
         (
             "a window of calls",
             late(ALWAYS.into()).calls(3..5),
-            "...XX.....",
+            "...##.....",
         ),
         (
             "only the even",
             late(ALWAYS.into()).only("even"),
-            "X.X.X.X.X.",
+            "#.#.#.#.#.",
         ),
         (
             "all but the even",
             late(ALWAYS.into()).except("even"),
-            ".X.X.X.X.X",
+            ".#.#.#.#.#",
         ),
         (
             "every second of the even",
             late(Select::Every(NonZeroU64::new(2).unwrap())).only("even"),
-            "..X...X...",
+            "..#...#...",
         ),
         (
             "in no run",
@@ -79,12 +79,12 @@ async fn selectors_strike_whom_they_say() {
                 to: ALWAYS,
                 over: Duration::ZERO,
             }),
-            "XXXXXXXXXX",
+            "##########",
         ),
         (
             "endless burst",
             late(Burst::try_new(ALWAYS, 3.0).unwrap().into()),
-            "XXXXXXXXXX",
+            "##########",
         ),
     ] {
         assert_eq!(
@@ -101,8 +101,8 @@ async fn two_level_activation_is_drawn_once_a_run() {
     for seed in 0..200 {
         let fault = Fault::slow_reply(fixed(0), ALWAYS).active_in(p(0.25));
         let pattern = pattern(&Chaos::new(Seed::new(seed)), &plan([fault]), 5, 0).await;
-        assert!(["XXXXX", "....."].contains(&&*pattern), "{pattern}");
-        active += u64::from(pattern == "XXXXX");
+        assert!(["#####", "....."].contains(&&*pattern), "{pattern}");
+        active += u64::from(pattern == "#####");
     }
     assert!((30..=70).contains(&active), "{active} of 200 runs at 25 %");
 }
@@ -157,7 +157,7 @@ async fn limits_only_remove_faults_and_the_ledger_names_each() {
 
     // At most half of the calls.
     let half = plan([Fault::slow_reply(fixed(0), ALWAYS)]).limits(|l| l.ratio = p(0.5));
-    assert_eq!(pattern(&chaos, &half, 10, 0).await, ".X.X.X.X.X");
+    assert_eq!(pattern(&chaos, &half, 10, 0).await, ".#.#.#.#.#");
 }
 
 #[tokio::test(start_paused = true)]
@@ -363,8 +363,8 @@ async fn a_layer_that_is_built_too_late_to_be_asked_is_inert_and_counted() {
 async fn arming_again_starts_at_zero() {
     let chaos = chaos();
     let first = plan([Fault::slow_reply(fixed(0), Select::First(1))]);
-    assert_eq!(pattern(&chaos, &first, 3, 0).await, "X..");
-    assert_eq!(pattern(&chaos, &first, 3, 0).await, "X..");
+    assert_eq!(pattern(&chaos, &first, 3, 0).await, "#..");
+    assert_eq!(pattern(&chaos, &first, 3, 0).await, "#..");
 }
 
 #[tokio::test(start_paused = true)]
