@@ -62,7 +62,7 @@ fn main() -> Result<()> {
         Some(file) => Plan::from_file(file)?,
         None => match Plan::from_env()? {
             Some(plan) => plan,
-            None => Plan::from_toml(include_str!("plan.toml"))?,
+            None => workload::weather()?,
         },
     };
     // The argument wins over the plan's own seed, and that over the environment's.

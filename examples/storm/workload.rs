@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use murphy_fault::Plan;
+use murphy_fault::{BadPlan, Plan};
 
 /// Between two orders.
 const GAP: Duration = Duration::from_millis(8);
@@ -15,11 +15,21 @@ pub(crate) const PATIENCE: Duration = Duration::from_millis(2_500);
 /// falls must not depend on a few milliseconds of the machine.
 const MARGIN: Duration = Duration::from_millis(200);
 
+/// The weather of this example.
+pub(crate) fn weather() -> Result<Plan, BadPlan> {
+    Plan::from_toml(include_str!("plan.toml"))
+}
+
 /// When each order is placed, after the start.
+///
+/// Under any plan the edges of our own weather are kept clear too: a ledger that is replayed has no
+/// windows any more, and the same orders must be placed at the same times.
 pub(crate) fn schedule(plan: &Plan) -> Vec<Duration> {
-    let edges: Vec<Duration> = plan
+    let ours = weather().unwrap_or_default();
+    let edges: Vec<Duration> = ours
         .faults()
         .iter()
+        .chain(plan.faults())
         .filter_map(|(_, fault)| fault.window())
         .flat_map(|(from, until)| [from, until])
         .collect();
