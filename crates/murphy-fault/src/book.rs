@@ -6,6 +6,8 @@ use std::time::Duration;
 use murphy_core::Key;
 use serde::{Deserialize, Serialize};
 
+use crate::event::Event;
+
 /// Whether a fault struck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -113,6 +115,7 @@ pub(crate) struct Book {
 #[derive(Debug, Default)]
 struct Page {
     entries: Vec<Entry>,
+    events: Vec<Event>,
     overflowed: u64,
 }
 
@@ -154,6 +157,21 @@ impl Book {
             .filter(|e| keep(e))
             .copied()
             .collect()
+    }
+
+    /// Writes down what was done to the world.
+    pub(crate) fn note(&self, event: Event) {
+        let mut page = self.lock();
+        if page.events.len() < self.bound {
+            page.events.push(event);
+        } else {
+            page.overflowed += 1;
+        }
+    }
+
+    /// What was done to the world so far.
+    pub(crate) fn events(&self) -> Vec<Event> {
+        self.lock().events.clone()
     }
 
     /// Entries that found no room.

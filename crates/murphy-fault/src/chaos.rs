@@ -10,6 +10,7 @@ use std::time::Duration;
 use murphy_core::{BadSeed, Seed};
 use tokio::task::AbortHandle;
 
+use crate::event::{Event, NotArmed, Verb};
 use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::run::Reason;
@@ -212,6 +213,31 @@ impl Chaos {
 }
 
 impl Inner {
+    /// Does something to the world and writes it down; refused while no run is on.
+    ///
+    /// `change` runs under the lock that disarming takes, so that nothing is disturbed after the
+    /// run has been healed. It must wake nobody and ask this chaos nothing.
+    pub(crate) fn disturb<T>(
+        &self,
+        verb: Verb,
+        whom: &str,
+        change: impl FnOnce() -> T,
+    ) -> Result<T, NotArmed> {
+        let state = lock(&self.state);
+        let Some(current) = &state.current else {
+            return Err(NotArmed);
+        };
+        let changed = change();
+        current.ledger.run.book.note(Event {
+            at: current.ledger.run.started.elapsed(),
+            verb,
+            whom: whom.to_owned(),
+        });
+        drop(state);
+        tracing::info!(target: "murphy::fault", %verb, whom, "world.changed");
+        Ok(changed)
+    }
+
     /// Ends the run; if `only` is given, only that one.
     pub(crate) fn disarm(&self, only: Option<u64>, reason: Reason) {
         let ended = {

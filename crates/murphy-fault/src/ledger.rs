@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use murphy_core::Seed;
 
 use crate::book::{Entry, Finding, Grade};
+use crate::event::Event;
 use crate::plan::Plan;
 use crate::run::{Run, SiteRun};
 use crate::select::ScriptPoint;
@@ -51,6 +52,12 @@ impl Ledger {
     #[must_use]
     pub fn everything(&self) -> Vec<Record> {
         self.collect(|_| true)
+    }
+
+    /// What was done to the network, to nodes and to their clocks, in order.
+    #[must_use]
+    pub fn events(&self) -> Vec<Event> {
+        self.run.book.events()
     }
 
     /// The seed of the run.
@@ -116,8 +123,8 @@ impl Ledger {
         digest(&self.records())
     }
 
-    /// Writes the ledger as JSON lines: a header with seed, grade and plan, a line a record, a
-    /// summary a site, and a last line that says it is whole.
+    /// Writes the ledger as JSON lines: a header with seed, grade and plan, a line an event,
+    /// a line a record, a summary a site, and a last line that says it is whole.
     ///
     /// # Errors
     ///
@@ -141,6 +148,7 @@ impl Ledger {
         Transcript {
             header: Header::new(self.run.seed, self.grade(), self.run.plan.clone()),
             records: self.everything(),
+            events: self.events(),
             summaries: self.summaries(),
             overflowed: self.overflowed(),
             whole: true,

@@ -51,7 +51,7 @@
 //!
 //! # Events
 //!
-//! Target `murphy::fault`: `chaos.armed`, `chaos.disarmed` (info), `fault.injected` (debug),
+//! Target `murphy::fault`: `chaos.armed`, `chaos.disarmed`, `world.changed` (info), `fault.injected` (debug),
 //! `fault.panicked` (error), `chaos.too_many_sites` (warn).
 
 mod abilities;
@@ -60,6 +60,7 @@ mod carry;
 mod chaos;
 mod doors;
 mod effect;
+mod event;
 mod fate;
 mod fault;
 mod future;
@@ -91,6 +92,7 @@ pub use carry::{Carry, Inline, OnLocal, OnTokio};
 pub use chaos::{ArmError, Armed, Chaos, TimeLimit};
 pub use doors::{DropLayer, DuplicateLayer, LatencyLayer};
 pub use effect::{Effect, Keep, Place};
+pub use event::{Event, NotArmed, Verb};
 pub use fault::Fault;
 pub use future::ResponseFuture;
 pub use layer::FaultLayer;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Header, LEDGER_VERSION, Record, Summary};
 use crate::book::Finding;
+use crate::event::Event;
 use crate::plan::Plan;
 use crate::select::{Script, ScriptPoint, Select};
 
@@ -18,6 +19,8 @@ const LONGEST_LINE: u64 = 16 << 20;
 pub struct Transcript {
     /// Seed, grade and plan.
     pub header: Header,
+    /// What was done to the network and to nodes, in order.
+    pub events: Vec<Event>,
     /// The records, in order.
     pub records: Vec<Record>,
     /// The counters, a line a site.
@@ -85,6 +88,7 @@ pub enum BadLedger {
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Line {
+    Event(Event),
     Record(Box<Record>),
     Summary(Summary),
     End(End),
@@ -110,6 +114,7 @@ impl Transcript {
         let header = parse_header(&first)?;
         let mut transcript = Self {
             header,
+            events: Vec::new(),
             records: Vec::new(),
             summaries: Vec::new(),
             overflowed: 0,
@@ -128,6 +133,7 @@ impl Transcript {
                 ));
             }
             match parse_line(number, &line)? {
+                Line::Event(event) => transcript.events.push(event),
                 Line::Record(record) => transcript.records.push(*record),
                 Line::Summary(summary) => transcript.summaries.push(summary),
                 Line::End(end) if end.records != transcript.records.len() => {
@@ -160,6 +166,9 @@ impl Transcript {
     pub fn write_json_lines(&self, to: impl Write) -> io::Result<()> {
         let mut to = io::BufWriter::new(to);
         write_line(&mut to, &self.header)?;
+        self.events
+            .iter()
+            .try_for_each(|e| write_line(&mut to, e))?;
         self.records
             .iter()
             .try_for_each(|r| write_line(&mut to, r))?;
@@ -258,11 +267,13 @@ fn parse_header(text: &str) -> Result<Header, BadLedger> {
 }
 
 fn parse_line(number: usize, text: &str) -> Result<Line, BadLedger> {
-    const REMEDY: &str = "a line is a record, a summary or the end, as they were written";
+    const REMEDY: &str = "a line is an event, a record, a summary or the end, as they were written";
     let told = |e: serde_json::Error| bad(number, text, &e.to_string(), REMEDY);
     // An untagged enum would hide what is wrong with the line: look at what it means to be.
     let value: serde_json::Value = serde_json::from_str(text).map_err(told)?;
-    if value.get("finding").is_some() {
+    if value.get("verb").is_some() {
+        serde_json::from_value(value).map(Line::Event).map_err(told)
+    } else if value.get("finding").is_some() {
         serde_json::from_value(value)
             .map(Line::Record)
             .map_err(told)
