@@ -10,12 +10,14 @@ use crate::carry::OnTokio;
 use crate::marker::Marker;
 
 pub use given::{
-    Altering, ByClone, Copying, Failing, Given, Keying, Matching, Refusing, Sometimes,
+    Altering, ByClone, Copying, Failing, Given, Keying, Matching, Refusing, Sizes, Sizing,
+    Sometimes,
 };
 
 /// The bits of the abilities that a plan may ask for.
 pub(crate) mod ability {
     use crate::effect::Effect;
+    use crate::network::Rate;
     use crate::{Fault, Leg};
 
     pub(crate) const MATCH: u32 = 1;
@@ -23,6 +25,7 @@ pub(crate) mod ability {
     pub(crate) const REFUSE: u32 = 1 << 2;
     pub(crate) const ALTER_REQUESTS: u32 = 1 << 3;
     pub(crate) const ALTER_REPLIES: u32 = 1 << 4;
+    pub(crate) const SIZE: u32 = 1 << 5;
 
     /// What a fault asks of the layer.
     pub(crate) fn needed_by(fault: &Fault) -> u32 {
@@ -31,7 +34,15 @@ pub(crate) mod ability {
             Effect::Duplicate { .. } => COPY,
             Effect::Alter(Leg::Request) => ALTER_REQUESTS,
             Effect::Alter(Leg::Reply) => ALTER_REPLIES,
-            Effect::Delay { .. } | Effect::Lose(_) | Effect::Reorder { .. } => 0,
+            Effect::Queue {
+                rate: Rate::Bytes(_),
+                ..
+            } => SIZE,
+            Effect::Delay { .. }
+            | Effect::Lose(_)
+            | Effect::Reorder { .. }
+            | Effect::Queue { .. }
+            | Effect::Resend { .. } => 0,
         };
         let words = !fault.narrow.only.is_empty() || !fault.narrow.except.is_empty();
         effect | if words { MATCH } else { 0 } | if fault.give_up.is_some() { REFUSE } else { 0 }
@@ -45,6 +56,7 @@ pub(crate) mod ability {
             (REFUSE, ".refusing(..)"),
             (ALTER_REQUESTS, ".altering_requests(..)"),
             (ALTER_REPLIES, ".altering_replies(..)"),
+            (SIZE, ".sizing(..)"),
         ]
         .into_iter()
         .find(|(bit, _)| missing & bit != 0)
@@ -84,6 +96,7 @@ pub struct Abilities<
     P = Cannot,
     J = Cannot,
     X = OnTokio,
+    Z = Cannot,
 > {
     pub(crate) key: K,
     pub(crate) words: M,
@@ -93,6 +106,7 @@ pub struct Abilities<
     pub(crate) replies: P,
     pub(crate) failure: J,
     pub(crate) carry: X,
+    pub(crate) sizes: Z,
 }
 
 /// What a layer can do, whatever it carries.
@@ -101,14 +115,15 @@ pub trait Offers {
     const OFFERED: u32;
 }
 
-impl<K, M: Given, C: Given, R: Given, Q: Given, P: Given, J, X> Offers
-    for Abilities<K, M, C, R, Q, P, J, X>
+impl<K, M: Given, C: Given, R: Given, Q: Given, P: Given, J, X, Z: Given> Offers
+    for Abilities<K, M, C, R, Q, P, J, X, Z>
 {
     const OFFERED: u32 = (M::ABLE * ability::MATCH)
         | (C::ABLE * ability::COPY)
         | (R::ABLE * ability::REFUSE)
         | (Q::ABLE * ability::ALTER_REQUESTS)
-        | (P::ABLE * ability::ALTER_REPLIES);
+        | (P::ABLE * ability::ALTER_REPLIES)
+        | (Z::ABLE * ability::SIZE);
 }
 
 /// Everything that the service asks of its abilities: implemented by [`Abilities`] whose closures
@@ -131,10 +146,14 @@ pub trait Able<Req, Res, Err>: Offers {
     fn alter_reply(&self, reply: &mut Res, draw: Draw);
     #[doc(hidden)]
     fn failed(&self, response: &Res) -> bool;
+    #[doc(hidden)]
+    fn request_size(&self, request: &Req) -> u64;
+    #[doc(hidden)]
+    fn reply_size(&self, reply: &Res) -> u64;
 }
 
-impl<Req, Res, Err, K, M, C, R, Q, P, J, X> Able<Req, Res, Err>
-    for Abilities<K, M, C, R, Q, P, J, X>
+impl<Req, Res, Err, K, M, C, R, Q, P, J, X, Z> Able<Req, Res, Err>
+    for Abilities<K, M, C, R, Q, P, J, X, Z>
 where
     K: Keying<Req>,
     M: Matching<Req>,
@@ -143,6 +162,7 @@ where
     Q: Altering<Req>,
     P: Altering<Res>,
     J: Failing<Res>,
+    Z: Sizing<Req, Res>,
 {
     type Carrier = X;
 
@@ -173,5 +193,13 @@ where
 
     fn failed(&self, response: &Res) -> bool {
         self.failure.failed(response)
+    }
+
+    fn request_size(&self, request: &Req) -> u64 {
+        self.sizes.request(request)
+    }
+
+    fn reply_size(&self, reply: &Res) -> u64 {
+        self.sizes.reply(reply)
     }
 }

@@ -69,6 +69,8 @@ pub enum Outcome {
     Ran,
     /// The caller left before, and the call with it.
     CallerLeft,
+    /// The queue of a slow link was full: the message was dropped.
+    Overflow,
     /// The service panicked where no caller could see it.
     Panicked,
     /// The runtime ended, or there was none, before the service did.
@@ -140,7 +142,7 @@ impl Book {
     }
 
     /// Notes what came of the entries at `first` whose bit is set in `which`.
-    pub(crate) fn settle(&self, first: usize, which: u64, outcome: Outcome) {
+    pub(crate) fn settle(&self, first: usize, which: u128, outcome: Outcome) {
         let mut page = self.lock();
         for bit in BitsOf(which) {
             if let Some(entry) = page.entries.get_mut(first + bit) {
@@ -185,7 +187,7 @@ impl Book {
 }
 
 /// The indices of the bits that are set.
-struct BitsOf(u64);
+struct BitsOf(u128);
 
 impl Iterator for BitsOf {
     type Item = usize;

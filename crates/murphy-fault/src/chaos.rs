@@ -12,6 +12,7 @@ use tokio::task::AbortHandle;
 
 use crate::event::{Event, NotArmed, Verb};
 use crate::ledger::Ledger;
+use crate::network::{Network, Wires};
 use crate::plan::Plan;
 use crate::run::Reason;
 use crate::seat::SiteCore;
@@ -56,6 +57,7 @@ pub(crate) struct Inner {
     off: bool,
     explain: AtomicBool,
     sites: Mutex<BTreeMap<Arc<str>, Arc<SiteCore>>>,
+    pub(crate) wires: Arc<Wires>,
     state: Mutex<State>,
 }
 
@@ -71,6 +73,7 @@ struct State {
 struct Current {
     version: u64,
     ledger: Ledger,
+    /// Those that take part: of the plan, and links.
     sites: Vec<Arc<SiteCore>>,
     timer: Option<AbortHandle>,
 }
@@ -119,6 +122,7 @@ impl Chaos {
                 off,
                 explain: AtomicBool::new(false),
                 sites: Mutex::default(),
+                wires: Arc::default(),
                 state: Mutex::default(),
             }),
         }
@@ -136,17 +140,28 @@ impl Chaos {
     /// new one is not known to the chaos and cannot be armed.
     #[must_use]
     pub fn site(&self, name: &str) -> Site {
-        let mut sites = lock(&self.inner.sites);
-        if let Some(core) = sites.get(name) {
-            return Site::of(Arc::clone(core));
-        }
-        let core = Arc::new(SiteCore::new(name.into()));
-        if sites.len() < MOST_SITES {
-            sites.insert(name.into(), Arc::clone(&core));
-        } else {
-            tracing::warn!(target: "murphy::fault", site = name, "chaos.too_many_sites");
-        }
+        let core = {
+            let mut sites = lock(&self.inner.sites);
+            if let Some(core) = sites.get(name) {
+                return Site::of(Arc::clone(core));
+            }
+            let core = Arc::new(SiteCore::new(name.into()));
+            if sites.len() < MOST_SITES {
+                sites.insert(Arc::clone(core.name()), Arc::clone(&core));
+            } else {
+                tracing::warn!(target: "murphy::fault", site = name, "chaos.too_many_sites");
+                return Site::of(core);
+            }
+            core
+        };
+        self.inner.seat_link(&core);
         Site::of(core)
+    }
+
+    /// The network whose links are the sites of this chaos: nodes, partitions, profiles.
+    #[must_use]
+    pub fn network(&self) -> Network {
+        Network::of(self.clone())
     }
 
     /// The names of all sites so far, sorted.
@@ -213,6 +228,26 @@ impl Chaos {
 }
 
 impl Inner {
+    /// Lets a site that is a link take part in the run that is on, if it does not yet.
+    pub(crate) fn seat_link(&self, site: &Arc<SiteCore>) {
+        let mut state = lock(&self.state);
+        if let Some(current) = &mut state.current {
+            arm::seat_link(current, site, &self.wires);
+        }
+    }
+
+    /// As [`seat_link`](Self::seat_link), for all sites: nodes were declared.
+    pub(crate) fn seat_links(&self) {
+        let mut state = lock(&self.state);
+        if let Some(current) = &mut state.current {
+            // The locks are taken in the order of arming.
+            let sites: Vec<_> = lock(&self.sites).values().cloned().collect();
+            for site in &sites {
+                arm::seat_link(current, site, &self.wires);
+            }
+        }
+    }
+
     /// Does something to the world and writes it down; refused while no run is on.
     ///
     /// `change` runs under the lock that disarming takes, so that nothing is disturbed after the
@@ -252,7 +287,8 @@ impl Inner {
             ended
         };
         if let Some(Current { ledger, timer, .. }) = ended {
-            ledger.sites.iter().for_each(|site| site.release());
+            self.wires.heal();
+            ledger.sites.all().iter().for_each(|site| site.release());
             if let Some(timer) = timer {
                 timer.abort();
             }

@@ -1,11 +1,13 @@
 //! [`Effect`]: what a fault does to a call.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use murphy_core::Distribution;
+use murphy_core::{Distribution, Draw, Probability};
 
 use crate::Leg;
+use crate::network::Rate;
 
 /// What a fault does to a call that it strikes.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +43,24 @@ pub enum Effect {
     },
     /// The user's typed hook changes the message.
     Alter(Leg),
+    /// The message waits its turn in a bounded queue, and is lost where that is full.
+    Queue {
+        /// Which message.
+        leg: Leg,
+        /// How fast the queue is drained.
+        rate: Rate,
+        /// How many it holds, the one that is being sent included.
+        capacity: NonZeroU32,
+    },
+    /// The last segment of the message is lost beneath TCP, which sends it again.
+    Resend {
+        /// Which message.
+        leg: Leg,
+        /// The round trip of the connection.
+        rtt: Duration,
+        /// The chance that it is lost again, each time.
+        again: Probability,
+    },
 }
 
 /// Where a delay is spent.
@@ -75,6 +95,8 @@ impl Effect {
             Self::Duplicate { .. } => "duplicate",
             Self::Reorder { .. } => "reorder",
             Self::Alter(_) => "alter",
+            Self::Queue { .. } => "queue",
+            Self::Resend { .. } => "resend",
         }
     }
 
@@ -88,7 +110,7 @@ impl Effect {
             } => Leg::Reply,
             Self::Delay { .. } | Self::Duplicate { .. } => Leg::Request,
             Self::Lose(leg) | Self::Refuse(leg) | Self::Alter(leg) => *leg,
-            Self::Reorder { leg, .. } => *leg,
+            Self::Reorder { leg, .. } | Self::Queue { leg, .. } | Self::Resend { leg, .. } => *leg,
         }
     }
 
@@ -118,6 +140,18 @@ impl Effect {
             } => "reordered-reply",
             Self::Alter(Leg::Request) => "altered-request",
             Self::Alter(Leg::Reply) => "altered-reply",
+            Self::Queue {
+                leg: Leg::Request, ..
+            } => "slow-link",
+            Self::Queue {
+                leg: Leg::Reply, ..
+            } => "slow-link-back",
+            Self::Resend {
+                leg: Leg::Request, ..
+            } => "resent-request",
+            Self::Resend {
+                leg: Leg::Reply, ..
+            } => "resent-reply",
         }
     }
 }
@@ -156,6 +190,62 @@ impl fmt::Display for Effect {
                 )
             }
             Self::Alter(leg) => write!(f, "alter the {leg}"),
+            Self::Queue {
+                leg,
+                rate,
+                capacity,
+            } => write!(f, "send the {leg} at {rate} through a queue of {capacity}"),
+            Self::Resend { leg, rtt, again } => write!(
+                f,
+                "send the {leg} again, {again} of the time more than once, over a round trip of {}",
+                humantime::format_duration(*rtt)
+            ),
         }
+    }
+}
+
+/// How long TCP takes to send a lost last segment again, and again.
+///
+/// The first wait is a round trip and the 200 ms that Linux adds at least (RFC 6298 says a second),
+/// each further one is twice the last. After seven losses of one segment it gets through.
+pub(crate) fn resend(rtt: Duration, again: Probability, draw: Draw) -> Duration {
+    const LEAST: Duration = Duration::from_millis(200);
+    const MOST_AGAIN: u32 = 6;
+    let (mut share, mut times) = (again.get(), 0);
+    // The quantile function of a geometric law: a larger draw is a longer wait.
+    while 1.0 - draw.unit() <= share && times < MOST_AGAIN {
+        share *= again.get();
+        times += 1;
+    }
+    let first = rtt.saturating_add(LEAST);
+    first.saturating_mul((1 << (times + 1)) - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resent_segment_waits_twice_as_long_each_time() {
+        let rtt = Duration::from_millis(100);
+        let half = Probability::try_new(0.5).unwrap();
+        let at = |unit: f64| resend(rtt, half, Draw::from_bits((unit * 2f64.powi(64)) as u64));
+        for (unit, ms) in [
+            (0.0, 300),
+            (0.49, 300),
+            (0.51, 900),
+            (0.76, 2100),
+            (0.99, 38_100),
+        ] {
+            assert_eq!(at(unit), Duration::from_millis(ms), "{unit}");
+        }
+        let never = |bits| resend(rtt, Probability::NEVER, Draw::from_bits(bits));
+        assert_eq!(never(u64::MAX), Duration::from_millis(300));
+        let end = resend(
+            Duration::MAX,
+            Probability::ALWAYS,
+            Draw::from_bits(u64::MAX),
+        );
+        assert_eq!(end, Duration::MAX);
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct Fate {
     pub(crate) give_up: [Option<GiveUp>; 2],
     /// The rule whose refusal the caller gets at the end of a leg.
     pub(crate) refused_by: [Option<u8>; 2],
+    /// The rules whose queues the message of a leg passes, in order.
+    pub(crate) queues: [Vec<u8>; 2],
 }
 
 /// After this long the caller is refused by this rule.
@@ -116,6 +118,14 @@ impl Fate {
                     bound,
                 });
             }
+            Effect::Queue { leg, .. } => self.queues[*leg as usize].push(strike.rule),
+            Effect::Resend { leg, .. } => {
+                let total = match leg {
+                    Leg::Request => &mut self.wire,
+                    Leg::Reply => &mut self.back,
+                };
+                *total = total.saturating_add(strike.magnitude);
+            }
             Effect::Alter(Leg::Request) => self.alter_request = Some(strike.draw),
             Effect::Alter(Leg::Reply) => self.alter_reply = Some(strike.draw),
         }
@@ -132,6 +142,14 @@ impl Fate {
                 place: Place::Wire,
                 ..
             } | Effect::Refuse(Leg::Request)
+                | Effect::Queue {
+                    leg: Leg::Request,
+                    ..
+                }
+                | Effect::Resend {
+                    leg: Leg::Request,
+                    ..
+                }
                 | Effect::Reorder {
                     leg: Leg::Request,
                     ..

@@ -1,5 +1,6 @@
 //! [`Fault`]: what goes wrong, to which calls.
 
+use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use murphy_core::{Distribution, Probability};
 
 use crate::effect::{Effect, Keep, Place};
+use crate::network::Rate;
 use crate::{Leg, Select};
 
 /// One fault at one site: an [`Effect`], a [`Select`] that says which calls it strikes, and what
@@ -156,6 +158,42 @@ impl Fault {
     #[must_use]
     pub fn altered_reply(select: impl Into<Select>) -> Self {
         Self::new(Effect::Alter(Leg::Reply), select)
+    }
+
+    /// The message waits its turn on a slow link: a queue of `capacity` messages (the one that is
+    /// being sent included), drained at a rate and shared by all callers of the site. What finds it
+    /// full is lost, and `overflow` in the ledger. A rate of bytes needs
+    /// [`sizing`](crate::FaultLayer::sizing).
+    ///
+    /// A message that was let in is sent, whether or not its caller still waits.
+    #[must_use]
+    #[doc(alias = "NetworkSwitch")]
+    #[doc(alias = "bandwidth")]
+    pub fn slow_link(
+        leg: Leg,
+        rate: Rate,
+        capacity: NonZeroU32,
+        select: impl Into<Select>,
+    ) -> Self {
+        Self::new(
+            Effect::Queue {
+                leg,
+                rate,
+                capacity,
+            },
+            select,
+        )
+    }
+
+    /// The last packet of the message is lost, and TCP sends it again: to a request that is a
+    /// delay. The first wait is `rtt` and 200 ms (the least that Linux waits), and doubles with each
+    /// further loss (RFC 6298), whose chance is `again`.
+    ///
+    /// Packets in the middle cost a round trip and no timer; for those use a latency.
+    #[must_use]
+    #[doc(alias = "packet loss")]
+    pub fn resent(leg: Leg, rtt: Duration, again: Probability, select: impl Into<Select>) -> Self {
+        Self::new(Effect::Resend { leg, rtt, again }, select)
     }
 
     /// Gives the fault a name. Names are part of the draw: two faults of one kind at one site

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use pin_project::pin_project;
 use tower_service::Service;
 
 use crate::abilities::Able;
+use crate::transit::{Stranded, Transit};
 use crate::work::Work;
 
 /// The future of a [`FaultService`](crate::FaultService).
@@ -28,6 +29,9 @@ pub struct ResponseFuture<S: Service<Req>, Req, A> {
 #[pin_project(project = Project)]
 enum State<S: Service<Req>, Req, A> {
     Passing(#[pin] S::Future),
+    /// Passing, over a link that is looked at again when the reply departs.
+    Linked(#[pin] S::Future, Transit),
+    Stranded(Box<Stranded<Result<S::Response, S::Error>>>),
     Fated(Fated<S, Req, A>),
 }
 
@@ -39,6 +43,13 @@ impl<S: Service<Req>, Req, A> ResponseFuture<S, Req, A> {
     pub(crate) fn passing(inner: S::Future) -> Self {
         Self {
             state: State::Passing(inner),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn linked(inner: S::Future, transit: Transit) -> Self {
+        Self {
+            state: State::Linked(inner, transit),
         }
     }
 
@@ -58,8 +69,26 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().state.project() {
+        let mut state = self.project().state;
+        match state.as_mut().project() {
             Project::Passing(inner) => inner.poll(cx),
+            Project::Linked(inner, transit) => {
+                let reply = ready!(inner.poll(cx));
+                if transit.is_clear() {
+                    return Poll::Ready(reply);
+                }
+                match transit.depart(reply) {
+                    Ok(reply) => Poll::Ready(reply),
+                    Err(stranded) => {
+                        // ## Linked => Stranded. The work is done; its reply does not get away.
+                        let mut stranded = Box::new(stranded);
+                        let reply = stranded.poll(cx);
+                        state.set(State::Stranded(stranded));
+                        reply
+                    }
+                }
+            }
+            Project::Stranded(stranded) => stranded.poll(cx),
             Project::Fated(fated) => fated.poll(cx),
         }
     }

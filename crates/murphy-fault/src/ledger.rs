@@ -4,8 +4,8 @@ mod read;
 mod record;
 
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use murphy_core::Seed;
 
@@ -30,7 +30,30 @@ pub const LEDGER_VERSION: u32 = 1;
 #[derive(Clone, Debug)]
 pub struct Ledger {
     pub(crate) run: Arc<Run>,
-    pub(crate) sites: Arc<[Arc<SiteRun>]>,
+    pub(crate) sites: Arc<Roll>,
+}
+
+/// The sites of a run: those of its plan, and links as they appear.
+#[derive(Debug, Default)]
+pub(crate) struct Roll(Mutex<Vec<Arc<SiteRun>>>);
+
+impl Roll {
+    /// Adds the site that `make` makes of its index.
+    pub(crate) fn add(&self, make: impl FnOnce(u32) -> SiteRun) -> Arc<SiteRun> {
+        let mut sites = self.lock();
+        let site = Arc::new(make(sites.len() as u32));
+        sites.push(Arc::clone(&site));
+        site
+    }
+
+    /// All of them, by now.
+    pub(crate) fn all(&self) -> Vec<Arc<SiteRun>> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<SiteRun>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Ledger {
@@ -82,6 +105,7 @@ impl Ledger {
             Grade::Keyed
         };
         self.sites
+            .all()
             .iter()
             .filter(|s| s.calls() > 0)
             .map(|s| s.grade())
@@ -89,10 +113,12 @@ impl Ledger {
             .unwrap_or(best)
     }
 
-    /// Counters, a line a site.
+    /// Counters, a line a site: those of the plan, and the links that calls have passed.
     #[must_use]
     pub fn summaries(&self) -> Vec<Summary> {
-        self.sites.iter().map(|site| site.summary()).collect()
+        let sites = self.sites.all();
+        let seen = sites.iter().filter(|s| s.is_planned() || s.calls() > 0);
+        seen.map(|site| site.summary()).collect()
     }
 
     /// Records that found no room.
@@ -110,8 +136,9 @@ impl Ledger {
             fault: fault.to_owned(),
             point,
         };
-        let sites = self.sites.iter();
+        let sites = self.sites.all();
         sites
+            .iter()
             .flat_map(|site| site.unreached().map(move |left| named(site, left)))
             .collect()
     }
@@ -156,33 +183,33 @@ impl Ledger {
     }
 
     fn collect(&self, keep: impl Fn(&Entry) -> bool) -> Vec<Record> {
+        let sites = self.sites.all();
         self.run
             .book
             .read(keep)
             .iter()
-            .filter_map(|e| self.record(e))
+            .filter_map(|e| record(sites.get(e.site as usize)?, e))
             .collect()
     }
+}
 
-    fn record(&self, e: &Entry) -> Option<Record> {
-        let site = self.sites.get(e.site as usize)?;
-        let fault = site.fault(e.rule)?;
-        Some(Record {
-            site: site.name().to_string(),
-            fault: fault.name.to_string(),
-            kind: fault.effect.kind().to_string(),
-            leg: fault.effect.leg(),
-            ordinal: e.ordinal,
-            key: e.key,
-            occurrence: e.occurrence,
-            keyed: e.keyed,
-            at: e.at,
-            magnitude: e.magnitude,
-            finding: e.finding,
-            why: e.why,
-            outcome: e.outcome,
-        })
-    }
+fn record(site: &SiteRun, e: &Entry) -> Option<Record> {
+    let (fault, kind, leg) = site.called(e.rule)?;
+    Some(Record {
+        site: site.name().to_string(),
+        fault: fault.to_owned(),
+        kind: kind.to_owned(),
+        leg,
+        ordinal: e.ordinal,
+        key: e.key,
+        occurrence: e.occurrence,
+        keyed: e.keyed,
+        at: e.at,
+        magnitude: e.magnitude,
+        finding: e.finding,
+        why: e.why,
+        outcome: e.outcome,
+    })
 }
 
 /// A point of a script that no call reached.

@@ -67,9 +67,11 @@ mod future;
 mod layer;
 mod ledger;
 mod leg;
+mod link;
 mod marker;
 #[cfg(feature = "metrics")]
 mod metered;
+mod network;
 mod passage;
 mod plan;
 pub mod refuse;
@@ -80,12 +82,13 @@ mod service;
 mod site;
 mod table;
 mod text;
+mod transit;
 mod turnstile;
 mod work;
 
 pub use abilities::{
     Abilities, Able, Altering, ByClone, Can, Cannot, Copying, Failing, Given, Keying, Matching,
-    Offers, Refusing, Sometimes,
+    Offers, Refusing, Sizes, Sizing, Sometimes,
 };
 pub use book::{Finding, Grade, Outcome, Why};
 pub use carry::{Carry, Inline, OnLocal, OnTokio};
@@ -101,6 +104,10 @@ pub use ledger::{
 };
 pub use leg::Leg;
 pub use marker::{Marker, marker};
+pub use network::{
+    Access, BadRate, Basis, Cut, Held, MOST_NODES, Network, NetworkError, PerSecond, Profile, Rate,
+    Regions, Source, UnknownRegion,
+};
 pub use passage::{Passage, Passing};
 pub use plan::{BadPlan, Halt, HaltOn, Limits, MOST_FAULTS, PLAN_VERSION, Plan};
 pub use run::Reason;

@@ -2,16 +2,16 @@
 
 use metrics::counter;
 
-use crate::Fault;
+use crate::Leg;
 
 /// Counts a fault that struck: `murphy_fault_injected_total`.
-pub(crate) fn injected(site: &str, fault: &Fault, masked: bool) {
+pub(crate) fn injected(site: &str, fault: &str, kind: &str, leg: Leg, masked: bool) {
     counter!(
         "murphy_fault_injected_total",
         "site" => site.to_owned(),
-        "fault" => fault.name().to_owned(),
-        "kind" => fault.effect().kind(),
-        "leg" => fault.effect().leg().to_string(),
+        "fault" => fault.to_owned(),
+        "kind" => kind.to_owned(),
+        "leg" => leg.to_string(),
         "masked" => if masked { "true" } else { "false" },
     )
     .increment(1);

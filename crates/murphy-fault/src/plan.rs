@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Fault;
 use crate::ledger::{BadLedger, Transcript};
+use crate::link::OURS;
 use crate::select::Select;
 
 /// The version of the format that is read and written.
@@ -348,6 +349,15 @@ impl Plan {
                     value: fault.name().to_owned(),
                     remedy: format!(
                         "site `{site}` has a fault of this name already: give this one another name"
+                    ),
+                });
+            }
+            if fault.name().starts_with(OURS) {
+                return Err(BadPlan::Field {
+                    field: format!("fault[{index}].name"),
+                    value: fault.name().to_owned(),
+                    remedy: format!(
+                        "names that begin with `{OURS}` are the network's: choose another"
                     ),
                 });
             }

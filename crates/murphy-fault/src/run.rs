@@ -6,14 +6,17 @@ mod decide;
 mod halt;
 mod rule;
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use murphy_core::{Key, Lane, Point, Seed, Stream};
 use tokio::time::Instant;
 
 use crate::book::{Book, Grade};
+use crate::link::{self, Link};
+use crate::network::Queue;
 use crate::plan::{Limits, Plan};
 use crate::select::ScriptPoint;
 use crate::table::Table;
@@ -38,6 +41,8 @@ pub(crate) struct Run {
     pub(crate) book: Book,
     pub(crate) in_flight: AtomicU32,
     pub(crate) halting: Halting,
+    /// What is on each directed link that has a rate: shared by the sites at both of its ends.
+    pub(crate) queues: Mutex<BTreeMap<(u32, u32), Arc<Mutex<Queue>>>>,
 }
 
 /// One site in one run.
@@ -48,6 +53,9 @@ pub(crate) struct SiteRun {
     /// The same number, if no request has to be asked for its words before it is counted; else 0,
     /// which no run has.
     pub(crate) quick: u64,
+    /// As `quick`, if the site is a link; else 0.
+    pub(crate) linked: u64,
+    link: Option<Link>,
     pub(crate) index: u32,
     name: Arc<str>,
     pub(crate) run: Arc<Run>,
@@ -59,6 +67,8 @@ pub(crate) struct SiteRun {
     pub(crate) faulted: AtomicU64,
     pub(crate) withheld: AtomicU64,
     pub(crate) unable: AtomicU64,
+    /// The state of the link has struck: when, the schedule said.
+    pub(crate) disturbed: AtomicBool,
     pub(crate) requests: Option<Arc<Turnstile>>,
     pub(crate) replies: Option<Arc<Turnstile>>,
 }
@@ -128,15 +138,37 @@ impl Passage {
     }
 }
 
+impl Run {
+    /// The rules that make a link feel as its profiles say.
+    fn derived(&self, site: &str, link: &Link) -> Vec<Rule> {
+        let mut rules = Vec::new();
+        for leg in [Leg::Request, Leg::Reply] {
+            let queue = || {
+                let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+                Arc::clone(queues.entry(link.way(leg)).or_default())
+            };
+            let faults = link.profile(leg).map_or(Vec::new(), |p| p.faults(leg));
+            let of = |fault| Rule::derived(self.seed, site, fault, queue);
+            rules.extend(faults.iter().map(of));
+        }
+        rules
+    }
+}
+
 impl SiteRun {
-    pub(crate) fn new(version: u64, index: u32, name: Arc<str>, run: Arc<Run>) -> Self {
-        let rules: Box<[Rule]> = run
-            .plan
-            .faults()
-            .iter()
-            .filter(|(site, _)| *site == name)
-            .map(|(site, fault)| Rule::new(run.seed, site, fault))
-            .collect();
+    pub(crate) fn new(
+        version: u64,
+        index: u32,
+        name: Arc<str>,
+        run: Arc<Run>,
+        link: Option<Link>,
+    ) -> Self {
+        let planned = run.plan.faults().iter().filter(|(site, _)| *site == name);
+        let planned = planned.map(|(site, fault)| Rule::new(run.seed, site, fault));
+        let derived = link.iter().flat_map(|link| run.derived(&name, link));
+        let rules: Box<[Rule]> = planned.chain(derived).collect();
+        let spares_nobody = run.plan.limits.exclude.is_empty();
+        let numbered = |is: bool| if is && spares_nobody { version } else { 0 };
         let turnstile = |leg| rules.iter().any(|r| r.reorders(leg)).then(Arc::default);
         let (requests, replies) = (turnstile(Leg::Request), turnstile(Leg::Reply));
         // Whoever is passed must be counted, and so must whoever is judged by its outcome.
@@ -151,11 +183,9 @@ impl SiteRun {
         };
         Self {
             version,
-            quick: if run.plan.limits.exclude.is_empty() {
-                version
-            } else {
-                0
-            },
+            quick: numbered(link.is_none()),
+            linked: numbered(link.is_some()),
+            link,
             index,
             name,
             gates,
@@ -165,6 +195,7 @@ impl SiteRun {
             faulted: AtomicU64::new(0),
             withheld: AtomicU64::new(0),
             unable: AtomicU64::new(0),
+            disturbed: AtomicBool::new(false),
             requests,
             replies,
             run,
@@ -208,8 +239,32 @@ impl SiteRun {
         &self.name
     }
 
-    pub(crate) fn fault(&self, rule: u8) -> Option<&Fault> {
-        self.rules.get(rule as usize).map(|r| &r.fault)
+    /// Name, kind and leg of a rule, or of the state of the link.
+    pub(crate) fn called(&self, rule: u8) -> Option<(&str, &str, Leg)> {
+        let of = |fault: &Fault| (fault.effect.kind(), fault.effect.leg());
+        match self.rules.get(rule as usize) {
+            Some(rule) => {
+                let (kind, leg) = of(&rule.fault);
+                Some((rule.fault.name(), kind, leg))
+            }
+            None => link::state(rule),
+        }
+    }
+
+    /// The link that the site is, if it is one.
+    pub(crate) fn link(&self) -> Option<&Link> {
+        self.link.as_ref()
+    }
+
+    /// Whether no link state is in the way of a call.
+    #[inline]
+    pub(crate) fn is_clear(&self) -> bool {
+        self.link.as_ref().is_none_or(Link::is_clear)
+    }
+
+    /// Whether the plan says something of this site.
+    pub(crate) fn is_planned(&self) -> bool {
+        self.rules.iter().any(|r| !r.derived)
     }
 
     pub(crate) fn calls(&self) -> u64 {
@@ -230,6 +285,7 @@ impl SiteRun {
         let by_schedule = self.some_without_key()
             || self.keys_overflowed()
             || self.withheld.load(Relaxed) > 0
+            || self.disturbed.load(Relaxed)
             || self.rules.iter().any(Rule::looks_beyond_the_key);
         match (self.run.paused, by_schedule) {
             (true, _) => Grade::Paused,

@@ -56,6 +56,11 @@ impl SiteCore {
         (offered & BUILT != 0).then_some(offered & !BUILT)
     }
 
+    /// Whether the site takes part in the run with this number.
+    pub(crate) fn is_in(&self, version: u64) -> bool {
+        self.version.load(Relaxed) == version
+    }
+
     pub(crate) fn publish(&self, run: Arc<SiteRun>, ledger: Ledger) {
         let version = run.version;
         let mut current = self.lock();
@@ -98,6 +103,12 @@ impl Seat {
     #[inline]
     pub(crate) fn quick(&self, version: u64) -> Option<&Arc<SiteRun>> {
         self.run.as_ref().filter(|run| run.quick == version)
+    }
+
+    /// As [`quick`](Self::quick), where the site is a link.
+    #[inline]
+    pub(crate) fn linked(&self, version: u64) -> Option<&Arc<SiteRun>> {
+        self.run.as_ref().filter(|run| run.linked == version)
     }
 
     /// The run that was looked up last.

@@ -13,6 +13,7 @@ use crate::carry::Carry;
 use crate::future::ResponseFuture;
 use crate::run::{Asked, Judged, Passage};
 use crate::seat::Seat;
+use crate::transit::Transit;
 use crate::work::{Orphan, Work};
 
 /// A service whose calls pass a site. Made by [`FaultLayer`](crate::FaultLayer).
@@ -54,8 +55,32 @@ impl<S, A> FaultService<S, A> {
     {
         match self.seat.quick(version) {
             Some(_) => self.count(request),
+            None if self.seat.linked(version).is_some() => self.call_linked(request),
             None => self.call_unsure(version, request),
         }
+    }
+
+    /// Counts a call over a link, and lets it pass if no gate opens and nothing disturbs the link.
+    #[inline(never)]
+    fn call_linked<Req>(&mut self, request: Req) -> ResponseFuture<S, Req, A>
+    where
+        S: Service<Req> + Clone,
+        A: Able<Req, S::Response, S::Error>,
+        A::Carrier: Carry<Orphan<S, Req, A>>,
+    {
+        let Some(run) = self.seat.seated() else {
+            return ResponseFuture::passing(self.inner.call(request));
+        };
+        let ordinal = run.next_ordinal();
+        let passage = match self.abilities.key(&request) {
+            Some(key) => Passage::keyed(ordinal, key, run.next_occurrence(key)),
+            None => Passage::positional(ordinal),
+        };
+        if run.opens(passage.point()) || !run.is_clear() {
+            return self.call_judged(passage, request);
+        }
+        let transit = Transit::new(Arc::clone(run), passage);
+        ResponseFuture::linked(self.inner.call(request), transit)
     }
 
     /// The run has changed, or spares some requests.
@@ -69,7 +94,13 @@ impl<S, A> FaultService<S, A> {
     {
         let abilities = Arc::clone(&self.abilities);
         match self.seat.look_up(version) {
-            Some(run) if !run.excludes(|word| abilities.is(&request, word)) => self.count(request),
+            Some(run) if !run.excludes(|word| abilities.is(&request, word)) => {
+                if run.link().is_some() {
+                    self.call_linked(request)
+                } else {
+                    self.count(request)
+                }
+            }
             // Disarmed meanwhile, or spared.
             _ => ResponseFuture::passing(self.inner.call(request)),
         }
@@ -127,12 +158,15 @@ impl<S, A> FaultService<S, A> {
             in_runtime: Handle::try_current().is_ok(),
             is: &|word| self.abilities.is(&request, word),
         };
-        match self
-            .seat
-            .seated()
-            .and_then(|run| run.decide(passage, &asked))
-        {
+        let Some(run) = self.seat.seated() else {
+            return ResponseFuture::passing(self.inner.call(request));
+        };
+        match run.decide(passage, &asked) {
             Some(judged) => self.begin(judged, request),
+            None if run.link().is_some() => {
+                let transit = Transit::new(Arc::clone(run), passage);
+                ResponseFuture::linked(self.inner.call(request), transit)
+            }
             None => ResponseFuture::passing(self.inner.call(request)),
         }
     }

@@ -30,11 +30,14 @@ use tokio::runtime::Handle;
 use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
+use crate::Leg;
 use crate::abilities::Able;
 use crate::book::Outcome;
 use crate::effect::Keep;
 use crate::fate::{End, Fate, Hold};
+use crate::link;
 use crate::marker::Marker;
+use crate::network::{OnHold, Verdict};
 use crate::run::{Passage, Receipt, SiteRun, Watch};
 use crate::turnstile::{Ticket, Turnstile};
 
@@ -63,6 +66,7 @@ pub(crate) struct Work<S: Service<Req>, Req, A> {
     #[pin]
     give_up: Option<Sleep>,
     ticket: Option<Ticket>,
+    hold: Option<OnHold>,
     /// What the service answered, on its way back; or what is kept for the caller.
     reply: Option<Result<S::Response, S::Error>>,
     copies: Vec<Pin<Box<Work<S, Req, A>>>>,
@@ -74,11 +78,15 @@ pub(crate) struct Work<S: Service<Req>, Req, A> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
+    /// The link holds the request.
+    OnHold,
     Wire,
     HeldRequest,
     Ready,
     Serving,
     Calling,
+    /// The link holds the reply.
+    ReplyOnHold,
     HeldReply,
     Back,
     CopiesRun,
@@ -148,6 +156,27 @@ where
         loop {
             let mut this = self.as_mut().project();
             match *this.stage {
+                Stage::OnHold => {
+                    let verdict = match this.hold {
+                        Some(hold) => ready!(hold.poll(cx)),
+                        None => Verdict::Carries,
+                    };
+                    *this.hold = None;
+                    if verdict == Verdict::Loses {
+                        // ## OnHold => Silent. It was let go, into a cut.
+                        let noted = note(this.site, this.passage, Leg::Request, Outcome::NeverRan);
+                        this.receipt.add(noted);
+                    } else if let Some(queued) = self.as_mut().enter_queues(Leg::Request) {
+                        // ## OnHold => Wire. The message departs, after those before it.
+                        let mut this = self.as_mut().project();
+                        this.fate.wire = this.fate.wire.saturating_add(queued);
+                        this.timer.set(delay(this.fate.wire));
+                        *this.stage = Stage::Wire;
+                        continue;
+                    }
+                    self.lose_request();
+                    return Poll::Ready(Step::Nothing);
+                }
                 Stage::Wire => {
                     ready!(wait(this.timer.as_mut(), cx));
                     // ## Wire => HeldRequest. The message has covered its way.
@@ -228,6 +257,42 @@ where
                         *this.stage = Stage::Done;
                         return Poll::Ready(this.reply.take().map_or(Step::Nothing, Step::Deliver));
                     }
+                    *this.stage = Stage::ReplyOnHold;
+                    if let (Some(link), End::Carried | End::Refused) =
+                        (this.site.link(), this.fate.reply)
+                    {
+                        match link.depart(Leg::Reply) {
+                            Ok(Verdict::Loses) => self.as_mut().cut_reply(),
+                            Ok(_) => {}
+                            Err(hold) => {
+                                let state = link::held(Leg::Reply);
+                                let under_way = Outcome::UnderWay;
+                                let noted = this.site.note_state(state, this.passage, under_way);
+                                this.receipt.add(noted);
+                                *this.hold = Some(hold);
+                            }
+                        }
+                    }
+                }
+                Stage::ReplyOnHold => {
+                    if let Some(hold) = this.hold {
+                        let verdict = ready!(hold.poll(cx));
+                        *this.hold = None;
+                        if verdict == Verdict::Loses {
+                            // ## ReplyOnHold => Silent, by way of Back. It was let go, into a cut.
+                            self.as_mut().cut_reply();
+                        }
+                    }
+                    // ## ReplyOnHold => HeldReply. The reply departs.
+                    if let Some(queued) = self.as_mut().enter_queues(Leg::Reply) {
+                        let this = self.as_mut().project();
+                        this.fate.back = this.fate.back.saturating_add(queued);
+                    } else {
+                        let this = self.as_mut().project();
+                        this.fate.reply = End::Lost;
+                        this.receipt.settle(Outcome::Ran);
+                    }
+                    let this = self.as_mut().project();
                     *this.ticket = hold(&this.site.replies, this.fate.hold_reply, this.timer);
                     *this.stage = Stage::HeldReply;
                 }
@@ -319,11 +384,52 @@ where
         }
     }
 
+    /// The message of a leg enters the queues in its way: how long until it has left them, or
+    /// nothing if one was full.
+    fn enter_queues(self: Pin<&mut Self>, leg: Leg) -> Option<Duration> {
+        let this = self.project();
+        let queues = &this.fate.queues[leg as usize];
+        if queues.is_empty() || (leg == Leg::Reply && this.fate.reply == End::Lost) {
+            return Some(Duration::ZERO);
+        }
+        let size = match (leg, &this.request, &this.reply) {
+            (Leg::Request, Some(request), _) => this.abilities.request_size(request),
+            (Leg::Reply, _, Some(Ok(reply))) => this.abilities.reply_size(reply),
+            _ => 0,
+        };
+        this.site
+            .enter_queues(queues, this.passage, size, this.receipt)
+    }
+
+    /// The request goes nowhere after all.
+    fn lose_request(self: Pin<&mut Self>) {
+        let this = self.project();
+        this.fate.request = End::Lost;
+        *this.service = None;
+        *this.request = None;
+        this.receipt.settle(Outcome::NeverRan);
+        *this.stage = Stage::Silent;
+    }
+
+    /// The reply departs into a cut.
+    fn cut_reply(self: Pin<&mut Self>) {
+        let this = self.project();
+        this.fate.reply = End::Lost;
+        let noted = note(this.site, this.passage, Leg::Reply, Outcome::Ran);
+        this.receipt.add(noted);
+        this.receipt.settle(Outcome::Ran);
+    }
+
     fn refusal(self: Pin<&mut Self>, rule: u8) -> Option<Result<S::Response, S::Error>> {
         let this = self.project();
         let marker: Marker = this.site.marker(rule, this.passage);
         this.abilities.refuse(&marker)
     }
+}
+
+/// Writes down that a link was cut when a message departed late.
+fn note(site: &SiteRun, passage: &Passage, leg: Leg, outcome: Outcome) -> Option<usize> {
+    site.note_state(link::cut(leg), passage, outcome)
 }
 
 /// The service panicked where no caller can see it.

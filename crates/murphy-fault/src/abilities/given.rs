@@ -166,3 +166,46 @@ impl<Res, F: Fn(&Res) -> bool> Failing<Res> for Can<F> {
         (self.0)(response)
     }
 }
+
+/// Tells how many bytes a message is on the wire.
+pub trait Sizing<Req, Res>: Given {
+    #[doc(hidden)]
+    fn request(&self, request: &Req) -> u64;
+    #[doc(hidden)]
+    fn reply(&self, reply: &Res) -> u64;
+}
+
+/// Without closures, a message has no size.
+impl<Req, Res> Sizing<Req, Res> for Cannot {
+    fn request(&self, _: &Req) -> u64 {
+        0
+    }
+
+    fn reply(&self, _: &Res) -> u64 {
+        0
+    }
+}
+
+/// A size for requests, and one for replies.
+#[derive(Debug)]
+pub struct Sizes<F, G>(pub(crate) Can<F>, pub(crate) Can<G>);
+
+impl<F, G> Clone for Sizes<F, G> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone(), self.1.clone())
+    }
+}
+
+impl<F, G> Given for Sizes<F, G> {
+    const ABLE: u32 = 1;
+}
+
+impl<Req, Res, F: Fn(&Req) -> u64, G: Fn(&Res) -> u64> Sizing<Req, Res> for Sizes<F, G> {
+    fn request(&self, request: &Req) -> u64 {
+        (self.0.0)(request)
+    }
+
+    fn reply(&self, reply: &Res) -> u64 {
+        (self.1.0)(reply)
+    }
+}

@@ -1,7 +1,7 @@
 //! Arming: a plan is checked against the sites, and becomes a run.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 use murphy_core::{ReportSeed, clock};
 use tokio::runtime::Handle;
@@ -12,6 +12,8 @@ use super::{Current, Inner, TimeLimit, lock};
 use crate::abilities::ability;
 use crate::book::Book;
 use crate::ledger::Ledger;
+use crate::link::Link;
+use crate::network::Wires;
 use crate::plan::{BadPlan, Plan, nearest};
 use crate::run::{Halting, Reason, Run, SiteRun};
 use crate::seat::SiteCore;
@@ -123,36 +125,34 @@ pub(super) fn arm(chaos: &Arc<Inner>, plan: &Plan, limit: TimeLimit) -> Result<A
         book: Book::new(plan.limits.ledger),
         in_flight: AtomicU32::new(0),
         halting: Halting::new(Arc::downgrade(chaos), version),
+        queues: Mutex::default(),
     });
-    let runs: Arc<[Arc<SiteRun>]> = sites
-        .iter()
-        .enumerate()
-        .map(|(index, site)| {
-            Arc::new(SiteRun::new(
-                version,
-                index as u32,
-                Arc::clone(site.name()),
-                Arc::clone(&run),
-            ))
-        })
-        .collect();
-    let ledger = Ledger { run, sites: runs };
+    let ledger = Ledger {
+        run,
+        sites: Arc::default(),
+    };
     let timer = match (limit, runtime) {
         (TimeLimit::After(after), Some(runtime)) => {
             Some(end_after(chaos, version, after, &runtime))
         }
         _ => None,
     };
-    for (site, run) in sites.iter().zip(ledger.sites.iter()) {
-        site.publish(Arc::clone(run), ledger.clone());
-    }
-    tracing::info!(target: "murphy::fault", seed = %ledger.seed(), sites = sites.len(), "chaos.armed");
-    state.current = Some(Current {
+    let mut current = Current {
         version,
         ledger: ledger.clone(),
-        sites,
+        sites: Vec::new(),
         timer,
-    });
+    };
+    for site in sites {
+        let link = Link::named(site.name(), &chaos.wires);
+        publish(&mut current, site, link);
+    }
+    let all: Vec<_> = lock(&chaos.sites).values().cloned().collect();
+    for site in &all {
+        seat_link(&mut current, site, &chaos.wires);
+    }
+    tracing::info!(target: "murphy::fault", seed = %ledger.seed(), sites = current.sites.len(), "chaos.armed");
+    state.current = Some(current);
     state.last = Some(ledger.clone());
     state.ended = None;
     drop(state);
@@ -164,6 +164,26 @@ pub(super) fn arm(chaos: &Arc<Inner>, plan: &Plan, limit: TimeLimit) -> Result<A
         kept: false,
         _report,
     })
+}
+
+/// A site that is a link takes part in the run, if it does not yet.
+pub(super) fn seat_link(current: &mut Current, site: &Arc<SiteCore>, wires: &Arc<Wires>) {
+    if site.is_in(current.version) {
+        return;
+    }
+    if let Some(link) = Link::named(site.name(), wires) {
+        publish(current, Arc::clone(site), Some(link));
+    }
+}
+
+fn publish(current: &mut Current, site: Arc<SiteCore>, link: Option<Link>) {
+    let ledger = current.ledger.clone();
+    let run = ledger.sites.add(|index| {
+        let name = Arc::clone(site.name());
+        SiteRun::new(current.version, index, name, Arc::clone(&ledger.run), link)
+    });
+    site.publish(run, ledger);
+    current.sites.push(site);
 }
 
 fn end_after(

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Header, LEDGER_VERSION, Record, Summary};
 use crate::book::Finding;
 use crate::event::Event;
+use crate::link::OURS;
 use crate::plan::Plan;
 use crate::select::{Script, ScriptPoint, Select};
 
@@ -203,6 +204,11 @@ impl Transcript {
         let mut points: Vec<Vec<ScriptPoint>> = vec![Vec::new(); self.header.plan.faults().len()];
         for (index, record) in self.records.iter().enumerate() {
             if !matches!(record.finding, Finding::Injected | Finding::Masked) {
+                continue;
+            }
+            // What a link did is no fault of the plan: it comes again by its profile, or when
+            // the network is disturbed again.
+            if record.fault.starts_with(OURS) {
                 continue;
             }
             let rule = self

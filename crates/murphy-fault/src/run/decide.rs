@@ -1,13 +1,16 @@
 //! The decision about one call, off the fast path, and the receipt for it.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use crate::Leg;
 use crate::book::{Entry, Finding, Outcome, Why};
 use crate::effect::Effect;
 use crate::fate::{End, Fate, Strike};
+use crate::link;
 use crate::marker::Marker;
+use crate::network::{OnHold, Verdict};
 use crate::plan::MOST_FAULTS;
 use crate::run::{Passage, SiteRun, Watch};
 
@@ -31,6 +34,8 @@ pub(crate) struct Judged {
     /// One receipt a copy: what comes of a copy is its own affair.
     pub(crate) copies: Vec<Receipt>,
     pub(crate) watch: Option<Watch>,
+    /// The message's place in a line of messages that wait for their link.
+    pub(crate) hold: Option<OnHold>,
 }
 
 impl SiteRun {
@@ -43,6 +48,12 @@ impl SiteRun {
         asked: &Asked<'_>,
     ) -> Option<Box<Judged>> {
         let point = passage.point();
+        // Its place in a line is that of the call, whenever it is polled.
+        let (way, hold) = match self.link().map(|link| link.depart(Leg::Request)) {
+            None => (Verdict::Carries, None),
+            Some(Ok(verdict)) => (verdict, None),
+            Some(Err(hold)) => (Verdict::Holds, Some(hold)),
+        };
         let mut strikes: Vec<Strike> = Vec::new();
         let mut notes: Vec<Entry> = Vec::new();
         for (index, rule) in self.rules.iter().enumerate() {
@@ -75,24 +86,28 @@ impl SiteRun {
             }
         }
         if let Some(why) = self.over_the_limit(&strikes) {
-            for Strike { rule, .. } in strikes.drain(..) {
-                self.rules[rule as usize].give_turn_back();
-                notes.push(self.entry(rule, &passage, Finding::Withheld, Some(why), None));
-            }
+            strikes.retain(|Strike { rule, .. }| {
+                let rule_is_derived = self.rules[*rule as usize].derived;
+                if !rule_is_derived {
+                    self.rules[*rule as usize].give_turn_back();
+                    notes.push(self.entry(*rule, &passage, Finding::Withheld, Some(why), None));
+                }
+                rule_is_derived
+            });
         }
         self.note(&notes);
         let watched = self.run.plan.halt != Default::default()
             || self.requests.is_some()
             || self.replies.is_some();
-        if strikes.is_empty() && !watched {
+        if strikes.is_empty() && !watched && way == Verdict::Carries {
             return None;
         }
-        Some(Box::new(self.judge(passage, &strikes)))
+        Some(Box::new(self.judge(passage, &strikes, way, hold)))
     }
 
     /// Faults that may not happen now, all or none of a call's.
     fn over_the_limit(&self, strikes: &[Strike]) -> Option<Why> {
-        if strikes.is_empty() {
+        if !self.counts(strikes) {
             return None;
         }
         let limits = self.limits();
@@ -111,16 +126,46 @@ impl SiteRun {
         None
     }
 
-    fn judge(self: &Arc<Self>, passage: Passage, strikes: &[Strike]) -> Judged {
+    /// Whether the plan struck: what a link is like is no fault.
+    fn counts(&self, strikes: &[Strike]) -> bool {
+        strikes
+            .iter()
+            .any(|strike| !self.rules[strike.rule as usize].derived)
+    }
+
+    fn judge(
+        self: &Arc<Self>,
+        passage: Passage,
+        strikes: &[Strike],
+        way: Verdict,
+        hold: Option<OnHold>,
+    ) -> Judged {
         let mut fate = Fate::default();
         for strike in strikes {
             fate.add(&self.rules[strike.rule as usize].fault.effect, strike);
         }
         let at = self.elapsed();
         let mut entries: Vec<Entry> = Vec::with_capacity(strikes.len());
-        let (mut own, mut copies) = (0u64, Vec::new());
+        let (mut own, mut copies) = (0u128, Vec::new());
         let (mut lost, mut refused) = ([false; 2], [false; 2]);
-        for (bit, strike) in strikes.iter().enumerate() {
+        if way != Verdict::Carries {
+            // What the link does comes first: a message that departs into a cut meets no fault.
+            let state = match way {
+                Verdict::Loses => {
+                    fate.request = End::Lost;
+                    lost[Leg::Request as usize] = true;
+                    link::cut(Leg::Request)
+                }
+                _ => link::held(Leg::Request),
+            };
+            own |= 1;
+            entries.push(Entry {
+                at,
+                ..self.state(state, &passage, Outcome::UnderWay)
+            });
+        }
+        for strike in strikes {
+            let bit = entries.len();
             let rule = &self.rules[strike.rule as usize];
             let effect = &rule.fault.effect;
             // Of two losses or two refusals of one leg, the second finds nothing left to end.
@@ -130,6 +175,9 @@ impl SiteRun {
                 _ => false,
             };
             let masked = again || fate.masks(effect);
+            if !rule.is_written() {
+                continue;
+            }
             let finding = if masked {
                 Finding::Masked
             } else {
@@ -144,14 +192,14 @@ impl SiteRun {
                 Outcome::UnderWay
             };
             if matches!(effect, Effect::Duplicate { .. }) && !masked {
-                copies.push(1u64 << bit);
+                copies.push(1u128 << bit);
             } else if !masked {
                 own |= 1 << bit;
             }
             self.say(strike.rule, &passage, masked);
             entries.push(entry);
         }
-        debug_assert!(entries.len() <= MOST_FAULTS);
+        debug_assert!(entries.len() <= MOST_FAULTS + 8);
         let first = if entries.is_empty() {
             None
         } else {
@@ -164,10 +212,11 @@ impl SiteRun {
             site: Arc::clone(self),
             first,
             which,
+            more: Vec::new(),
             unsettled: Outcome::CallerLeft,
             counted,
         };
-        let counted = !strikes.is_empty();
+        let counted = self.counts(strikes);
         Judged {
             copies: copies
                 .into_iter()
@@ -176,8 +225,88 @@ impl SiteRun {
             receipt: receipt(own, counted),
             watch: self.run.halting.watch(self, &self.run.plan.halt),
             fate,
+            hold,
             passage,
             site: Arc::clone(self),
+        }
+    }
+
+    /// A message enters the queues of its leg, one after the other: how long until it has left the
+    /// last, or nothing if one was full.
+    pub(crate) fn enter_queues(
+        &self,
+        rules: &[u8],
+        passage: &Passage,
+        size: u64,
+        receipt: &mut Receipt,
+    ) -> Option<Duration> {
+        let now = self.elapsed();
+        let mut total = Duration::ZERO;
+        for index in rules {
+            let rule = &self.rules[*index as usize];
+            let (Some(queue), Effect::Queue { rate, capacity, .. }) =
+                (&rule.queue, &rule.fault.effect)
+            else {
+                continue;
+            };
+            let takes = rate.takes(size);
+            let entered = {
+                let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+                queue.enter(now + total, takes, capacity.get())
+            };
+            if entered.is_some() && rule.derived {
+                total = total.saturating_add(entered.unwrap_or_default());
+                continue;
+            }
+            let outcome = match entered {
+                Some(_) => Outcome::UnderWay,
+                None => Outcome::Overflow,
+            };
+            let entry = Entry {
+                at: now,
+                outcome,
+                ..self.entry(*index, passage, Finding::Injected, None, entered)
+            };
+            let written = self.run.book.write(&[entry]);
+            self.say(*index, passage, false);
+            total = total.saturating_add(entered?);
+            receipt.more.extend(written);
+        }
+        Some(total)
+    }
+
+    /// Writes down what the state of the link did to a message that departed later than its call.
+    pub(crate) fn note_state(
+        &self,
+        state: u8,
+        passage: &Passage,
+        outcome: Outcome,
+    ) -> Option<usize> {
+        let entry = Entry {
+            at: self.elapsed(),
+            ..self.state(state, passage, outcome)
+        };
+        self.run.book.write(&[entry])
+    }
+
+    /// A receipt for a call that had no fate until its reply departed.
+    pub(crate) fn late_receipt(self: &Arc<Self>, first: Option<usize>) -> Receipt {
+        Receipt {
+            site: Arc::clone(self),
+            first,
+            which: 1,
+            more: Vec::new(),
+            unsettled: Outcome::Ran,
+            counted: false,
+        }
+    }
+
+    fn state(&self, state: u8, passage: &Passage, outcome: Outcome) -> Entry {
+        self.disturbed.store(true, Relaxed);
+        self.say(state, passage, false);
+        Entry {
+            outcome,
+            ..self.entry(state, passage, Finding::Injected, None, None)
         }
     }
 
@@ -222,12 +351,15 @@ impl SiteRun {
     }
 
     fn say(&self, rule: u8, p: &Passage, masked: bool) {
-        let fault = &self.rules[rule as usize].fault;
+        let Some((fault, kind, leg)) = self.called(rule) else {
+            return;
+        };
         tracing::debug!(
             target: "murphy::fault",
             site = &**self.name(),
-            fault = &*fault.name,
-            kind = fault.effect.kind(),
+            fault,
+            kind,
+            %leg,
             ordinal = p.ordinal,
             key = p.key.bits(),
             occurrence = p.occurrence,
@@ -235,7 +367,7 @@ impl SiteRun {
             "fault.injected"
         );
         #[cfg(feature = "metrics")]
-        crate::metered::injected(self.name(), fault, masked);
+        crate::metered::injected(self.name(), fault, kind, leg, masked);
     }
 
     /// The marker of the refusal that a fate holds.
@@ -259,7 +391,9 @@ impl SiteRun {
 pub(crate) struct Receipt {
     site: Arc<SiteRun>,
     first: Option<usize>,
-    which: u64,
+    which: u128,
+    /// Records that came later.
+    more: Vec<usize>,
     unsettled: Outcome,
     counted: bool,
 }
@@ -270,9 +404,17 @@ impl Receipt {
         if let Some(first) = self.first.take().filter(|_| self.which != 0) {
             self.site.run.book.settle(first, self.which, outcome);
         }
+        for later in std::mem::take(&mut self.more) {
+            self.site.run.book.settle(later, 1, outcome);
+        }
         if std::mem::take(&mut self.counted) {
             self.site.run.in_flight.fetch_sub(1, Relaxed);
         }
+    }
+
+    /// One more record has this end.
+    pub(crate) fn add(&mut self, later: Option<usize>) {
+        self.more.extend(later);
     }
 
     /// From now on only the end of the runtime can stop it.

@@ -1,14 +1,16 @@
 //! A fault in a run: its streams, premixed, and what it counts.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use murphy_core::{Distribution, Draw, Lane, Point, Probability, Seed, Stream};
 
 use crate::abilities::ability;
 use crate::book::Why;
-use crate::effect::Effect;
+use crate::effect::{Effect, resend};
 use crate::fault::Narrow;
+use crate::network::Queue;
 use crate::run::Passage;
 use crate::select::{ScriptPoint, Select};
 use crate::{Fault, Leg};
@@ -31,6 +33,11 @@ pub(crate) struct Rule {
     /// The calls that it struck, where a limit counts them.
     struck: AtomicU64,
     reached: Box<[AtomicBool]>,
+    /// What a slow link has on it.
+    pub(crate) queue: Option<Arc<Mutex<Queue>>>,
+    /// Not of the plan, but of what the link is like: nothing is counted, and of delays nothing
+    /// is written down.
+    pub(crate) derived: bool,
 }
 
 impl Rule {
@@ -53,7 +60,33 @@ impl Rule {
             seen: AtomicU64::new(0),
             struck: AtomicU64::new(0),
             reached: (0..points).map(|_| AtomicBool::new(false)).collect(),
+            queue: matches!(fault.effect, Effect::Queue { .. }).then(Arc::default),
+            derived: false,
             fault: fault.clone(),
+        }
+    }
+
+    /// As [`new`](Self::new), of what a link is like. Its queue is that of the directed link.
+    pub(crate) fn derived(
+        seed: Seed,
+        site: &str,
+        fault: &Fault,
+        queue: impl FnOnce() -> Arc<Mutex<Queue>>,
+    ) -> Self {
+        let rule = Self::new(seed, site, fault);
+        Self {
+            queue: rule.queue.is_some().then(queue),
+            derived: true,
+            ..rule
+        }
+    }
+
+    /// Whether a strike of it is written down as soon as it is decided.
+    pub(crate) fn is_written(&self) -> bool {
+        match self.fault.effect {
+            Effect::Queue { .. } => false,
+            Effect::Delay { .. } => !self.derived,
+            _ => true,
         }
     }
 
@@ -80,6 +113,7 @@ impl Rule {
             || window.is_some()
             || calls.is_some()
             || at_most.is_some()
+            || matches!(self.fault.effect, Effect::Queue { .. })
     }
 
     pub(crate) fn reorders(&self, this: Leg) -> bool {
@@ -165,6 +199,9 @@ impl Rule {
         match &self.fault.effect {
             Effect::Delay { by, .. } => draw(by),
             Effect::Duplicate { after, .. } => draw(after),
+            Effect::Resend { rtt, again, .. } => {
+                resend(*rtt, *again, self.magnitude.at(point)).min(LONGEST)
+            }
             _ => Duration::ZERO,
         }
     }
@@ -173,7 +210,7 @@ impl Rule {
     pub(crate) fn has_magnitude(&self) -> bool {
         matches!(
             self.fault.effect,
-            Effect::Delay { .. } | Effect::Duplicate { .. }
+            Effect::Delay { .. } | Effect::Duplicate { .. } | Effect::Resend { .. }
         )
     }
 

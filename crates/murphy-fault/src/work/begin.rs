@@ -9,9 +9,12 @@ use tokio::time::sleep;
 use tower_service::Service;
 
 use super::{Orphan, Role, Stage, Work, delay, guarded, panicked, pass, unseen};
+use crate::Leg;
+use crate::abilities::Able;
 use crate::book::Outcome;
 use crate::fate::{End, Fate};
-use crate::run::{Judged, Passage, Receipt};
+use crate::network::Verdict;
+use crate::run::{Judged, Passage, Receipt, SiteRun};
 
 /// Hands work over to an executor; known where the bounds are.
 pub(crate) type Carrier<S, Req, A> = fn(Orphan<S, Req, A>, Option<&Handle>);
@@ -19,6 +22,7 @@ pub(crate) type Carrier<S, Req, A> = fn(Orphan<S, Req, A>, Option<&Handle>);
 impl<S, Req, A> Work<S, Req, A>
 where
     S: Service<Req> + Clone,
+    A: Able<Req, S::Response, S::Error>,
 {
     /// Begins a call whose fate is known. `readied` was readied for it, and is left unreadied.
     ///
@@ -34,12 +38,13 @@ where
         carry: Carrier<S, Req, A>,
     ) -> Self {
         let Judged {
-            fate,
+            mut fate,
             site,
             passage,
-            receipt,
+            mut receipt,
             copies: receipts,
             watch,
+            hold,
         } = *judged;
         let runtime = Handle::try_current().ok();
         let span = tracing::Span::current();
@@ -58,6 +63,7 @@ where
             call: None,
             timer: None,
             ticket: None,
+            hold: None,
             reply: None,
             copies: Vec::new(),
             scope,
@@ -66,6 +72,11 @@ where
             carry,
             fate,
         };
+        let wire = fate.wire;
+        if hold.is_none() && fate.request != End::Lost {
+            let size = abilities.request_size(&request);
+            queue(&site, &passage, size, &mut fate, &mut receipt);
+        }
         let copies = copies
             .into_iter()
             .zip(receipts)
@@ -75,17 +86,35 @@ where
                     receipt.settle(Outcome::NeverRan);
                     return None;
                 };
-                let wire = fate.wire.saturating_add(*after);
-                let fate = Fate {
-                    wire,
+                let mut fate = Fate {
+                    wire: wire.saturating_add(*after),
                     server: fate.server,
+                    queues: fate.queues.clone(),
                     ..Fate::default()
                 };
+                // A copy is a message of its own, behind the original.
+                let hold = match site.link().map(|link| link.depart(Leg::Request)) {
+                    Some(Err(hold)) => Some(hold),
+                    Some(Ok(Verdict::Loses)) => {
+                        receipt.settle(Outcome::NeverRan);
+                        return None;
+                    }
+                    _ => None,
+                };
+                if hold.is_none() {
+                    let size = abilities.request_size(&request);
+                    queue(&site, &passage, size, &mut fate, &mut receipt);
+                }
+                if fate.request == End::Lost {
+                    receipt.settle(Outcome::NeverRan);
+                    return None;
+                }
                 let mut copy = blank(Role::Copy, fate, passage, receipt);
+                copy.hold = hold;
                 copy.depart(readied.clone(), request);
                 Some(Box::pin(copy))
             });
-        let copies = copies.collect();
+        let copies: Vec<_> = copies.collect();
         let give_up = fate.give_up().map(|bound| bound.after);
         let mut work = blank(Role::Original, fate, passage, receipt);
         work.copies = copies;
@@ -95,6 +124,10 @@ where
             // ## Silent. The request goes nowhere, and the instance is not used.
             *readied = readied.clone();
             work.receipt.settle(Outcome::NeverRan);
+        } else if hold.is_some() {
+            *readied = readied.clone();
+            work.hold = hold;
+            work.depart(readied.clone(), request);
         } else if work.fate.departs_at_once() {
             // ## Calling. Nothing is in the way of the request.
             pass(&work.site.requests);
@@ -122,14 +155,30 @@ where
         work
     }
 
-    /// ## Wire. The request is on its way, and will ready an instance when it arrives.
+    /// ## OnHold, or Wire. The request is on its way, and will ready an instance when it arrives.
     fn depart(&mut self, service: S, request: Req) {
         if self.fate.request == End::Carried {
             self.service = Some(service);
             self.request = Some(request);
         }
-        self.timer = delay(self.fate.wire);
-        self.stage = Stage::Wire;
+        if self.hold.is_some() {
+            self.stage = Stage::OnHold;
+        } else {
+            self.timer = delay(self.fate.wire);
+            self.stage = Stage::Wire;
+        }
+    }
+}
+
+/// A request that departs at once enters the queues in its way.
+fn queue(site: &SiteRun, passage: &Passage, size: u64, fate: &mut Fate, receipt: &mut Receipt) {
+    let queues = &fate.queues[Leg::Request as usize];
+    if queues.is_empty() {
+        return;
+    }
+    match site.enter_queues(queues, passage, size, receipt) {
+        Some(queued) => fate.wire = fate.wire.saturating_add(queued),
+        None => fate.request = End::Lost,
     }
 }
 
@@ -146,7 +195,10 @@ impl<S: Service<Req>, Req, A> Work<S, Req, A> {
             && !matches!(this.stage, Stage::Silent | Stage::Refusing | Stage::Done)
         {
             this.receipt.outlive();
-            if matches!(this.stage, Stage::HeldReply | Stage::Back) {
+            if matches!(
+                this.stage,
+                Stage::ReplyOnHold | Stage::HeldReply | Stage::Back
+            ) {
                 this.receipt.settle(Outcome::Ran);
                 *this.stage = Stage::Done;
             }
@@ -163,6 +215,7 @@ impl<S: Service<Req>, Req, A> Work<S, Req, A> {
             *this.service = None;
             *this.request = None;
             *this.ticket = None;
+            *this.hold = None;
         }
         for copy in this.copies.iter_mut() {
             let copy = copy.as_mut().project();

@@ -2,17 +2,18 @@
 
 mod write;
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use std::time::Duration;
 
-use murphy_core::Key;
+use murphy_core::{Key, Probability};
 use serde::{Deserialize, Serialize};
 
 use super::duration::{Span, Spread};
 use super::{BadPlan, Number, wrong};
 use crate::effect::{Effect, Keep, Place};
 use crate::fault::Narrow;
+use crate::network::{BadRate, Rate};
 use crate::select::{Burst, Script, ScriptPoint, Select};
 use crate::text;
 use crate::{Fault, Leg};
@@ -26,6 +27,8 @@ enum Kind {
     Duplicate,
     Reorder,
     Alter,
+    Queue,
+    Resend,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -69,6 +72,14 @@ pub(super) struct RawFault {
     bound: Option<Span>,
     #[serde(skip_serializing_if = "Option::is_none")]
     give_up: Option<Span>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capacity: Option<NonZeroU32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rtt: Option<Span>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    again: Option<Number>,
     // Whom it strikes: exactly one of these.
     #[serde(skip_serializing_if = "Option::is_none")]
     probability: Option<Number>,
@@ -168,7 +179,7 @@ impl RawFault {
             return Err(wrong(
                 format!("{path}.kind"),
                 "missing",
-                "one of latency, loss, refuse, duplicate, reorder, alter",
+                "one of latency, loss, refuse, duplicate, reorder, alter, queue, resend",
             ));
         };
         Ok(match kind {
@@ -192,6 +203,32 @@ impl RawFault {
             Kind::Loss => Effect::Lose(self.leg(path)?),
             Kind::Refuse => Effect::Refuse(self.leg(path)?),
             Kind::Alter => Effect::Alter(self.leg(path)?),
+            Kind::Queue => Effect::Queue {
+                leg: self.leg(path)?,
+                rate: self.rate(path)?,
+                capacity: self.capacity.take().ok_or_else(|| {
+                    wrong(
+                        format!("{path}.capacity"),
+                        "missing",
+                        "say how many messages the queue holds, as `capacity = 100`",
+                    )
+                })?,
+            },
+            Kind::Resend => Effect::Resend {
+                leg: self.leg(path)?,
+                rtt: self
+                    .take_span(path, "rtt", |s| &mut s.rtt)?
+                    .ok_or_else(|| {
+                        wrong(
+                            format!("{path}.rtt"),
+                            "missing",
+                            "say how long the connection's round trip is, as `rtt = \"40ms\"`",
+                        )
+                    })?,
+                again: self.again.take().map_or(Ok(Probability::NEVER), |again| {
+                    again.probability(&format!("{path}.again"))
+                })?,
+            },
             Kind::Duplicate => Effect::Duplicate {
                 after: match self.after.take() {
                     Some(after) => after.read(&format!("{path}.after"))?,
@@ -216,6 +253,19 @@ impl RawFault {
                     })?,
             },
         })
+    }
+
+    fn rate(&mut self, path: &str) -> Result<Rate, BadPlan> {
+        let field = format!("{path}.rate");
+        let Some(text) = self.rate.take() else {
+            return Err(wrong(
+                field,
+                "missing",
+                "say how fast, as `rate = \"200/s\"`",
+            ));
+        };
+        text.parse()
+            .map_err(|e: BadRate| wrong(field, e.value, e.remedy))
     }
 
     fn leg(&mut self, path: &str) -> Result<Leg, BadPlan> {
@@ -291,6 +341,10 @@ impl RawFault {
             (self.passes.is_some(), "passes"),
             (self.bound.is_some(), "bound"),
             (fault.give_up.is_some() && !loses, "give_up"),
+            (self.rate.is_some(), "rate"),
+            (self.capacity.is_some(), "capacity"),
+            (self.rtt.is_some(), "rtt"),
+            (self.again.is_some(), "again"),
         ];
         match stray.iter().find(|(is, _)| *is) {
             Some((_, field)) => {

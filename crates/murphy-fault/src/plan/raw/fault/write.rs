@@ -53,6 +53,20 @@ impl RawFault {
                 self.bound = Some((*bound).into());
                 (Kind::Reorder, Some(*leg))
             }
+            Effect::Queue {
+                leg,
+                rate,
+                capacity,
+            } => {
+                self.rate = Some(rate.to_string());
+                self.capacity = Some(*capacity);
+                (Kind::Queue, Some(*leg))
+            }
+            Effect::Resend { leg, rtt, again } => {
+                self.rtt = Some((*rtt).into());
+                self.again = Some((*again).into());
+                (Kind::Resend, Some(*leg))
+            }
         };
         self.kind = Some(kind);
         self.leg = leg;

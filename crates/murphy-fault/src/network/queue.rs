@@ -1,0 +1,237 @@
+//! [`Queue`]: a link that sends one message after the other, at a rate.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::Duration;
+
+/// How fast a link sends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Rate {
+    /// So many messages a second, whatever their size.
+    Messages(PerSecond),
+    /// So many bytes a second. Needs a sizer ([`sizing`](crate::FaultLayer::sizing)).
+    Bytes(PerSecond),
+}
+
+/// A positive, finite number a second.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct PerSecond(f64);
+
+/// What is no rate.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("`rate` is `{value}`: {remedy}")]
+pub struct BadRate {
+    /// The value found.
+    pub value: String,
+    /// What would be right.
+    pub remedy: &'static str,
+}
+
+const POSITIVE: &str = "a rate is finite and greater than zero; for a link that carries nothing, \
+                        cut it";
+
+impl PerSecond {
+    /// So many a second.
+    ///
+    /// # Errors
+    ///
+    /// [`BadRate`] unless it is finite and positive.
+    pub fn try_new(n: f64) -> Result<Self, BadRate> {
+        if n.is_finite() && n > 0.0 {
+            Ok(Self(n))
+        } else {
+            Err(BadRate {
+                value: n.to_string(),
+                remedy: POSITIVE,
+            })
+        }
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl Rate {
+    /// So many messages a second.
+    ///
+    /// # Errors
+    ///
+    /// [`BadRate`] unless it is finite and positive.
+    pub fn messages(per_second: f64) -> Result<Self, BadRate> {
+        PerSecond::try_new(per_second).map(Self::Messages)
+    }
+
+    /// So many bytes a second. A byte has eight bits: 1 Mbit/s is 125,000.
+    ///
+    /// # Errors
+    ///
+    /// [`BadRate`] unless it is finite and positive.
+    pub fn bytes(per_second: f64) -> Result<Self, BadRate> {
+        PerSecond::try_new(per_second).map(Self::Bytes)
+    }
+
+    /// How long the link is busy with a message of `size` bytes.
+    pub(crate) fn takes(&self, size: u64) -> Duration {
+        let (amount, rate) = match self {
+            Self::Messages(rate) => (1.0, rate),
+            Self::Bytes(rate) => (size as f64, rate),
+        };
+        Duration::try_from_secs_f64(amount / rate.0).unwrap_or(LONGEST)
+    }
+}
+
+/// The longest that a message takes: 584 years, as everything here.
+const LONGEST: Duration = Duration::from_nanos(u64::MAX);
+
+/// `200/s`, `125 kB/s`, `1 Mbit/s`: decimal units, bits and bytes told apart.
+impl std::str::FromStr for Rate {
+    type Err = BadRate;
+
+    fn from_str(text: &str) -> Result<Self, BadRate> {
+        let bad = || BadRate {
+            value: text.chars().take(64).collect(),
+            remedy: "write it as `200/s` (messages), `125kB/s` (bytes) or `1Mbit/s` (bits; units are decimal)",
+        };
+        let amount = text.trim().strip_suffix("/s").ok_or_else(bad)?;
+        let digits = amount.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let number: f64 = digits.trim().parse().map_err(|_| bad())?;
+        let (scale, messages) = match &amount[digits.len()..] {
+            "" => (1.0, true),
+            "B" => (1.0, false),
+            "kB" => (1e3, false),
+            "MB" => (1e6, false),
+            "GB" => (1e9, false),
+            "bit" => (0.125, false),
+            "kbit" => (125.0, false),
+            "Mbit" => (125e3, false),
+            "Gbit" => (125e6, false),
+            _ => return Err(bad()),
+        };
+        let rate = PerSecond::try_new(number * scale).map_err(|e| BadRate {
+            value: text.chars().take(64).collect(),
+            ..e
+        })?;
+        Ok(if messages {
+            Self::Messages(rate)
+        } else {
+            Self::Bytes(rate)
+        })
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Messages(rate) => write!(f, "{}/s", rate.0),
+            Self::Bytes(rate) => write!(f, "{}B/s", rate.0),
+        }
+    }
+}
+
+/// Who is on the link, and until when. Told the time, it decides at once; nobody waits in it.
+///
+/// A message that was let in is sent, whether or not its sender still waits: a queue of a switch
+/// does not know that somebody hung up.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    /// When each message in it will have left, in order.
+    leaving: VecDeque<Duration>,
+}
+
+impl Queue {
+    /// Lets a message in that keeps the link busy for `takes`: how long until it has left, or
+    /// nothing if there are `capacity` in it already.
+    pub(crate) fn enter(
+        &mut self,
+        now: Duration,
+        takes: Duration,
+        capacity: u32,
+    ) -> Option<Duration> {
+        while self.leaving.front().is_some_and(|left| *left <= now) {
+            self.leaving.pop_front();
+        }
+        if self.leaving.len() >= capacity as usize {
+            return None;
+        }
+        let begins = self.leaving.back().map_or(now, |last| (*last).max(now));
+        let left = begins.saturating_add(takes);
+        self.leaving.push_back(left);
+        Some(left.saturating_sub(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn one_after_the_other() {
+        let mut queue = Queue::default();
+        assert_eq!(queue.enter(MS, 10 * MS, 3), Some(10 * MS));
+        assert_eq!(queue.enter(MS, 10 * MS, 3), Some(20 * MS));
+        assert_eq!(queue.enter(6 * MS, 10 * MS, 3), Some(25 * MS));
+    }
+
+    #[test]
+    fn a_full_queue_drops_its_tail_and_forgets_nobody_in_it() {
+        let mut queue = Queue::default();
+        for _ in 0..3 {
+            assert!(queue.enter(MS, 10 * MS, 3).is_some());
+        }
+        assert_eq!(queue.enter(MS, 10 * MS, 3), None);
+        assert_eq!(queue.enter(10 * MS, 10 * MS, 3), None);
+        // The first has left at 11 ms.
+        assert_eq!(queue.enter(11 * MS, 10 * MS, 3), Some(30 * MS));
+    }
+
+    #[test]
+    fn an_idle_link_has_no_past() {
+        let mut queue = Queue::default();
+        queue.enter(MS, MS, 1);
+        assert_eq!(queue.enter(1000 * MS, 5 * MS, 1), Some(5 * MS));
+    }
+
+    #[test]
+    fn it_is_never_ahead_of_its_rate_nor_idle_with_work() {
+        // Busy without a gap: the n-th has left after n times what one takes.
+        let mut queue = Queue::default();
+        for n in 1..1000u32 {
+            assert_eq!(queue.enter(Duration::ZERO, 3 * MS, 4096), Some(3 * MS * n));
+        }
+    }
+
+    #[test]
+    fn the_end_of_time_is_survived() {
+        let mut queue = Queue::default();
+        assert_eq!(queue.enter(Duration::ZERO, LONGEST, 9), Some(LONGEST));
+        assert!(queue.enter(Duration::MAX, Duration::MAX, 9).is_some());
+        let slow = Rate::bytes(f64::MIN_POSITIVE).unwrap();
+        assert_eq!(slow.takes(u64::MAX), LONGEST);
+    }
+
+    #[test]
+    fn rates_are_read_with_their_units() {
+        for (text, size, takes) in [
+            ("200/s", 7, 5 * MS),
+            ("1kB/s", 5, 5 * MS),
+            ("8 kbit/s", 5, 5 * MS),
+            ("1Mbit/s", 125, MS),
+            ("0.5MB/s", 500, MS),
+        ] {
+            let rate: Rate = text.parse().unwrap();
+            assert_eq!(rate.takes(size), takes, "{text}");
+            assert_eq!(rate.to_string().parse::<Rate>(), Ok(rate), "{text}");
+        }
+        for text in [
+            "", "5", "/s", "0/s", "-1/s", "NaN/s", "inf/s", "1mbps", "1Kb/s", "1e999B/s",
+        ] {
+            assert!(text.parse::<Rate>().is_err(), "{text}");
+        }
+    }
+}
