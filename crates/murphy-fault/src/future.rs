@@ -29,14 +29,26 @@ pub struct ResponseFuture<S: Service<Req>, Req, A> {
 #[pin_project(project = Project)]
 enum State<S: Service<Req>, Req, A> {
     Passing(#[pin] S::Future),
-    /// Passing, over a link that is looked at again when the reply departs.
-    Linked(#[pin] S::Future, Transit),
-    Stranded(Box<Stranded<Result<S::Response, S::Error>>>),
     Fated(Fated<S, Req, A>),
 }
 
-/// A call with a fate, until it is over.
-struct Fated<S: Service<Req>, Req, A>(Option<Pin<Box<Work<S, Req, A>>>>);
+/// A call that is more than a future of the service's, until it is over.
+struct Fated<S: Service<Req>, Req, A>(Option<Later<S, Req, A>>);
+
+enum Later<S: Service<Req>, Req, A> {
+    Work(Pin<Box<Work<S, Req, A>>>),
+    /// It passes over a link, which is looked at again when the reply departs.
+    Linked(Pin<Box<Linked<S::Future>>>),
+    /// Its reply met a disturbed link.
+    Stranded(Box<Stranded<Result<S::Response, S::Error>>>),
+}
+
+#[pin_project]
+struct Linked<F> {
+    #[pin]
+    inner: F,
+    transit: Option<Transit>,
+}
 
 impl<S: Service<Req>, Req, A> ResponseFuture<S, Req, A> {
     #[inline]
@@ -46,16 +58,17 @@ impl<S: Service<Req>, Req, A> ResponseFuture<S, Req, A> {
         }
     }
 
-    #[inline]
     pub(crate) fn linked(inner: S::Future, transit: Transit) -> Self {
+        let transit = Some(transit);
+        let linked = Later::Linked(Box::pin(Linked { inner, transit }));
         Self {
-            state: State::Linked(inner, transit),
+            state: State::Fated(Fated(Some(linked))),
         }
     }
 
     pub(crate) fn fated(work: Pin<Box<Work<S, Req, A>>>) -> Self {
         Self {
-            state: State::Fated(Fated(Some(work))),
+            state: State::Fated(Fated(Some(Later::Work(work)))),
         }
     }
 }
@@ -69,48 +82,58 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
-        match state.as_mut().project() {
+        match self.project().state.project() {
             Project::Passing(inner) => inner.poll(cx),
-            Project::Linked(inner, transit) => {
-                let reply = ready!(inner.poll(cx));
-                if transit.is_clear() {
-                    return Poll::Ready(reply);
-                }
-                match transit.depart(reply) {
-                    Ok(reply) => Poll::Ready(reply),
-                    Err(stranded) => {
-                        // ## Linked => Stranded. The work is done; its reply does not get away.
-                        let mut stranded = Box::new(stranded);
-                        let reply = stranded.poll(cx);
-                        state.set(State::Stranded(stranded));
-                        reply
-                    }
-                }
-            }
-            Project::Stranded(stranded) => stranded.poll(cx),
             Project::Fated(fated) => fated.poll(cx),
         }
     }
 }
 
 impl<S: Service<Req>, Req, A> Fated<S, Req, A> {
-    #[cold]
     #[inline(never)]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<S::Response, S::Error>>
     where
         A: Able<Req, S::Response, S::Error>,
     {
-        let Some(work) = &mut self.0 else {
+        let reply = match &mut self.0 {
+            Some(Later::Work(work)) => work.as_mut().poll_for_caller(cx),
+            Some(Later::Linked(linked)) => {
+                let linked = linked.as_mut().project();
+                let reply = ready!(linked.inner.poll(cx));
+                match linked.transit.take() {
+                    Some(transit) if !transit.is_clear() => self.strand(transit, reply, cx),
+                    _ => Poll::Ready(reply),
+                }
+            }
+            Some(Later::Stranded(stranded)) => stranded.poll(cx),
             // ## Over => Over. Polled after it was ready, which a caller must not do: as quiet as
             // an `async` block would be loud.
-            return Poll::Pending;
+            None => Poll::Pending,
         };
-        let reply = work.as_mut().poll_for_caller(cx);
         if reply.is_ready() {
             self.leave();
         }
         reply
+    }
+
+    /// The work is done, and something is wrong with the link that its reply takes.
+    #[cold]
+    fn strand(
+        &mut self,
+        transit: Transit,
+        reply: Result<S::Response, S::Error>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<S::Response, S::Error>> {
+        match transit.depart(reply) {
+            Ok(reply) => Poll::Ready(reply),
+            Err(stranded) => {
+                // ## Linked => Stranded. The reply does not get away.
+                let mut stranded = Box::new(stranded);
+                let reply = stranded.poll(cx);
+                self.0 = Some(Later::Stranded(stranded));
+                reply
+            }
+        }
     }
 }
 
@@ -119,7 +142,16 @@ impl<S: Service<Req>, Req, A> Fated<S, Req, A> {
     #[inline]
     fn leave(&mut self) {
         // Taken here, so that the compiler sees that there is nothing left to drop.
-        if let Some(work) = self.0.take() {
+        if let Some(later) = self.0.take() {
+            later.leave();
+        }
+    }
+}
+
+impl<S: Service<Req>, Req, A> Later<S, Req, A> {
+    #[inline(never)]
+    fn leave(self) {
+        if let Self::Work(work) = self {
             Work::leave(work);
         }
     }
