@@ -30,7 +30,7 @@ mod probability;
 pub mod scope;
 mod seed;
 
-pub use clock::{Clock, ManualClock, TokioClock};
+pub use clock::{Clock, ManualClock, SkewedClock, SystemClock, TokioClock, Wall};
 pub use distribution::{BadDistribution, Distribution, Shape};
 pub use draw::{Draw, Lane, Point, Stream};
 pub use hash::{hash_bytes, mix};
