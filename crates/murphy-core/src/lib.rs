@@ -26,6 +26,7 @@ mod distribution;
 mod draw;
 mod hash;
 mod key;
+pub mod order;
 mod probability;
 pub mod scope;
 mod seed;

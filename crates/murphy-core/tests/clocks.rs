@@ -249,6 +249,45 @@ async fn a_sleeper_that_races_with_a_thaw_wakes() {
     }
 }
 
+/// A base that lets somebody in between a sleeper's look at the clock and its wait.
+struct Meddled {
+    base: ManualClock,
+    meddle: std::sync::Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Clock for Meddled {
+    fn now(&self) -> Instant {
+        self.base.now()
+    }
+
+    fn wall(&self) -> Wall {
+        self.base.wall()
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Sleep {
+        if let Some(meddle) = self.meddle.lock().expect("no panic").take() {
+            meddle();
+        }
+        self.base.sleep_until(deadline)
+    }
+}
+
+#[test]
+fn a_change_between_the_look_and_the_wait_is_not_missed() {
+    let base = ManualClock::new();
+    let meddled = Arc::new(Meddled {
+        base: base.clone(),
+        meddle: Default::default(),
+    });
+    let clock = SkewedClock::over(Arc::clone(&meddled));
+    let twice = Drift::ppm(1e6).expect("in range");
+    let faster = clock.clone();
+    *meddled.meddle.lock().expect("no panic") = Some(Box::new(move || faster.set_drift(twice)));
+    let mut sleeper = Sleeper::new(&clock, 10 * SECOND).expect("not too late");
+    base.advance(5 * SECOND);
+    assert!(sleeper.run());
+}
+
 /// When a sleeper set for ten local seconds fires, in seconds of the base.
 async fn fires_after(change: impl Fn(&SkewedClock)) -> Option<f64> {
     let clock = SkewedClock::new();
@@ -334,6 +373,15 @@ async fn a_commit_wait_takes_twice_the_error() {
         took > 2 * error && took <= 2 * error + Duration::from_millis(2),
         "{took:?}"
     );
+}
+
+#[test]
+fn a_commit_wait_is_not_over_at_the_stamp_itself() {
+    let clock = ManualClock::new();
+    let mut waiting = spawn(wait_past(&clock, clock.wall()));
+    assert!(waiting.poll().is_pending());
+    clock.advance(NANO);
+    assert!(waiting.poll().is_ready());
 }
 
 #[tokio::test(start_paused = true)]

@@ -119,7 +119,7 @@ impl Bend {
     }
 
     pub(super) fn jump(&mut self, by: Offset) {
-        self.anchor();
+        // Only added to what it shows: no anchor to move.
         self.wall = self.wall + by;
     }
 
@@ -352,6 +352,19 @@ mod tests {
         assert_eq!(shows(&bend), (0, 0));
         bend.see(s(10));
         assert_eq!(shows(&bend), (5, 10));
+    }
+
+    #[test]
+    fn what_is_left_of_a_slew_is_spread_anew() {
+        let mut bend = Bend::new(Wall::EPOCH);
+        bend.slew(Offset::ahead(s(8)), s(8));
+        bend.see(s(4));
+        assert_eq!(shows(&bend), (4, 8));
+        bend.slew(Offset::behind(s(2)), s(4));
+        bend.see(s(6));
+        assert_eq!(shows(&bend), (6, 11));
+        bend.see(s(20));
+        assert_eq!(shows(&bend), (20, 26));
     }
 
     #[test]

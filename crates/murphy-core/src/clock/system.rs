@@ -138,10 +138,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_deadline_at_the_end_of_time_never_comes() {
         let mut last = Instant::now();
-        for shift in (0..64).rev() {
-            last = last
-                .checked_add(Duration::from_secs(1 << shift))
-                .unwrap_or(last);
+        let seconds = (0..64).map(|shift| Duration::from_secs(1 << shift));
+        let nanos = (0..30).map(|shift| Duration::from_nanos(1 << shift));
+        for step in seconds.rev().chain(nanos.rev()) {
+            last = last.checked_add(step).unwrap_or(last);
         }
         let never = TokioClock.sleep_until(last);
         assert!(tokio::time::timeout(HOUR, never).await.is_err());
