@@ -100,7 +100,7 @@ impl LamportStamp {
 
 impl fmt::Display for LamportStamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.count, self.node)
+        f.pad(&format!("{}@{}", self.count, self.node))
     }
 }
 
