@@ -19,6 +19,7 @@ mod manual;
 mod offset;
 mod skewed;
 mod sleep;
+mod suspended;
 mod system;
 mod wall;
 
@@ -31,8 +32,9 @@ pub use self::drift::{BadDrift, Drift};
 pub use self::interval::Interval;
 pub use self::manual::ManualClock;
 pub use self::offset::Offset;
-pub use self::skewed::{SkewedClock, Suspended};
+pub use self::skewed::SkewedClock;
 pub use self::sleep::Sleep;
+pub use self::suspended::Suspended;
 pub use self::system::{SystemClock, TokioClock};
 pub use self::wall::{BadWall, Wall};
 

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::bend::{Bend, Due};
-use super::{Clock, Drift, Interval, Offset, Sleep, TokioClock, Wall};
+use super::{Clock, Drift, Interval, Offset, Sleep, Suspended, TokioClock, Wall};
 
 /// Clocks that run fast or slow, are set, freeze and sleep, over those of a base. Clones share them.
 ///
@@ -53,17 +53,6 @@ use super::{Clock, Drift, Interval, Offset, Sleep, TokioClock, Wall};
 #[doc(alias = "SIGSTOP")]
 pub struct SkewedClock<C = TokioClock> {
     shared: Arc<Shared<C>>,
-}
-
-/// What a suspension is to the monotonic clock, once it is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Suspended {
-    /// It did not happen: Linux's `CLOCK_MONOTONIC`, which Rust's `Instant` is there.
-    #[doc(alias = "CLOCK_MONOTONIC")]
-    IsLost,
-    /// It is caught up: Linux's `CLOCK_BOOTTIME`, and `Instant` on Windows.
-    #[doc(alias = "CLOCK_BOOTTIME")]
-    Counts,
 }
 
 struct Shared<C> {
