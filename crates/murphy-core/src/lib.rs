@@ -1,11 +1,18 @@
-//! Chance, time and scope: what the rest of Murphy agrees on.
+//! Chance, time, order and scope: what the rest of Murphy agrees on.
 //!
 //! * **Chance** is a pure function. A [`Seed`] and a few names make a [`Stream`]; a stream and a
 //!   [`Point`] make a [`Draw`]; a draw is compared with a [`Probability`] or goes through the
 //!   quantile function of a [`Distribution`]. Nothing is consumed, so nothing can be consumed in
 //!   another order.
-//! * **Time** is tokio's, or is passed in through a [`Clock`].
+//! * **Time** is tokio's, or is passed in through a [`Clock`]: one that can be trusted, or a
+//!   [`SkewedClock`], which is fast, slow, set, frozen or suspended as a test tells it.
+//! * **Order** is a [logical clock](order)'s: what happened before, whatever the clocks say.
 //! * **Scope** is what a call inherits from its caller: a [`Key`] and a deadline.
+//!
+//! # Features
+//!
+//! * `tower`: `stamp`, the layer that puts a logical clock's stamps on messages.
+//! * `http`: stamps in a header of HTTP messages, and so in gRPC's metadata; implies `tower`.
 //!
 //! # Examples
 //!
@@ -26,11 +33,14 @@ mod distribution;
 mod draw;
 mod hash;
 mod key;
+pub mod order;
 mod probability;
 pub mod scope;
 mod seed;
+#[cfg(feature = "tower")]
+pub mod stamp;
 
-pub use clock::{Clock, ManualClock, TokioClock};
+pub use clock::{Clock, ManualClock, SkewedClock, SystemClock, TokioClock, Wall};
 pub use distribution::{BadDistribution, Distribution, Shape};
 pub use draw::{Draw, Lane, Point, Stream};
 pub use hash::{hash_bytes, mix};
