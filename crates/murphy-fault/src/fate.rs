@@ -32,8 +32,12 @@ pub(crate) struct Fate {
     pub(crate) give_up: [Option<GiveUp>; 2],
     /// The rule whose refusal the caller gets at the end of a leg.
     pub(crate) refused_by: [Option<u8>; 2],
-    /// The rules whose queues the message of a leg passes, in order.
+    /// The rules whose queues a message enters that departs later than its call: those of a leg, in
+    /// order.
     pub(crate) queues: [Vec<u8>; 2],
+    /// The request has entered its queues, which cost it so long; its copies have not.
+    pub(crate) entered: bool,
+    pub(crate) queued: Duration,
 }
 
 /// After this long the caller is refused by this rule.
@@ -118,7 +122,8 @@ impl Fate {
                     bound,
                 });
             }
-            Effect::Queue { leg, .. } => self.queues[*leg as usize].push(strike.rule),
+            // A queue is entered when all else is known.
+            Effect::Queue { .. } => {}
             Effect::Resend { leg, .. } => {
                 let total = match leg {
                     Leg::Request => &mut self.wire,

@@ -157,6 +157,7 @@ impl<S, A> FaultService<S, A> {
             able: A::OFFERED,
             in_runtime: Handle::try_current().is_ok(),
             is: &|word| self.abilities.is(&request, word),
+            size: &|| self.abilities.request_size(&request),
         };
         let Some(run) = self.seat.seated() else {
             return ResponseFuture::passing(self.inner.call(request));

@@ -1,7 +1,7 @@
 //! The decision about one call, off the fast path, and the receipt for it.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::Leg;
@@ -22,6 +22,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) in_runtime: bool,
     /// Whether the request is what a word says.
     pub(crate) is: &'a dyn Fn(&str) -> bool,
+    /// How large the request is, if the layer can tell.
+    pub(crate) size: &'a dyn Fn() -> u64,
 }
 
 /// A call with a fate.
@@ -102,7 +104,8 @@ impl SiteRun {
         if strikes.is_empty() && !watched && way == Verdict::Carries {
             return None;
         }
-        Some(Box::new(self.judge(passage, &strikes, way, hold)))
+        let judged = self.judge(passage, &mut strikes, asked.size, way, hold);
+        Some(Box::new(judged))
     }
 
     /// Faults that may not happen now, all or none of a call's.
@@ -136,15 +139,25 @@ impl SiteRun {
     fn judge(
         self: &Arc<Self>,
         passage: Passage,
-        strikes: &[Strike],
+        strikes: &mut [Strike],
+        size: &dyn Fn() -> u64,
         way: Verdict,
         hold: Option<OnHold>,
     ) -> Judged {
         let mut fate = Fate::default();
-        for strike in strikes {
-            fate.add(&self.rules[strike.rule as usize].fault.effect, strike);
+        let mut queued = false;
+        for strike in strikes.iter() {
+            let effect = &self.rules[strike.rule as usize].fault.effect;
+            fate.add(effect, strike);
+            queued |= matches!(effect, Effect::Queue { .. });
         }
         let at = self.elapsed();
+        let mut overflow = None;
+        if way == Verdict::Loses {
+            fate.request = End::Lost;
+        } else if queued {
+            overflow = self.queue(strikes, &mut fate, at, size, hold.is_some());
+        }
         let mut entries: Vec<Entry> = Vec::with_capacity(strikes.len());
         let (mut own, mut copies) = (0u128, Vec::new());
         let (mut lost, mut refused) = ([false; 2], [false; 2]);
@@ -152,7 +165,6 @@ impl SiteRun {
             // What the link does comes first: a message that departs into a cut meets no fault.
             let state = match way {
                 Verdict::Loses => {
-                    fate.request = End::Lost;
                     lost[Leg::Request as usize] = true;
                     link::cut(Leg::Request)
                 }
@@ -164,7 +176,7 @@ impl SiteRun {
                 ..self.state(state, &passage, Outcome::UnderWay)
             });
         }
-        for strike in strikes {
+        for strike in strikes.iter() {
             let bit = entries.len();
             let rule = &self.rules[strike.rule as usize];
             let effect = &rule.fault.effect;
@@ -174,10 +186,11 @@ impl SiteRun {
                 Effect::Refuse(leg) => std::mem::replace(&mut refused[*leg as usize], true),
                 _ => false,
             };
-            let masked = again || fate.masks(effect);
-            if !rule.is_written() {
+            let overflows = overflow == Some(strike.rule);
+            if !overflows && !rule.is_written(hold.is_some()) {
                 continue;
             }
+            let masked = !overflows && (again || fate.masks(effect));
             let finding = if masked {
                 Finding::Masked
             } else {
@@ -188,10 +201,14 @@ impl SiteRun {
             entry.at = at;
             entry.outcome = if masked {
                 Outcome::Nothing
+            } else if overflows {
+                Outcome::Overflow
             } else {
                 Outcome::UnderWay
             };
-            if matches!(effect, Effect::Duplicate { .. }) && !masked {
+            if overflows {
+                entry.magnitude = None;
+            } else if matches!(effect, Effect::Duplicate { .. }) && !masked {
                 copies.push(1u128 << bit);
             } else if !masked {
                 own |= 1 << bit;
@@ -231,8 +248,42 @@ impl SiteRun {
         }
     }
 
-    /// A message enters the queues of its leg, one after the other: how long until it has left the
-    /// last, or nothing if one was full.
+    /// The request enters the queues in its way, or notes them for when it departs. The rule whose
+    /// queue was full, if one was.
+    fn queue(
+        &self,
+        strikes: &mut [Strike],
+        fate: &mut Fate,
+        now: Duration,
+        size: &dyn Fn() -> u64,
+        on_hold: bool,
+    ) -> Option<u8> {
+        // A request that departs later enters later, and so does its copy.
+        let at_once = !on_hold && fate.request != End::Lost;
+        fate.entered = at_once;
+        for strike in strikes {
+            let rule = &self.rules[strike.rule as usize];
+            let Effect::Queue { leg, .. } = rule.fault.effect else {
+                continue;
+            };
+            if leg == Leg::Reply || on_hold || !fate.copies.is_empty() {
+                fate.queues[leg as usize].push(strike.rule);
+            }
+            if leg == Leg::Request && at_once {
+                let Some(takes) = rule.enter(now.saturating_add(fate.queued), size()) else {
+                    fate.request = End::Lost;
+                    return Some(strike.rule);
+                };
+                strike.magnitude = takes;
+                fate.queued = fate.queued.saturating_add(takes);
+            }
+        }
+        fate.wire = fate.wire.saturating_add(fate.queued);
+        None
+    }
+
+    /// A message that departs later than its call enters the queues of its leg, one after the other:
+    /// how long until it has left the last, or nothing if one was full.
     pub(crate) fn enter_queues(
         &self,
         rules: &[u8],
@@ -244,16 +295,7 @@ impl SiteRun {
         let mut total = Duration::ZERO;
         for index in rules {
             let rule = &self.rules[*index as usize];
-            let (Some(queue), Effect::Queue { rate, capacity, .. }) =
-                (&rule.queue, &rule.fault.effect)
-            else {
-                continue;
-            };
-            let takes = rate.takes(size);
-            let entered = {
-                let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
-                queue.enter(now + total, takes, capacity.get())
-            };
+            let entered = rule.enter(now.saturating_add(total), size);
             if entered.is_some() && rule.derived {
                 total = total.saturating_add(entered.unwrap_or_default());
                 continue;

@@ -1,7 +1,7 @@
 //! A fault in a run: its streams, premixed, and what it counts.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use murphy_core::{Distribution, Draw, Lane, Point, Probability, Seed, Stream};
@@ -81,13 +81,26 @@ impl Rule {
         }
     }
 
-    /// Whether a strike of it is written down as soon as it is decided.
-    pub(crate) fn is_written(&self) -> bool {
+    /// Whether a strike of it is written down as soon as it is decided. What a slow link does to a
+    /// message is known when that departs.
+    pub(crate) fn is_written(&self, on_hold: bool) -> bool {
         match self.fault.effect {
-            Effect::Queue { .. } => false,
+            Effect::Queue { leg, .. } => leg == Leg::Request && !on_hold && !self.derived,
             Effect::Delay { .. } => !self.derived,
             _ => true,
         }
+    }
+
+    /// A message of `size` bytes enters the queue: how long until it has left, or nothing if it is
+    /// full.
+    pub(crate) fn enter(&self, now: Duration, size: u64) -> Option<Duration> {
+        let (Some(queue), Effect::Queue { rate, capacity, .. }) = (&self.queue, &self.fault.effect)
+        else {
+            return Some(Duration::ZERO);
+        };
+        let takes = rate.takes(size);
+        let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.enter(now, takes, capacity.get())
     }
 
     /// What a draw must stay below for the rule to be worth a look.
@@ -210,7 +223,10 @@ impl Rule {
     pub(crate) fn has_magnitude(&self) -> bool {
         matches!(
             self.fault.effect,
-            Effect::Delay { .. } | Effect::Duplicate { .. } | Effect::Resend { .. }
+            Effect::Delay { .. }
+                | Effect::Duplicate { .. }
+                | Effect::Resend { .. }
+                | Effect::Queue { .. }
         )
     }
 

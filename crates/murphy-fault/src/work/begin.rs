@@ -38,10 +38,10 @@ where
         carry: Carrier<S, Req, A>,
     ) -> Self {
         let Judged {
-            mut fate,
+            fate,
             site,
             passage,
-            mut receipt,
+            receipt,
             copies: receipts,
             watch,
             hold,
@@ -72,11 +72,7 @@ where
             carry,
             fate,
         };
-        let wire = fate.wire;
-        if hold.is_none() && fate.request != End::Lost {
-            let size = abilities.request_size(&request);
-            queue(&site, &passage, size, &mut fate, &mut receipt);
-        }
+        let wire = fate.wire.saturating_sub(fate.queued);
         let copies = copies
             .into_iter()
             .zip(receipts)
