@@ -42,7 +42,7 @@ pub(crate) struct Run {
     pub(crate) in_flight: AtomicU32,
     pub(crate) halting: Halting,
     /// What is on each directed link that has a rate: shared by the sites at both of its ends.
-    pub(crate) queues: Mutex<BTreeMap<(u32, u32), Arc<Mutex<Queue>>>>,
+    pub(crate) queues: Mutex<BTreeMap<(u32, u32), Arc<Queue>>>,
 }
 
 /// One site in one run.
@@ -143,12 +143,12 @@ impl Run {
     fn derived(&self, site: &str, link: &Link) -> Vec<Rule> {
         let mut rules = Vec::new();
         for leg in [Leg::Request, Leg::Reply] {
-            let queue = || {
+            let shared = |new| {
                 let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-                Arc::clone(queues.entry(link.way(leg)).or_default())
+                Arc::clone(queues.entry(link.way(leg)).or_insert(new))
             };
             let faults = link.profile(leg).map_or(Vec::new(), |p| p.faults(leg));
-            let of = |fault| Rule::derived(self.seed, site, fault, queue);
+            let of = |fault| Rule::derived(self.seed, site, fault, shared);
             rules.extend(faults.iter().map(of));
         }
         rules

@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::time::Duration;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
 /// How fast a link sends.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -74,14 +76,14 @@ impl Rate {
         PerSecond::try_new(per_second).map(Self::Bytes)
     }
 
-    /// How long the link is busy with a message of `size` bytes.
-    pub(crate) fn takes(&self, size: u64) -> Duration {
+    /// How many nanoseconds the link is busy with a message of `size` bytes: to the nearest, and 584
+    /// years at most, as everything here.
+    pub(crate) fn takes(&self, size: u64) -> u64 {
         let (amount, rate) = match self {
             Self::Messages(rate) => (1.0, rate),
             Self::Bytes(rate) => (size as f64, rate),
         };
-        // To the nearest nanosecond; the cast stops at 584 years, as everything here does.
-        Duration::from_nanos((amount / rate.0 * 1e9 + 0.5) as u64)
+        (amount / rate.0 * 1e9 + 0.5) as u64
     }
 }
 
@@ -133,85 +135,149 @@ impl fmt::Display for Rate {
 /// Who is on the link, and until when. Told the time, it decides at once; nobody waits in it.
 ///
 /// A message that was let in is sent, whether or not its sender still waits: a queue of a switch
-/// does not know that somebody hung up.
-#[derive(Debug, Default)]
-pub(crate) struct Queue {
+/// does not know that somebody hung up. Times are nanoseconds after arming.
+#[derive(Debug)]
+pub(crate) enum Queue {
+    /// All messages take equally long, so that when the last has left says how many there are.
+    Even { busy_until: AtomicU64 },
     /// When each message in it will have left, in order.
-    leaving: VecDeque<Duration>,
+    Sized(Mutex<VecDeque<u64>>),
 }
 
 impl Queue {
+    /// An empty one.
+    pub(crate) fn new(rate: &Rate) -> Self {
+        match rate {
+            Rate::Messages(_) => Self::Even {
+                busy_until: AtomicU64::new(0),
+            },
+            Rate::Bytes(_) => Self::Sized(Mutex::default()),
+        }
+    }
+
     /// Lets a message in that keeps the link busy for `takes`: how long until it has left, or
     /// nothing if there are `capacity` in it already.
-    pub(crate) fn enter(
-        &mut self,
-        now: Duration,
-        takes: Duration,
-        capacity: u32,
-    ) -> Option<Duration> {
-        while self.leaving.front().is_some_and(|left| *left <= now) {
-            self.leaving.pop_front();
+    pub(crate) fn enter(&self, now: u64, takes: u64, capacity: NonZeroU32) -> Option<u64> {
+        match self {
+            Self::Even { busy_until } => {
+                let others = u64::from(capacity.get() - 1).saturating_mul(takes);
+                let mut busy = busy_until.load(Relaxed);
+                loop {
+                    // Each of those before it has left less than `takes` after the one before.
+                    if busy.saturating_sub(now) > others {
+                        return None;
+                    }
+                    let left = busy.max(now).saturating_add(takes);
+                    match busy_until.compare_exchange_weak(busy, left, Relaxed, Relaxed) {
+                        Ok(_) => return Some(left - now),
+                        Err(moved) => busy = moved,
+                    }
+                }
+            }
+            Self::Sized(leaving) => {
+                let mut leaving = leaving.lock().unwrap_or_else(PoisonError::into_inner);
+                while leaving.front().is_some_and(|left| *left <= now) {
+                    leaving.pop_front();
+                }
+                if leaving.len() >= capacity.get() as usize {
+                    return None;
+                }
+                let begins = leaving.back().map_or(now, |last| (*last).max(now));
+                let left = begins.saturating_add(takes);
+                leaving.push_back(left);
+                Some(left - now)
+            }
         }
-        if self.leaving.len() >= capacity as usize {
-            return None;
-        }
-        let begins = self.leaving.back().map_or(now, |last| (*last).max(now));
-        let left = begins.saturating_add(takes);
-        self.leaving.push_back(left);
-        Some(left.saturating_sub(now))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use murphy_core::Draw;
 
-    const MS: Duration = Duration::from_millis(1);
-    const LONGEST: Duration = Duration::from_nanos(u64::MAX);
+    const MS: u64 = 1_000_000;
+
+    /// One of each kind, which must be of one mind where all messages are equal.
+    fn both() -> [Queue; 2] {
+        let rate = PerSecond(1.0);
+        [Rate::Messages(rate), Rate::Bytes(rate)].map(|rate| Queue::new(&rate))
+    }
+
+    fn places(n: u32) -> NonZeroU32 {
+        NonZeroU32::new(n).unwrap()
+    }
 
     #[test]
     fn one_after_the_other() {
-        let mut queue = Queue::default();
-        assert_eq!(queue.enter(MS, 10 * MS, 3), Some(10 * MS));
-        assert_eq!(queue.enter(MS, 10 * MS, 3), Some(20 * MS));
-        assert_eq!(queue.enter(6 * MS, 10 * MS, 3), Some(25 * MS));
+        for queue in both() {
+            for (now, left) in [(1, 10), (1, 20), (6, 25)] {
+                assert_eq!(queue.enter(now * MS, 10 * MS, places(3)), Some(left * MS));
+            }
+        }
     }
 
     #[test]
     fn a_full_queue_drops_its_tail_and_forgets_nobody_in_it() {
-        let mut queue = Queue::default();
-        for _ in 0..3 {
-            assert!(queue.enter(MS, 10 * MS, 3).is_some());
+        for queue in both() {
+            for _ in 0..3 {
+                assert!(queue.enter(MS, 10 * MS, places(3)).is_some());
+            }
+            assert_eq!(queue.enter(MS, 10 * MS, places(3)), None);
+            assert_eq!(queue.enter(10 * MS, 10 * MS, places(3)), None);
+            // The first has left at 11 ms.
+            assert_eq!(queue.enter(11 * MS, 10 * MS, places(3)), Some(30 * MS));
         }
-        assert_eq!(queue.enter(MS, 10 * MS, 3), None);
-        assert_eq!(queue.enter(10 * MS, 10 * MS, 3), None);
-        // The first has left at 11 ms.
-        assert_eq!(queue.enter(11 * MS, 10 * MS, 3), Some(30 * MS));
     }
 
     #[test]
     fn an_idle_link_has_no_past() {
-        let mut queue = Queue::default();
-        queue.enter(MS, MS, 1);
-        assert_eq!(queue.enter(1000 * MS, 5 * MS, 1), Some(5 * MS));
+        for queue in both() {
+            queue.enter(MS, MS, places(1));
+            assert_eq!(queue.enter(1000 * MS, 5 * MS, places(1)), Some(5 * MS));
+        }
     }
 
     #[test]
     fn it_is_never_ahead_of_its_rate_nor_idle_with_work() {
         // Busy without a gap: the n-th has left after n times what one takes.
-        let mut queue = Queue::default();
-        for n in 1..1000u32 {
-            assert_eq!(queue.enter(Duration::ZERO, 3 * MS, 4096), Some(3 * MS * n));
+        for queue in both() {
+            for n in 1..1000 {
+                assert_eq!(queue.enter(0, 3 * MS, places(4096)), Some(3 * MS * n));
+            }
+        }
+    }
+
+    #[test]
+    fn large_messages_keep_small_ones_waiting() {
+        let queue = Queue::Sized(Mutex::default());
+        assert_eq!(queue.enter(0, 100 * MS, places(3)), Some(100 * MS));
+        assert_eq!(queue.enter(0, MS, places(3)), Some(101 * MS));
+        assert_eq!(queue.enter(100 * MS, MS, places(2)), Some(2 * MS));
+        assert_eq!(queue.enter(100 * MS, MS, places(2)), None);
+    }
+
+    #[test]
+    fn equal_messages_are_counted_by_time_as_well_as_by_name() {
+        let mut now = 0;
+        for capacity in [1, 2, 7] {
+            let [even, sized] = both();
+            for n in 0..10_000u64 {
+                now += Draw::from_bits(n).nth(u64::from(capacity)).bits() % (9 * MS);
+                let [a, b] = [&even, &sized].map(|q| q.enter(now, 4 * MS, places(capacity)));
+                assert_eq!(a, b, "{n}-th through {capacity} at {now}");
+            }
         }
     }
 
     #[test]
     fn the_end_of_time_is_survived() {
-        let mut queue = Queue::default();
-        assert_eq!(queue.enter(Duration::ZERO, LONGEST, 9), Some(LONGEST));
-        assert!(queue.enter(Duration::MAX, Duration::MAX, 9).is_some());
+        for queue in both() {
+            assert_eq!(queue.enter(0, u64::MAX, places(9)), Some(u64::MAX));
+            assert!(queue.enter(u64::MAX, u64::MAX, places(9)).is_some());
+        }
         let slow = Rate::bytes(f64::MIN_POSITIVE).unwrap();
-        assert_eq!(slow.takes(u64::MAX), LONGEST);
+        assert_eq!(slow.takes(u64::MAX), u64::MAX);
     }
 
     #[test]

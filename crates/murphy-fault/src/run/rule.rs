@@ -1,7 +1,7 @@
 //! A fault in a run: its streams, premixed, and what it counts.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use murphy_core::{Distribution, Draw, Lane, Point, Probability, Seed, Stream};
@@ -34,7 +34,7 @@ pub(crate) struct Rule {
     struck: AtomicU64,
     reached: Box<[AtomicBool]>,
     /// What a slow link has on it.
-    pub(crate) queue: Option<Arc<Mutex<Queue>>>,
+    pub(crate) queue: Option<Arc<Queue>>,
     /// Not of the plan, but of what the link is like: nothing is counted, and of delays nothing
     /// is written down.
     pub(crate) derived: bool,
@@ -60,7 +60,10 @@ impl Rule {
             seen: AtomicU64::new(0),
             struck: AtomicU64::new(0),
             reached: (0..points).map(|_| AtomicBool::new(false)).collect(),
-            queue: matches!(fault.effect, Effect::Queue { .. }).then(Arc::default),
+            queue: match &fault.effect {
+                Effect::Queue { rate, .. } => Some(Arc::new(Queue::new(rate))),
+                _ => None,
+            },
             derived: false,
             fault: fault.clone(),
         }
@@ -71,11 +74,11 @@ impl Rule {
         seed: Seed,
         site: &str,
         fault: &Fault,
-        queue: impl FnOnce() -> Arc<Mutex<Queue>>,
+        shared: impl FnOnce(Arc<Queue>) -> Arc<Queue>,
     ) -> Self {
         let rule = Self::new(seed, site, fault);
         Self {
-            queue: rule.queue.is_some().then(queue),
+            queue: rule.queue.map(shared),
             derived: true,
             ..rule
         }
@@ -98,9 +101,8 @@ impl Rule {
         else {
             return Some(Duration::ZERO);
         };
-        let takes = rate.takes(size);
-        let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.enter(now, takes, capacity.get())
+        let left = queue.enter(now.as_nanos() as u64, rate.takes(size), *capacity)?;
+        Some(Duration::from_nanos(left))
     }
 
     /// What a draw must stay below for the rule to be worth a look.
