@@ -43,7 +43,8 @@ pub use self::wall::{BadWall, Wall};
 /// Can be shared as an `Arc<dyn Clock>`.
 pub trait Clock: Send + Sync {
     /// The present instant. Never before one that was read earlier.
-    #[doc(alias = "monotonic")]
+    #[doc(alias = "monotonic clock")]
+    #[doc(alias = "time.monotonic")]
     fn now(&self) -> Instant;
 
     /// The time of day. Can go back.

@@ -51,6 +51,8 @@ pub use self::version::VersionVector;
 /// A clock that counts what happened, and hears of what happened elsewhere.
 ///
 /// Implemented by handles: clones are one clock, that of one node, and can be used from any thread.
+#[doc(alias = "logical clock")]
+#[doc(alias = "DistributedLog")]
 pub trait LogicalClock: Send + Sync {
     /// What it gives to events.
     type Stamp: Clone + PartialOrd + Display + FromStr<Err = BadStamp> + Send + Sync + 'static;

@@ -11,9 +11,9 @@ use crate::clock::{Clock, SystemClock, Wall};
 
 /// A hybrid logical clock: what happened before has the smaller stamp, and a stamp is a time of day.
 ///
-/// It is never behind the node's own time of day, and ahead of it by no more than the clocks
-/// of the nodes are apart: by the greatest time of day of any event that it knows of. If the time of day
-/// is set back, it goes on counting where it was. Clones are one clock.
+/// It is the greatest time of day of all events that the node knows of: never behind its own, and ahead
+/// by no more than the clocks of the nodes are apart. If the time of day is set back, it goes on
+/// counting where it was. Clones are one clock.
 ///
 /// A stamp from a peer that would put it more than [`max_offset`](Self::max_offset) ahead of its own
 /// time of day (500 ms by default) is refused, before anything has moved: one node in the year 2100

@@ -153,6 +153,16 @@ fn what_is_left_of_a_slew_is_spread_anew() {
 }
 
 #[test]
+fn a_clock_that_was_set_slews_no_more() {
+    let mut bend = Bend::new(Wall::EPOCH);
+    bend.slew(Offset::ahead(s(8)), s(8));
+    bend.see(s(4));
+    bend.set_wall(Wall::EPOCH);
+    bend.see(s(8));
+    assert_eq!(shows(&bend), (8, 4));
+}
+
+#[test]
 fn a_base_that_goes_back_stands_still() {
     let mut bend = Bend::new(Wall::EPOCH);
     bend.see(s(10));
