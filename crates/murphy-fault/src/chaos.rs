@@ -12,6 +12,7 @@ use tokio::task::AbortHandle;
 
 use crate::event::{Event, NotArmed, Verb};
 use crate::ledger::Ledger;
+use crate::node::{Healed, Nodes};
 use crate::plan::Plan;
 use crate::run::Reason;
 use crate::seat::SiteCore;
@@ -57,6 +58,7 @@ pub(crate) struct Inner {
     explain: AtomicBool,
     sites: Mutex<BTreeMap<Arc<str>, Arc<SiteCore>>>,
     state: Mutex<State>,
+    pub(crate) nodes: Nodes,
 }
 
 #[derive(Debug, Default)]
@@ -120,6 +122,7 @@ impl Chaos {
                 explain: AtomicBool::new(false),
                 sites: Mutex::default(),
                 state: Mutex::default(),
+                nodes: Nodes::default(),
             }),
         }
     }
@@ -223,11 +226,26 @@ impl Inner {
         whom: &str,
         change: impl FnOnce() -> T,
     ) -> Result<T, NotArmed> {
+        match self.disturb_if(verb, whom, || Some(change()))? {
+            Some(changed) => Ok(changed),
+            None => unreachable!("it always changes"),
+        }
+    }
+
+    /// As [`disturb`](Self::disturb); where nothing changed, nothing is written down.
+    pub(crate) fn disturb_if<T>(
+        &self,
+        verb: Verb,
+        whom: &str,
+        change: impl FnOnce() -> Option<T>,
+    ) -> Result<Option<T>, NotArmed> {
         let state = lock(&self.state);
         let Some(current) = &state.current else {
             return Err(NotArmed);
         };
-        let changed = change();
+        let Some(changed) = change() else {
+            return Ok(None);
+        };
         current.ledger.run.book.note(Event {
             at: current.ledger.run.started.elapsed(),
             verb,
@@ -235,22 +253,25 @@ impl Inner {
         });
         drop(state);
         tracing::info!(target: "murphy::fault", %verb, whom, "world.changed");
-        Ok(changed)
+        Ok(Some(changed))
     }
 
     /// Ends the run; if `only` is given, only that one.
     pub(crate) fn disarm(&self, only: Option<u64>, reason: Reason) {
-        let ended = {
+        let (ended, healed) = {
             let mut state = lock(&self.state);
             let this = |c: &mut Current| only.is_none_or(|version| c.version == version);
             let ended = state.current.take_if(this);
+            let mut healed = Healed::default();
             if let Some(current) = &ended {
                 // Under the lock, so that no other run can be published in between.
                 current.sites.iter().for_each(|site| site.withdraw());
+                healed = self.nodes.heal();
                 state.ended = Some(reason);
             }
-            ended
+            (ended, healed)
         };
+        healed.wake();
         if let Some(Current { ledger, timer, .. }) = ended {
             ledger.sites.iter().for_each(|site| site.release());
             if let Some(timer) = timer {

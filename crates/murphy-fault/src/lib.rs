@@ -70,6 +70,7 @@ mod leg;
 mod marker;
 #[cfg(feature = "metrics")]
 mod metered;
+mod node;
 mod passage;
 mod plan;
 pub mod refuse;
@@ -101,6 +102,10 @@ pub use ledger::{
 };
 pub use leg::Leg;
 pub use marker::{Marker, marker};
+pub use node::{
+    BadCell, Boot, Crashed, Down, Durable, Node, NodeFuture, NodeLayer, NodeService, NodeState,
+    OnNode, Paused, Reach, Reached, Run, RunInline, Volatile,
+};
 pub use passage::{Passage, Passing};
 pub use plan::{BadPlan, Halt, HaltOn, Limits, MOST_FAULTS, PLAN_VERSION, Plan};
 pub use run::Reason;

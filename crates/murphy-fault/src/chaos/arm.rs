@@ -153,6 +153,7 @@ pub(super) fn arm(chaos: &Arc<Inner>, plan: &Plan, limit: TimeLimit) -> Result<A
         sites,
         timer,
     });
+    chaos.nodes.arm(ledger.seed());
     state.last = Some(ledger.clone());
     state.ended = None;
     drop(state);
