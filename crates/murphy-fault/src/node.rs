@@ -191,7 +191,7 @@ impl Node {
         self.state() != NodeState::Down
     }
 
-    /// How many pieces of work live on it, calls of its layers included. At most 1,048,576:
+    /// How many pieces of work live on it, calls of its layers included. At most 262,144:
     /// further ones are told [`Crashed`], and an event says so.
     #[must_use]
     pub fn living(&self) -> usize {

@@ -25,7 +25,7 @@ use super::section::{Section, Where};
 use super::{Crashed, NodeState};
 
 /// The most work that lives on one node at one time.
-pub(super) const MOST_WORK: usize = 1 << 20;
+pub(super) const MOST_WORK: usize = 1 << 18;
 
 /// How long a pause or a crash waits, in real time, for a poll that was under way.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);

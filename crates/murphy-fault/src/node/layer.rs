@@ -28,7 +28,7 @@ use crate::refuse;
 ///
 /// What the service itself remembers (a counter in the service's value, the permits of a limit) survives a
 /// crash, since the service is not built anew: keep state in [`Node::memory`](crate::Node::memory).
-/// Past 1,048,576 pieces of work that live on the node, a call is treated as if the node were
+/// Past 262,144 pieces of work that live on the node, a call is treated as if the node were
 /// down, and an event says so.
 ///
 /// A caller that leaves takes its call along, as without us.

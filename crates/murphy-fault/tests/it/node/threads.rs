@@ -74,7 +74,7 @@ async fn no_thread_polls_between_pause_and_resume() {
     let observed = Arc::clone(&watch);
     // A plain thread: wakers fire on the workers, and from here.
     let rounds = std::thread::spawn(move || {
-        for _ in 0..300 {
+        for _ in 0..100 {
             let before = observed.polls.load(SeqCst);
             let pause = outside.pause().unwrap();
             let polls = spin(&observed);
@@ -98,7 +98,7 @@ async fn no_thread_polls_between_pause_and_resume() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_thread_polls_after_a_crash_and_each_work_is_dropped_once() {
     let (_chaos, node, _armed) = node();
-    for round in 1..=200 {
+    for round in 1..=60 {
         let watch = Arc::new(Watch::default());
         let works = busy(&node, &watch, 8);
         let (outside, observed) = (node.clone(), Arc::clone(&watch));
