@@ -1,6 +1,7 @@
 //! A real HTTP server on a node, over TCP: axum on hyper, its connections spawned through the node.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
@@ -12,6 +13,7 @@ use murphy_core::Seed;
 use murphy_fault::{Boot, Chaos, Durable, Plan, TimeLimit, Volatile};
 use tests::ms;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 /// Two counters: one on disk, one in memory.
@@ -19,6 +21,7 @@ use tokio::time::timeout;
 struct Counters {
     disk: Durable<u64>,
     memory: Volatile<u64>,
+    hanging: Arc<Notify>,
 }
 
 async fn count(State(counters): State<Counters>) -> String {
@@ -29,15 +32,22 @@ async fn count(State(counters): State<Counters>) -> String {
     format!("{on_disk} {in_memory}")
 }
 
+/// Says that it has begun, and never ends.
+async fn hang(State(counters): State<Counters>) {
+    counters.hanging.notify_one();
+    std::future::pending().await
+}
+
 /// One life of the server: its listener and its connections die with it.
-async fn life(boot: Boot, address: SocketAddr) {
+async fn life(boot: Boot, address: SocketAddr, hanging: Arc<Notify>) {
     let counters = Counters {
         disk: boot.durable("count").unwrap(),
         memory: boot.node().memory(0),
+        hanging,
     };
     let router = Router::new()
         .route("/", get(count))
-        .route("/hang", get(std::future::pending::<()>))
+        .route("/hang", get(hang))
         .with_state(counters);
     let listener = TcpListener::bind(address).await.unwrap();
     loop {
@@ -61,12 +71,15 @@ async fn ask(client: &reqwest::Client, address: SocketAddr, path: &str) -> reqwe
 
 /// Asks until there is an answer: a server needs a moment to listen.
 async fn ask_patiently(client: &reqwest::Client, address: SocketAddr) -> String {
-    loop {
-        if let Ok(answer) = ask(client, address, "/").await {
-            return answer;
+    let patient = async {
+        loop {
+            if let Ok(answer) = ask(client, address, "/").await {
+                return answer;
+            }
+            tokio::task::yield_now().await;
         }
-        tokio::task::yield_now().await;
-    }
+    };
+    timeout(ms(60_000), patient).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -74,7 +87,9 @@ async fn a_server_on_a_node_pauses_crashes_and_comes_back() {
     let chaos = Chaos::new(Seed::new(42));
     let node = chaos.node("counter");
     let address = free_port().await;
-    let server = tokio::spawn(node.serve(move |boot| life(boot, address)));
+    let hanging = Arc::new(Notify::new());
+    let begun = Arc::clone(&hanging);
+    let server = tokio::spawn(node.serve(move |boot| life(boot, address, Arc::clone(&begun))));
     let _armed = chaos.arm(&Plan::new(), TimeLimit::None).unwrap();
     let client = reqwest::Client::new();
     assert_eq!(ask_patiently(&client, address).await, "1 1");
@@ -94,16 +109,14 @@ async fn a_server_on_a_node_pauses_crashes_and_comes_back() {
     assert!(["3 3", "4 4"].contains(&&*late), "{late}");
 
     // Crashed: connections are reset, and new ones refused.
-    let hanging = tokio::spawn({
+    let hung = tokio::spawn({
         let client = client.clone();
         async move { ask(&client, address, "/hang").await }
     });
-    while node.living() < 3 {
-        tokio::task::yield_now().await;
-    }
+    timeout(ms(60_000), hanging.notified()).await.unwrap();
     let down = node.crash().unwrap();
     assert_eq!(node.living(), 0);
-    assert!(hanging.await.unwrap().is_err());
+    assert!(hung.await.unwrap().is_err());
     let refused = ask(&client, address, "/").await.unwrap_err();
     assert!(refused.is_connect(), "{refused:?}");
 
