@@ -184,8 +184,8 @@ impl Chaos {
         }
     }
 
-    /// Ends the run, if there is one: no new fates, and what is held is let go. Calls in flight
-    /// keep their fate.
+    /// Ends the run, if there is one: no new fates, what is held is let go, nodes that are paused
+    /// resume and those that are down restart. Calls in flight keep their fate.
     pub fn disarm(&self) {
         self.inner.disarm(None, Reason::Told);
     }

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A [`Site`] is a named place where calls pass. A [`Plan`] names faults at sites; [`Chaos`] arms
-//! a plan; a [`FaultLayer`] carries the fates out, and a [`Ledger`] remembers them.
+//! a plan; a [`FaultLayer`] carries the fates out, and a [`Ledger`] remembers them. A [`Node`] is
+//! where services run: it is paused and resumed, it crashes and comes back.
 //!
 //! * **No types change.** Response and error stay the service's. Loss is silence; a refusal is a
 //!   value that your closure makes.
@@ -52,7 +53,8 @@
 //! # Events
 //!
 //! Target `murphy::fault`: `chaos.armed`, `chaos.disarmed`, `world.changed` (info), `fault.injected` (debug),
-//! `fault.panicked` (error), `chaos.too_many_sites` (warn).
+//! `fault.panicked`, `node.panicked` (error), `chaos.too_many_sites`,
+//! `chaos.too_many_nodes`, `node.too_much_work`, `node.still_polling` (warn).
 
 mod abilities;
 mod book;

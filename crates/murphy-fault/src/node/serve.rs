@@ -43,6 +43,30 @@ impl Boot {
     /// # Panics
     ///
     /// Outside of a tokio runtime.
+    ///
+    /// # Examples
+    ///
+    /// A server whose connections die with it. What goes to `spawn` may as well be hyper's
+    /// `http1::Builder::new().serve_connection(..)`; `axum::serve` spawns by itself, and its
+    /// connections would escape.
+    ///
+    /// ```
+    /// use murphy_fault::Boot;
+    /// use tokio::io::AsyncWriteExt;
+    /// use tokio::net::TcpListener;
+    ///
+    /// async fn program(boot: Boot) -> std::io::Result<()> {
+    ///     let listener = TcpListener::bind("127.0.0.1:7000").await?;
+    ///     loop {
+    ///         let (mut stream, _) = listener.accept().await?;
+    ///         boot.spawn(async move { stream.write_all(b"hello").await });
+    ///     }
+    /// }
+    /// # let server = |node: murphy_fault::Node| {
+    /// tokio::spawn(node.serve(program))
+    /// # };
+    /// # let _ = server;
+    /// ```
     pub fn spawn<F>(&self, work: F) -> JoinHandle<Result<F::Output, Crashed>>
     where
         F: Future + Send + 'static,

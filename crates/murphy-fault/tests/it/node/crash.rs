@@ -237,7 +237,7 @@ async fn work_within_work_dies_once() {
     let (_chaos, node, _armed) = node();
     let probe = Probe::default();
     let inner = node.run(probe.future());
-    let outer = node.spawn(async move { inner.await });
+    let outer = node.spawn(inner);
     settle().await;
     assert_eq!((node.living(), probe.polls()), (2, 1));
     let _down = node.crash().unwrap();
