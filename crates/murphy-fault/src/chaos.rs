@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 use crate::event::{Event, NotArmed, Verb};
 use crate::ledger::Ledger;
 use crate::network::{Network, Wires};
+use crate::node::{Healed, Nodes};
 use crate::plan::Plan;
 use crate::run::Reason;
 use crate::seat::SiteCore;
@@ -59,6 +60,7 @@ pub(crate) struct Inner {
     sites: Mutex<BTreeMap<Arc<str>, Arc<SiteCore>>>,
     pub(crate) wires: Arc<Wires>,
     state: Mutex<State>,
+    pub(crate) nodes: Nodes,
 }
 
 #[derive(Debug, Default)]
@@ -124,6 +126,7 @@ impl Chaos {
                 sites: Mutex::default(),
                 wires: Arc::default(),
                 state: Mutex::default(),
+                nodes: Nodes::default(),
             }),
         }
     }
@@ -196,8 +199,8 @@ impl Chaos {
         }
     }
 
-    /// Ends the run, if there is one: no new fates, and what is held is let go. Calls in flight
-    /// keep their fate.
+    /// Ends the run, if there is one: no new fates, what is held is let go, nodes that are paused
+    /// resume and those that are down restart. Calls in flight keep their fate.
     pub fn disarm(&self) {
         self.inner.disarm(None, Reason::Told);
     }
@@ -258,11 +261,26 @@ impl Inner {
         whom: &str,
         change: impl FnOnce() -> T,
     ) -> Result<T, NotArmed> {
+        match self.disturb_if(verb, whom, || Some(change()))? {
+            Some(changed) => Ok(changed),
+            None => unreachable!("it always changes"),
+        }
+    }
+
+    /// As [`disturb`](Self::disturb); where nothing changed, nothing is written down.
+    pub(crate) fn disturb_if<T>(
+        &self,
+        verb: Verb,
+        whom: &str,
+        change: impl FnOnce() -> Option<T>,
+    ) -> Result<Option<T>, NotArmed> {
         let state = lock(&self.state);
         let Some(current) = &state.current else {
             return Err(NotArmed);
         };
-        let changed = change();
+        let Some(changed) = change() else {
+            return Ok(None);
+        };
         current.ledger.run.book.note(Event {
             at: current.ledger.run.started.elapsed(),
             verb,
@@ -270,24 +288,28 @@ impl Inner {
         });
         drop(state);
         tracing::info!(target: "murphy::fault", %verb, whom, "world.changed");
-        Ok(changed)
+        Ok(Some(changed))
     }
 
     /// Ends the run; if `only` is given, only that one.
     pub(crate) fn disarm(&self, only: Option<u64>, reason: Reason) {
-        let ended = {
+        let (ended, healed) = {
             let mut state = lock(&self.state);
             let this = |c: &mut Current| only.is_none_or(|version| c.version == version);
             let ended = state.current.take_if(this);
+            let mut healed = Healed::default();
             if let Some(current) = &ended {
                 // Under the lock, so that no other run can be published in between.
                 current.sites.iter().for_each(|site| site.withdraw());
+                healed = self.nodes.heal();
+                self.wires.heal();
                 state.ended = Some(reason);
             }
-            ended
+            (ended, healed)
         };
+        healed.wake();
         if let Some(Current { ledger, timer, .. }) = ended {
-            self.wires.heal();
+            self.wires.wake();
             ledger.sites.all().iter().for_each(|site| site.release());
             if let Some(timer) = timer {
                 timer.abort();

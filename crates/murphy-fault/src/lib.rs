@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A [`Site`] is a named place where calls pass. A [`Plan`] names faults at sites; [`Chaos`] arms
-//! a plan; a [`FaultLayer`] carries the fates out, and a [`Ledger`] remembers them.
+//! a plan; a [`FaultLayer`] carries the fates out, and a [`Ledger`] remembers them. A [`Node`] is
+//! where services run: it is paused and resumed, it crashes and comes back.
 //!
 //! * **No types change.** Response and error stay the service's. Loss is silence; a refusal is a
 //!   value that your closure makes.
@@ -52,7 +53,8 @@
 //! # Events
 //!
 //! Target `murphy::fault`: `chaos.armed`, `chaos.disarmed`, `world.changed` (info), `fault.injected` (debug),
-//! `fault.panicked` (error), `chaos.too_many_sites` (warn).
+//! `fault.panicked`, `node.panicked` (error), `chaos.too_many_sites`,
+//! `chaos.too_many_nodes`, `node.too_much_work`, `node.still_polling` (warn).
 
 mod abilities;
 mod book;
@@ -72,6 +74,7 @@ mod marker;
 #[cfg(feature = "metrics")]
 mod metered;
 mod network;
+mod node;
 mod passage;
 mod plan;
 pub mod refuse;
@@ -107,6 +110,10 @@ pub use marker::{Marker, marker};
 pub use network::{
     Access, BadRate, Basis, Cut, Held, MOST_NODES, Network, NetworkError, PerSecond, Profile, Rate,
     Regions, Source, UnknownRegion,
+};
+pub use node::{
+    BadCell, Boot, Crashed, Down, Durable, Node, NodeFuture, NodeLayer, NodeService, NodeState,
+    OnNode, Paused, Reach, Reached, Run, RunInline, Volatile,
 };
 pub use passage::{Passage, Passing};
 pub use plan::{BadPlan, Halt, HaltOn, Limits, MOST_FAULTS, PLAN_VERSION, Plan};

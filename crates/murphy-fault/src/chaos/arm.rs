@@ -153,6 +153,7 @@ pub(super) fn arm(chaos: &Arc<Inner>, plan: &Plan, limit: TimeLimit) -> Result<A
     }
     tracing::info!(target: "murphy::fault", seed = %ledger.seed(), sites = current.sites.len(), "chaos.armed");
     state.current = Some(current);
+    chaos.nodes.arm(ledger.seed());
     state.last = Some(ledger.clone());
     state.ended = None;
     drop(state);

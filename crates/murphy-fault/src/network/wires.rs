@@ -183,14 +183,9 @@ impl Wires {
         self.change(|state| state.troubles.retain(|t| t.id != id));
     }
 
-    /// Heals everything and lets everything go.
+    /// Heals everything, and lets everything go that is then [woken](Self::wake).
     pub(crate) fn heal(&self) {
-        if self.lock().troubles.is_empty() {
-            return;
-        }
-        let gone = self.change(|state| std::mem::take(&mut state.troubles));
-        drop(gone);
-        self.wake();
+        self.change(|state| state.troubles.clear());
     }
 }
 
