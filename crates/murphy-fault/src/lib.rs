@@ -60,6 +60,7 @@ mod abilities;
 mod book;
 mod carry;
 mod chaos;
+mod disturbance;
 mod doors;
 mod effect;
 mod event;
@@ -96,6 +97,7 @@ pub use abilities::{
 pub use book::{Finding, Grade, Outcome, Why};
 pub use carry::{Carry, Inline, OnLocal, OnTokio};
 pub use chaos::{ArmError, Armed, Chaos, TimeLimit};
+pub use disturbance::{Deed, Disturbance};
 pub use doors::{DropLayer, DuplicateLayer, LatencyLayer};
 pub use effect::{Effect, Keep, Place};
 pub use event::{Event, NotArmed, Verb};
@@ -112,8 +114,8 @@ pub use network::{
     Regions, Source, UnknownRegion,
 };
 pub use node::{
-    BadCell, Boot, Crashed, Down, Durable, Node, NodeFuture, NodeLayer, NodeService, NodeState,
-    OnNode, Paused, Reach, Reached, Run, RunInline, Volatile,
+    BadCell, Bend, Bent, Boot, Crashed, Down, Durable, Node, NodeClock, NodeFuture, NodeLayer,
+    NodeService, NodeState, OnNode, Paused, Reach, Reached, Run, RunInline, Volatile,
 };
 pub use passage::{Passage, Passing};
 pub use plan::{BadPlan, Halt, HaltOn, Limits, MOST_FAULTS, PLAN_VERSION, Plan};

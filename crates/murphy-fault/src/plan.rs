@@ -12,6 +12,7 @@ use murphy_core::{Probability, Seed};
 use serde::{Deserialize, Serialize};
 
 use crate::Fault;
+use crate::disturbance::{Deed, Disturbance};
 use crate::ledger::{BadLedger, Transcript};
 use crate::link::OURS;
 use crate::select::Select;
@@ -22,11 +23,14 @@ pub const PLAN_VERSION: u32 = 1;
 /// The most faults that one site holds.
 pub const MOST_FAULTS: usize = 64;
 
+/// The most disturbances of one plan.
+const MOST_DISTURBANCES: usize = 1024;
+
 /// The longest text that is parsed: 64 MiB, a script of a million points.
 const LONGEST_TEXT: u64 = 64 << 20;
 
-/// What to inject: faults at named sites, limits, halt conditions, and perhaps a seed. Nothing
-/// else: a plan holds no code, so that it can come from a file, from `MURPHY_PLAN`, or out of a
+/// What to inject: faults at named sites, disturbances of network and nodes, limits, halt
+/// conditions, and perhaps a seed. Nothing else: a plan holds no code, so that it can come from a file, from `MURPHY_PLAN`, or out of a
 /// ledger.
 ///
 /// # Examples
@@ -62,6 +66,7 @@ pub struct Plan {
     pub(crate) faults: Vec<(Arc<str>, Fault)>,
     pub(crate) limits: Limits,
     pub(crate) halt: Halt,
+    pub(crate) disturbances: Vec<Disturbance>,
 }
 
 /// What a run may cost at most.
@@ -171,6 +176,19 @@ impl Plan {
     pub fn with(mut self, site: impl Into<Arc<str>>, fault: Fault) -> Self {
         self.faults.push((site.into(), fault));
         self
+    }
+
+    /// The same plan, which does one thing more to the network or to a node.
+    #[must_use]
+    pub fn disturb(mut self, disturbance: Disturbance) -> Self {
+        self.disturbances.push(disturbance);
+        self
+    }
+
+    /// What the plan does to the network and to nodes, in order.
+    #[must_use]
+    pub fn disturbances(&self) -> &[Disturbance] {
+        &self.disturbances
     }
 
     /// The same plan with a seed, which wins over that of the [`Chaos`](crate::Chaos).
@@ -335,6 +353,7 @@ impl Plan {
                 ..Limits::default()
             },
             halt: Halt::default(),
+            disturbances: self.disturbances.clone(),
         }
     }
 
@@ -368,6 +387,58 @@ impl Plan {
                     value: site.to_string(),
                     remedy: format!("a site holds {MOST_FAULTS} faults at most"),
                 });
+            }
+        }
+        self.check_disturbances()
+    }
+
+    fn check_disturbances(&self) -> Result<(), BadPlan> {
+        let bad = |field: String, value: String, remedy: &str| {
+            Err(BadPlan::Field {
+                field,
+                value,
+                remedy: remedy.to_owned(),
+            })
+        };
+        if self.disturbances.len() > MOST_DISTURBANCES {
+            let have = self.disturbances.len().to_string();
+            return bad("event".into(), have, "a plan holds 1024 events at most");
+        }
+        for (index, disturbance) in self.disturbances.iter().enumerate() {
+            let field = |name| format!("event[{index}].{name}");
+            let span = |d: Duration| humantime::format_duration(d).to_string();
+            if disturbance.lasting == Some(Duration::ZERO) {
+                return bad(
+                    field("for"),
+                    "0s".into(),
+                    "it ends as it begins: give it time",
+                );
+            }
+            let least = Duration::from_millis(1);
+            match disturbance.flapping {
+                Some((on, _)) if on < least => {
+                    return bad(field("flap.on"), span(on), "at least 1ms");
+                }
+                Some((_, off)) if off < least => {
+                    return bad(field("flap.off"), span(off), "at least 1ms");
+                }
+                _ => {}
+            }
+            if let Deed::Swizzle { .. } = disturbance.deed {
+                if disturbance.lasting.is_none() {
+                    return bad(
+                        field("for"),
+                        "missing".into(),
+                        "a swizzle heals within a time: say which",
+                    );
+                }
+                if disturbance.flapping.is_some() {
+                    return bad(
+                        field("flap"),
+                        "set".into(),
+                        "a swizzle goes on and off by itself",
+                    );
+                }
             }
         }
         Ok(())

@@ -60,7 +60,7 @@ impl Drop for Grip {
         let verb = if holds { Verb::Release } else { Verb::Heal };
         let mend = || self.wires.remove(self.id);
         let mended = match self.chaos.upgrade() {
-            Some(chaos) => chaos.disturb(verb, &self.whom, mend).is_ok(),
+            Some(chaos) => chaos.disturb(None, verb, &self.whom, mend).is_ok(),
             None => false,
         };
         if mended {

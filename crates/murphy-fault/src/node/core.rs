@@ -16,6 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
+use murphy_core::SkewedClock;
 use tokio::sync::Notify;
 
 use super::cells::Shelf;
@@ -40,6 +41,7 @@ pub(crate) struct NodeCore {
     /// The node is up again.
     pub(super) restarted: Notify,
     pub(super) cells: Shelf,
+    pub(super) clock: SkewedClock,
     /// The calls of its layers in this run.
     pub(super) calls: AtomicU64,
 }
@@ -137,6 +139,7 @@ impl NodeCore {
             left: Condvar::new(),
             restarted: Notify::new(),
             cells: Shelf::default(),
+            clock: SkewedClock::new(),
             calls: AtomicU64::new(0),
         }
     }

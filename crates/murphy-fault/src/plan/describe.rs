@@ -9,6 +9,7 @@ use murphy_core::Probability;
 
 use super::Plan;
 use crate::Fault;
+use crate::disturbance::Disturbance;
 use crate::fault::Narrow;
 use crate::select::percent;
 
@@ -44,11 +45,28 @@ pub(super) fn describe(plan: &Plan) -> String {
             );
         }
     }
-    if sites.is_empty() {
+    for disturbance in &plan.disturbances {
+        line(&mut out, format_args!("{}", when(disturbance)));
+    }
+    if sites.is_empty() && plan.disturbances.is_empty() {
         line(&mut out, format_args!("nothing goes wrong"));
     }
     limits(&mut out, plan);
     out
+}
+
+fn when(d: &Disturbance) -> String {
+    let mut s = format!("from {}", format_duration(d.at));
+    match d.lasting {
+        Some(lasting) => _ = write!(s, " for {}", format_duration(lasting)),
+        None => s.push_str(" to the end"),
+    }
+    if let Some((on, off)) = d.flapping {
+        let (on, off) = (format_duration(on), format_duration(off));
+        _ = write!(s, ", {on} on and {off} off");
+    }
+    _ = write!(s, ": {}", d.deed);
+    s
 }
 
 /// What share of all calls of all runs a fault strikes, outside of windows it may not be in.

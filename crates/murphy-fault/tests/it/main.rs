@@ -4,6 +4,7 @@ mod chance;
 mod control;
 #[cfg(feature = "metrics")]
 mod counted;
+mod events;
 mod legs;
 mod node;
 mod readiness;
