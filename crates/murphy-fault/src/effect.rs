@@ -1,11 +1,15 @@
 //! [`Effect`]: what a fault does to a call.
 
+mod body;
+
 use std::fmt;
 use std::time::Duration;
 
 use murphy_core::Distribution;
 
 use crate::Leg;
+
+pub use body::{After, BodyFault};
 
 /// What a fault does to a call that it strikes.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +45,17 @@ pub enum Effect {
     },
     /// The user's typed hook changes the message.
     Alter(Leg),
+    /// The message's body stops on its way.
+    Body {
+        /// Which message.
+        leg: Leg,
+        /// How it stops.
+        what: BodyFault,
+        /// How much of it passes first.
+        after: After,
+    },
+    /// The message's body arrives, its trailers do not.
+    LoseTrailers(Leg),
 }
 
 /// Where a delay is spent.
@@ -75,6 +90,8 @@ impl Effect {
             Self::Duplicate { .. } => "duplicate",
             Self::Reorder { .. } => "reorder",
             Self::Alter(_) => "alter",
+            Self::Body { what, .. } => what.kind(),
+            Self::LoseTrailers(_) => "lose-trailers",
         }
     }
 
@@ -88,8 +105,20 @@ impl Effect {
             } => Leg::Reply,
             Self::Delay { .. } | Self::Duplicate { .. } => Leg::Request,
             Self::Lose(leg) | Self::Refuse(leg) | Self::Alter(leg) => *leg,
-            Self::Reorder { leg, .. } => *leg,
+            Self::Reorder { leg, .. } | Self::Body { leg, .. } | Self::LoseTrailers(leg) => *leg,
         }
+    }
+
+    /// Whether it ends in a silence that can be bounded.
+    pub(crate) const fn is_silent(&self) -> bool {
+        matches!(
+            self,
+            Self::Lose(_)
+                | Self::Body {
+                    what: BodyFault::Stall,
+                    ..
+                }
+        )
     }
 
     pub(crate) const fn default_name(&self) -> &'static str {
@@ -118,6 +147,9 @@ impl Effect {
             } => "reordered-reply",
             Self::Alter(Leg::Request) => "altered-request",
             Self::Alter(Leg::Reply) => "altered-reply",
+            Self::Body { leg, what, .. } => what.default_name(*leg),
+            Self::LoseTrailers(Leg::Request) => "lost-request-trailers",
+            Self::LoseTrailers(Leg::Reply) => "lost-reply-trailers",
         }
     }
 }
@@ -156,6 +188,10 @@ impl fmt::Display for Effect {
                 )
             }
             Self::Alter(leg) => write!(f, "alter the {leg}"),
+            Self::Body { leg, what, after } => {
+                write!(f, "{} the {leg}'s body after {after}", what.kind())
+            }
+            Self::LoseTrailers(leg) => write!(f, "lose the {leg}'s trailers"),
         }
     }
 }

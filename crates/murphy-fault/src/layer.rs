@@ -111,7 +111,7 @@ macro_rules! swap {
     };
 }
 
-impl<K, M, C, R, Q, P, J, X> FaultLayer<Abilities<K, M, C, R, Q, P, J, X>> {
+impl<K, M, C, R, Q, P, J, X, W> FaultLayer<Abilities<K, M, C, R, Q, P, J, X, W>> {
     /// Tells the key of a request: an order number, a trace id. Calls with one key share their
     /// fate under any schedule; without this, the key is that of the caller's
     /// [`Scope`](murphy_core::Scope), else the call is positional.
@@ -120,12 +120,15 @@ impl<K, M, C, R, Q, P, J, X> FaultLayer<Abilities<K, M, C, R, Q, P, J, X>> {
     /// `.keyed_by(|order: &Order| order.id)`; of borrowed text, make the key there:
     /// `.keyed_by(|order: &Order| Key::from(order.sku.as_str()))`.
     #[must_use]
-    pub fn keyed_by<Req, T, F>(self, key: F) -> FaultLayer<Abilities<Can<F>, M, C, R, Q, P, J, X>>
+    pub fn keyed_by<Req, T, F>(
+        self,
+        key: F,
+    ) -> FaultLayer<Abilities<Can<F>, M, C, R, Q, P, J, X, W>>
     where
         F: Fn(&Req) -> T,
         T: Into<Key>,
     {
-        swap!(self, key: Can::new(key); words copy refuse requests replies failure carry)
+        swap!(self, key: Can::new(key); words copy refuse requests replies failure carry wire)
     }
 
     /// As [`keyed_by`](Self::keyed_by), where only some requests have a key: a header that may be
@@ -134,27 +137,27 @@ impl<K, M, C, R, Q, P, J, X> FaultLayer<Abilities<K, M, C, R, Q, P, J, X>> {
     pub fn keyed_if<Req, F>(
         self,
         key: F,
-    ) -> FaultLayer<Abilities<Sometimes<F>, M, C, R, Q, P, J, X>>
+    ) -> FaultLayer<Abilities<Sometimes<F>, M, C, R, Q, P, J, X, W>>
     where
         F: Fn(&Req) -> Option<Key>,
     {
-        swap!(self, key: Sometimes(Can::new(key)); words copy refuse requests replies failure carry)
+        swap!(self, key: Sometimes(Can::new(key)); words copy refuse requests replies failure carry wire)
     }
 
     /// Teaches the site the words that plans narrow faults by: is this request a `"charge"`?
     #[must_use]
     #[doc(alias = "predicate")]
-    pub fn matching<Req, F>(self, is: F) -> FaultLayer<Abilities<K, Can<F>, C, R, Q, P, J, X>>
+    pub fn matching<Req, F>(self, is: F) -> FaultLayer<Abilities<K, Can<F>, C, R, Q, P, J, X, W>>
     where
         F: Fn(&Req, &str) -> bool,
     {
-        swap!(self, words: Can::new(is); key copy refuse requests replies failure carry)
+        swap!(self, words: Can::new(is); key copy refuse requests replies failure carry wire)
     }
 
     /// Lets requests be duplicated, by `Clone`.
     #[must_use]
-    pub fn duplicating(self) -> FaultLayer<Abilities<K, M, ByClone, R, Q, P, J, X>> {
-        swap!(self, copy: ByClone; key words refuse requests replies failure carry)
+    pub fn duplicating(self) -> FaultLayer<Abilities<K, M, ByClone, R, Q, P, J, X, W>> {
+        swap!(self, copy: ByClone; key words refuse requests replies failure carry wire)
     }
 
     /// Lets requests be duplicated, by a function. Where it makes no copy, none arrives.
@@ -162,11 +165,11 @@ impl<K, M, C, R, Q, P, J, X> FaultLayer<Abilities<K, M, C, R, Q, P, J, X>> {
     pub fn duplicating_with<Req, F>(
         self,
         copy: F,
-    ) -> FaultLayer<Abilities<K, M, Can<F>, R, Q, P, J, X>>
+    ) -> FaultLayer<Abilities<K, M, Can<F>, R, Q, P, J, X, W>>
     where
         F: Fn(&Req) -> Option<Req>,
     {
-        swap!(self, copy: Can::new(copy); key words refuse requests replies failure carry)
+        swap!(self, copy: Can::new(copy); key words refuse requests replies failure carry wire)
     }
 
     /// Lets calls be refused: makes the error or the response that a refused caller gets. Keep
@@ -181,17 +184,20 @@ impl<K, M, C, R, Q, P, J, X> FaultLayer<Abilities<K, M, C, R, Q, P, J, X>> {
     /// more general than the other" (rust-lang/rust#110338). A call made outside
     /// (`tokio::spawn(stack.oneshot(request))`) or a `BoxCloneService` has no such trouble.
     #[must_use]
-    pub fn refusing<Out, F>(self, refuse: F) -> FaultLayer<Abilities<K, M, C, Can<F>, Q, P, J, X>>
+    pub fn refusing<Out, F>(
+        self,
+        refuse: F,
+    ) -> FaultLayer<Abilities<K, M, C, Can<F>, Q, P, J, X, W>>
     where
         F: Fn(&Marker) -> Out,
     {
-        swap!(self, refuse: Can::new(refuse); key words copy requests replies failure carry)
+        swap!(self, refuse: Can::new(refuse); key words copy requests replies failure carry wire)
     }
 
     /// Lets calls be refused with the marker as a boxed error, as in most tower stacks.
     #[must_use]
-    pub fn refusing_boxed(self) -> FaultLayer<Abilities<K, M, C, refuse::Boxed, Q, P, J, X>> {
-        swap!(self, refuse: refuse::Boxed; key words copy requests replies failure carry)
+    pub fn refusing_boxed(self) -> FaultLayer<Abilities<K, M, C, refuse::Boxed, Q, P, J, X, W>> {
+        swap!(self, refuse: refuse::Boxed; key words copy requests replies failure carry wire)
     }
 
     /// Lets calls be refused with a response of this status, an empty body, and the marker in its
@@ -201,8 +207,14 @@ impl<K, M, C, R, Q, P, J, X> FaultLayer<Abilities<K, M, C, R, Q, P, J, X>> {
     pub fn refusing_http(
         self,
         status: http::StatusCode,
-    ) -> FaultLayer<Abilities<K, M, C, refuse::Http, Q, P, J, X>> {
-        swap!(self, refuse: refuse::Http(status); key words copy requests replies failure carry)
+    ) -> FaultLayer<Abilities<K, M, C, refuse::Http, Q, P, J, X, W>> {
+        swap!(self, refuse: refuse::Http(status); key words copy requests replies failure carry wire)
+    }
+
+    /// Lets the layer speak a protocol.
+    #[cfg(feature = "http")]
+    pub(crate) fn wired<T>(self, wire: T) -> FaultLayer<Abilities<K, M, C, R, Q, P, J, X, T>> {
+        swap!(self, wire: wire; key words copy refuse requests replies failure carry)
     }
 
     /// Lets requests be corrupted: changes the message as the draw tells it to.
@@ -211,11 +223,11 @@ impl<K, M, C, R, Q, P, J, X> FaultLayer<Abilities<K, M, C, R, Q, P, J, X>> {
     pub fn altering_requests<Req, F>(
         self,
         alter: F,
-    ) -> FaultLayer<Abilities<K, M, C, R, Can<F>, P, J, X>>
+    ) -> FaultLayer<Abilities<K, M, C, R, Can<F>, P, J, X, W>>
     where
         F: Fn(&mut Req, Draw),
     {
-        swap!(self, requests: Can::new(alter); key words copy refuse replies failure carry)
+        swap!(self, requests: Can::new(alter); key words copy refuse replies failure carry wire)
     }
 
     /// Lets replies lie: changes the response as the draw tells it to. An error stays as it is.
@@ -224,34 +236,37 @@ impl<K, M, C, R, Q, P, J, X> FaultLayer<Abilities<K, M, C, R, Q, P, J, X>> {
     pub fn altering_replies<Res, F>(
         self,
         alter: F,
-    ) -> FaultLayer<Abilities<K, M, C, R, Q, Can<F>, J, X>>
+    ) -> FaultLayer<Abilities<K, M, C, R, Q, Can<F>, J, X, W>>
     where
         F: Fn(&mut Res, Draw),
     {
-        swap!(self, replies: Can::new(alter); key words copy refuse requests failure carry)
+        swap!(self, replies: Can::new(alter); key words copy refuse requests failure carry wire)
     }
 
     /// Tells which responses are failures, for halt conditions. Every `Err` is one anyway.
     #[must_use]
-    pub fn failing_on<Res, F>(self, failed: F) -> FaultLayer<Abilities<K, M, C, R, Q, P, Can<F>, X>>
+    pub fn failing_on<Res, F>(
+        self,
+        failed: F,
+    ) -> FaultLayer<Abilities<K, M, C, R, Q, P, Can<F>, X, W>>
     where
         F: Fn(&Res) -> bool,
     {
-        swap!(self, failure: Can::new(failed); key words copy refuse requests replies carry)
+        swap!(self, failure: Can::new(failed); key words copy refuse requests replies carry wire)
     }
 
     /// For services that are not `Send`: what outlives its caller goes to the current `LocalSet`.
     /// A caller that is dropped outside of one takes its work with it.
     #[must_use]
-    pub fn local(self) -> FaultLayer<Abilities<K, M, C, R, Q, P, J, OnLocal>> {
-        swap!(self, carry: OnLocal; key words copy refuse requests replies failure)
+    pub fn local(self) -> FaultLayer<Abilities<K, M, C, R, Q, P, J, OnLocal, W>> {
+        swap!(self, carry: OnLocal; key words copy refuse requests replies failure wire)
     }
 
     /// For services and requests that borrow: nothing outlives its caller. So a lost reply is
     /// worked on only as long as the caller waits, and copies end with it.
     #[must_use]
-    pub fn inline(self) -> FaultLayer<Abilities<K, M, C, R, Q, P, J, Inline>> {
-        swap!(self, carry: Inline; key words copy refuse requests replies failure)
+    pub fn inline(self) -> FaultLayer<Abilities<K, M, C, R, Q, P, J, Inline, W>> {
+        swap!(self, carry: Inline; key words copy refuse requests replies failure wire)
     }
 }
 

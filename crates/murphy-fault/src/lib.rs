@@ -72,14 +72,17 @@ mod metered;
 mod passage;
 mod plan;
 pub mod refuse;
+mod requested;
 mod run;
 mod seat;
 mod select;
 mod service;
 mod site;
+mod struck;
 mod table;
 mod text;
 mod turnstile;
+mod wire;
 mod work;
 
 pub use abilities::{
@@ -90,8 +93,8 @@ pub use book::{Finding, Grade, Outcome, Why};
 pub use carry::{Carry, Inline, OnLocal, OnTokio};
 pub use chaos::{ArmError, Armed, Chaos, TimeLimit};
 pub use doors::{DropLayer, DuplicateLayer, LatencyLayer};
-pub use effect::{Effect, Keep, Place};
-pub use fault::Fault;
+pub use effect::{After, BodyFault, Effect, Keep, Place};
+pub use fault::{BadHeader, BadStatus, Fault, GrpcCode, HttpStatus};
 pub use future::ResponseFuture;
 pub use layer::FaultLayer;
 pub use ledger::{
@@ -101,8 +104,15 @@ pub use leg::Leg;
 pub use marker::{Marker, marker};
 pub use passage::{Passage, Passing};
 pub use plan::{BadPlan, Halt, HaltOn, Limits, MOST_FAULTS, PLAN_VERSION, Plan};
+pub use requested::{Asking, REQUESTED_BY};
 pub use run::Reason;
 pub use select::{BadBurst, Burst, Script, ScriptPoint, Select};
 pub use service::FaultService;
 pub use site::Site;
+pub use struck::Struck;
+#[cfg(feature = "grpc")]
+pub use wire::Codes;
+#[cfg(feature = "http")]
+pub use wire::{Answering, BodyError, FaultedBody, Http, Own, Rewrap, Rewrapping, Statuses};
+pub use wire::{Wired, Wiring};
 pub use work::Orphan;

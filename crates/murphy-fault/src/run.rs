@@ -59,6 +59,7 @@ pub(crate) struct SiteRun {
     pub(crate) faulted: AtomicU64,
     pub(crate) withheld: AtomicU64,
     pub(crate) unable: AtomicU64,
+    pub(crate) malformed: AtomicU64,
     pub(crate) requests: Option<Arc<Turnstile>>,
     pub(crate) replies: Option<Arc<Turnstile>>,
 }
@@ -165,6 +166,7 @@ impl SiteRun {
             faulted: AtomicU64::new(0),
             withheld: AtomicU64::new(0),
             unable: AtomicU64::new(0),
+            malformed: AtomicU64::new(0),
             requests,
             replies,
             run,

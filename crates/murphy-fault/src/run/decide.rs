@@ -9,7 +9,9 @@ use crate::effect::Effect;
 use crate::fate::{End, Fate, Strike};
 use crate::marker::Marker;
 use crate::plan::MOST_FAULTS;
+use crate::requested::Wanted;
 use crate::run::{Passage, SiteRun, Watch};
+use crate::struck::{How, Struck};
 
 /// What the decision asks about a request and its layer.
 pub(crate) struct Asked<'a> {
@@ -19,6 +21,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) in_runtime: bool,
     /// Whether the request is what a word says.
     pub(crate) is: &'a dyn Fn(&str) -> bool,
+    /// How the request asks for a fault, by its name, if it does.
+    pub(crate) wants: &'a dyn Fn(&str) -> Option<Wanted>,
 }
 
 /// A call with a fate.
@@ -30,6 +34,8 @@ pub(crate) struct Judged {
     pub(crate) receipt: Receipt,
     /// One receipt a copy: what comes of a copy is its own affair.
     pub(crate) copies: Vec<Receipt>,
+    /// What strikes the bodies, in the order of the rules.
+    pub(crate) bodies: Vec<Struck>,
     pub(crate) watch: Option<Watch>,
 }
 
@@ -49,7 +55,7 @@ impl SiteRun {
             let index = index as u8;
             let note = |finding, why| self.entry(index, &passage, finding, Some(why), None);
             let able = rule.needs & !asked.able == 0;
-            let struck = match rule.strikes(&passage, asked.is, || self.elapsed()) {
+            let struck = match rule.strikes(&passage, asked, || self.elapsed()) {
                 Ok(_) if !able => Err(Why::Unable),
                 Ok(_) if !asked.in_runtime => Err(Why::NoRuntime),
                 struck => struck,
@@ -118,7 +124,7 @@ impl SiteRun {
         }
         let at = self.elapsed();
         let mut entries: Vec<Entry> = Vec::with_capacity(strikes.len());
-        let (mut own, mut copies) = (0u64, Vec::new());
+        let (mut own, mut copies, mut bodies) = (0u64, Vec::new(), Vec::new());
         let (mut lost, mut refused) = ([false; 2], [false; 2]);
         for (bit, strike) in strikes.iter().enumerate() {
             let rule = &self.rules[strike.rule as usize];
@@ -145,6 +151,8 @@ impl SiteRun {
             };
             if matches!(effect, Effect::Duplicate { .. }) && !masked {
                 copies.push(1u64 << bit);
+            } else if let Some(how) = How::of(effect).filter(|_| !masked) {
+                bodies.push((1u64 << bit, strike, how));
             } else if !masked {
                 own |= 1 << bit;
             }
@@ -173,11 +181,28 @@ impl SiteRun {
                 .into_iter()
                 .map(|which| receipt(which, false))
                 .collect(),
+            bodies: bodies
+                .into_iter()
+                .map(|(which, strike, how)| Struck {
+                    leg: self.rules[strike.rule as usize].fault.effect.leg(),
+                    how,
+                    give_up: strike.give_up,
+                    marker: self.marker(strike.rule, &passage),
+                    receipt: receipt(which, false),
+                })
+                .collect(),
             receipt: receipt(own, counted),
             watch: self.run.halting.watch(self, &self.run.plan.halt),
             fate,
             passage,
             site: Arc::clone(self),
+        }
+    }
+
+    /// Counts a call whose header asked for faults in a way that could not be read.
+    pub(crate) fn note_malformed(&self, is: bool) {
+        if is {
+            self.malformed.fetch_add(1, Relaxed);
         }
     }
 

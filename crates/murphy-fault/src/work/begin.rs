@@ -39,6 +39,7 @@ where
             passage,
             receipt,
             copies: receipts,
+            bodies,
             watch,
         } = *judged;
         let runtime = Handle::try_current().ok();
@@ -60,6 +61,8 @@ where
             ticket: None,
             reply: None,
             copies: Vec::new(),
+            bodies: Vec::new(),
+            drained: 0,
             scope,
             span: span.clone(),
             runtime: runtime.clone(),
@@ -79,6 +82,7 @@ where
                 let fate = Fate {
                     wire,
                     server: fate.server,
+                    keep: fate.keep,
                     ..Fate::default()
                 };
                 let mut copy = blank(Role::Copy, fate, passage, receipt);
@@ -89,6 +93,7 @@ where
         let give_up = fate.give_up().map(|bound| bound.after);
         let mut work = blank(Role::Original, fate, passage, receipt);
         work.copies = copies;
+        work.bodies = bodies;
         work.watch = watch;
         work.give_up = give_up.map(sleep);
         if work.fate.request == End::Lost {

@@ -20,6 +20,7 @@ impl RawFault {
             ..Self::default()
         };
         raw.write_effect(&fault.effect);
+        raw.write_answer(&fault.answer);
         raw.write_select(&fault.select);
         raw.write_narrow(&fault.narrow);
         raw
@@ -53,6 +54,8 @@ impl RawFault {
                 self.bound = Some((*bound).into());
                 (Kind::Reorder, Some(*leg))
             }
+            Effect::Body { leg, what, after } => (self.write_body(*what, *after), Some(*leg)),
+            Effect::LoseTrailers(leg) => (Kind::LoseTrailers, Some(*leg)),
         };
         self.kind = Some(kind);
         self.leg = leg;
@@ -94,6 +97,7 @@ impl RawFault {
         self.calls = narrow.calls.as_ref().map(|c| [c.start, c.end]);
         self.active = narrow.active.map(|a: Probability| a.into());
         self.at_most = narrow.at_most;
+        self.requested = narrow.requested;
     }
 }
 
