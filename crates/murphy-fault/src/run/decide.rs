@@ -300,6 +300,12 @@ impl Receipt {
         }
     }
 
+    /// Dropped unsettled, it notes that nothing came of it.
+    #[cfg(feature = "http")]
+    pub(crate) fn or_nothing(&mut self) {
+        self.unsettled = Outcome::Nothing;
+    }
+
     /// From now on only the end of the runtime can stop it.
     pub(crate) fn outlive(&mut self) {
         self.unsettled = Outcome::Cut;

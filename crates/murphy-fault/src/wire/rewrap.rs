@@ -141,10 +141,16 @@ fn strike<B: Body<Data = Bytes>>(
     bodies: Vec<Struck>,
     rewrap: impl Fn(FaultedBody<B>) -> B,
 ) -> B {
-    bodies.into_iter().fold(body, |body, mut struck| {
+    let outermost = bodies.len().saturating_sub(1);
+    let bodies = bodies.into_iter().enumerate();
+    bodies.fold(body, |body, (index, mut struck)| {
         if body.is_end_stream() {
             struck.receipt.settle(Outcome::Nothing);
             return body;
+        }
+        if index < outermost {
+            // Should one further out break the body, this one never comes to it.
+            struck.receipt.or_nothing();
         }
         rewrap(FaultedBody::new(body, struck))
     })
