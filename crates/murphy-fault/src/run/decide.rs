@@ -300,6 +300,12 @@ impl Receipt {
         }
     }
 
+    /// Whether the clock of the run stands still.
+    #[cfg(feature = "http")]
+    pub(crate) fn is_paused(&self) -> bool {
+        self.site.run.paused
+    }
+
     /// Dropped unsettled, it notes that nothing came of it.
     #[cfg(feature = "http")]
     pub(crate) fn or_nothing(&mut self) {

@@ -1,9 +1,8 @@
 //! [`FaultedBody`]: a body that stops on its way.
 //!
 //! ```text
-//!   Passing ── so much passed ──▶ stall ──▶ Silent ── given up ──▶ reset
-//!      │                        ├ truncate ──▶ Over: a clean end
-//!      │                        └ reset ─────▶ Over: an error
+//!   Passing ── so much passed ──▶ stall ──────────▶ Silent ── given up ──▶ Over: an error
+//!      │                        └ truncate, reset ─▶ Parting ── sent ─────▶ Over: an end, an error
 //!      └── ends before ──▶ Spared
 //! ```
 
@@ -27,6 +26,11 @@ use crate::marker::Marker;
 use crate::run::Receipt;
 use crate::struck::{How, Struck};
 
+/// How long a body lingers before it breaks off: on a running clock, and on a paused one, where no
+/// time may pass.
+const PARTING: Duration = Duration::from_millis(1);
+const PARTING_POLLS: u8 = 3;
+
 /// A body that stops where a fault says, as it is handed to whoever puts it back into a stack:
 /// see [`FaultLayer::http_with`](crate::FaultLayer::http_with).
 ///
@@ -48,6 +52,9 @@ pub struct FaultedBody<B> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Passing(BodyFault, Cut),
+    /// What passed is given time to leave: a server that sees the end of a connection, or of a
+    /// stream, drops what it has not sent. So many polls are left, or the timer's time.
+    Parting(BodyFault, u8),
     /// Everything passes but trailers.
     AwaitingTrailers,
     Silent,
@@ -88,56 +95,22 @@ impl<B: Body<Data = Bytes>> Body for FaultedBody<B> {
     type Error = BodyError<B::Error>;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let mut this = self.project();
+        if self.state.is_due() {
+            self.as_mut().strike();
+        }
+        let this = self.as_mut().project();
         match this.state {
-            State::Passing(fault, cut) if cut.is_due() => {
-                let fault = *fault;
-                this.receipt.settle(Outcome::Broken);
-                if fault == BodyFault::Stall {
-                    // ## Passing => Silent. The peer is there, and says nothing more.
-                    let in_runtime = Handle::try_current().is_ok();
-                    this.timer
-                        .set(this.give_up.filter(|_| in_runtime).map(sleep));
-                    *this.state = State::Silent;
-                    ready!(wait(this.timer.as_mut(), cx));
-                }
-                // ## Passing => Over. What made the body is dropped, as by a broken connection.
-                *this.state = State::Over;
-                this.inner.set(None);
-                let error = BodyError::Injected(this.marker.clone());
-                Poll::Ready((fault != BodyFault::Truncate).then_some(Err(error)))
+            State::Parting(_, polls) if *polls > 0 => {
+                *polls -= 1;
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
-            State::Silent => {
-                ready!(wait(this.timer.as_mut(), cx));
-                // ## Silent => Over. The wait was bounded.
-                *this.state = State::Over;
-                this.inner.set(None);
-                Poll::Ready(Some(Err(BodyError::Injected(this.marker.clone()))))
-            }
+            State::Silent | State::Parting(..) => self.poll_end(cx),
             State::Passing(..) | State::AwaitingTrailers | State::Spared | State::Over => {
-                let Some(mut inner) = this.inner.as_mut().as_pin_mut() else {
-                    return Poll::Ready(None);
-                };
-                let frame = ready!(inner.as_mut().poll_frame(cx));
-                let passed = pass(this.state, frame);
-                let ended = !matches!(&passed, Some(Ok(frame)) if frame.is_data());
-                let broken = *this.state == State::Over;
-                if !broken && (ended || inner.is_end_stream() && !this.state.is_due()) {
-                    // ## Passing => Spared. That was all of it.
-                    *this.state = State::Spared;
-                }
-                match this.state {
-                    State::Over => {
-                        this.receipt.settle(Outcome::Broken);
-                        this.inner.set(None);
-                    }
-                    State::Spared => this.receipt.settle(Outcome::Nothing),
-                    _ => {}
-                }
-                Poll::Ready(passed.map(|frame| frame.map_err(BodyError::Real)))
+                self.poll_inner(cx)
             }
         }
     }
@@ -145,7 +118,7 @@ impl<B: Body<Data = Bytes>> Body for FaultedBody<B> {
     fn is_end_stream(&self) -> bool {
         match (&self.inner, &self.state) {
             (None, _) => true,
-            (Some(_), State::Silent) => false,
+            (Some(_), State::Silent | State::Parting(..)) => false,
             (Some(inner), state) => inner.is_end_stream() && !state.is_due(),
         }
     }
@@ -153,6 +126,74 @@ impl<B: Body<Data = Bytes>> Body for FaultedBody<B> {
     fn size_hint(&self) -> SizeHint {
         let inner = self.inner.as_ref();
         inner.map_or(SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+impl<B: Body<Data = Bytes>> FaultedBody<B> {
+    /// So much has passed.
+    fn strike(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        let State::Passing(fault, _) = *this.state else {
+            return;
+        };
+        this.receipt.settle(Outcome::Broken);
+        // ## Passing => Silent, Parting. Who stalls is there, and says no more; who breaks off lets
+        // leave what has passed.
+        let (next, wait) = match fault {
+            BodyFault::Stall => (State::Silent, *this.give_up),
+            _ if this.receipt.is_paused() => (State::Parting(fault, PARTING_POLLS), None),
+            _ => (State::Parting(fault, 0), Some(PARTING)),
+        };
+        *this.state = next;
+        let wait = wait.filter(|_| Handle::try_current().is_ok());
+        this.timer.set(wait.map(sleep));
+    }
+
+    /// Nothing passes any more.
+    fn poll_end(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError<B::Error>>>> {
+        let mut this = self.project();
+        match this.timer.as_mut().as_pin_mut() {
+            Some(timer) => ready!(timer.poll(cx)),
+            // ## Silent => Silent. Nobody is woken, as on a real network.
+            None if *this.state == State::Silent => return Poll::Pending,
+            None => {}
+        }
+        // ## Silent, Parting => Over. What made the body goes, as with a broken connection.
+        let cleanly = matches!(this.state, State::Parting(BodyFault::Truncate, _));
+        *this.state = State::Over;
+        this.inner.set(None);
+        let error = BodyError::Injected(this.marker.clone());
+        Poll::Ready((!cleanly).then_some(Err(error)))
+    }
+
+    fn poll_inner(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError<B::Error>>>> {
+        let mut this = self.project();
+        let Some(mut inner) = this.inner.as_mut().as_pin_mut() else {
+            return Poll::Ready(None);
+        };
+        let frame = ready!(inner.as_mut().poll_frame(cx));
+        let passed = pass(this.state, frame);
+        let ended = !matches!(&passed, Some(Ok(frame)) if frame.is_data());
+        let broken = *this.state == State::Over;
+        if !broken && (ended || inner.is_end_stream() && !this.state.is_due()) {
+            // ## Passing => Spared. That was all of it.
+            *this.state = State::Spared;
+        }
+        match this.state {
+            State::Over => {
+                this.receipt.settle(Outcome::Broken);
+                this.inner.set(None);
+            }
+            State::Spared => this.receipt.settle(Outcome::Nothing),
+            _ => {}
+        }
+        Poll::Ready(passed.map(|frame| frame.map_err(BodyError::Real)))
     }
 }
 
@@ -182,15 +223,6 @@ fn pass<E>(
             None
         }
         (Err(trailers), _) => Some(Ok(trailers)),
-    }
-}
-
-/// Until the timer ends; for ever without one.
-fn wait(timer: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> Poll<()> {
-    match timer.as_pin_mut() {
-        Some(timer) => timer.poll(cx),
-        // ## Silent => Silent. Nobody is woken, as on a real network.
-        None => Poll::Pending,
     }
 }
 

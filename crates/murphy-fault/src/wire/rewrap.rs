@@ -1,6 +1,5 @@
 //! How a faulted body becomes again the body that the stack has.
 
-use std::error::Error;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -52,7 +51,7 @@ impl Rewrap for axum_core::body::Body {
         use super::body::BodyError;
 
         // Unboxed first, so that a real error is no deeper than it was.
-        let unboxed = |e| -> Box<dyn Error + Send + Sync> {
+        let unboxed = |e| -> Box<dyn std::error::Error + Send + Sync> {
             match e {
                 BodyError::Real(error) => axum_core::Error::into_inner(error),
                 BodyError::Injected(marker) => marker.into(),
