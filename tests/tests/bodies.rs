@@ -183,6 +183,11 @@ async fn hearing(layer: Option<&Chaos>) -> (SocketAddr, mpsc::Receiver<Seen>, He
     (serve(router).await, told, heard)
 }
 
+async fn next(told: &mut mpsc::Receiver<Seen>) -> Seen {
+    let seen = timeout(ms(20_000), told.recv()).await;
+    seen.expect("the request arrives").expect("a server")
+}
+
 /// A client under a layer. `Incoming` cannot be made, so the layer stands over axum's body.
 fn calling(
     chaos: &Chaos,
@@ -207,7 +212,7 @@ async fn a_server_sees_a_request_break_as_from_a_broken_client() {
             let armed = armed(&chaos, fault(Leg::Request, how));
             let call = client.oneshot(ask(address, whole(framing)));
             let call = tokio::spawn(call);
-            let injected = told.recv().await.expect(&name);
+            let injected = next(&mut told).await;
             call.abort();
 
             let (hear, hears) = oneshot::channel();
@@ -215,7 +220,7 @@ async fn a_server_sees_a_request_break_as_from_a_broken_client() {
             let raw =
                 async move { broken::client(&address.to_string(), framing, how, hears).await };
             let raw = tokio::spawn(raw);
-            let real = told.recv().await.expect(&name);
+            let real = next(&mut told).await;
             raw.abort();
 
             assert_eq!(injected, real, "{name}");
@@ -260,7 +265,7 @@ async fn on_the_side_of_the_layer_a_broken_body_has_its_marker() {
             let _armed = self::armed(&chaos, fault(Leg::Request, how));
             let call = self::client(framing).request(ask(address, whole(framing)));
             let call = tokio::spawn(call);
-            assert_eq!(told.recv().await, Some(want), "server, {framing:?}");
+            assert_eq!(next(&mut told).await, want, "server, {framing:?}");
             call.abort();
         }
     }
