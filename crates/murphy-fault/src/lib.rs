@@ -15,9 +15,9 @@
 //!   else: not the order of polls, not the other faults, not the number of threads.
 //! * **Off means off.** A disarmed layer reads one number.
 //!
-//! What it does not do: it works on calls, not on bytes. "To its end" is the end of the service's
-//! future: of an HTTP service the reply's head, unless the body is collected beneath. What a
-//! service `tokio::spawn`s by itself is not seen. A call that has to wait needs a runtime with time
+//! What it does not do: it works on calls, not on packets. "To its end" is the end of the service's
+//! future: of an HTTP service the reply's head, and the end of its body where the layer was told
+//! that it speaks HTTP (`.http()`). What a service `tokio::spawn`s by itself is not seen. A call that has to wait needs a runtime with time
 //! enabled, as all of tokio's timers do. Delays are whole milliseconds under a paused
 //! clock, as tokio's timers are.
 //!
@@ -45,7 +45,12 @@
 //!
 //! # Features
 //!
-//! * `http`, `grpc`: ready-made refusals ([`refuse`]).
+//! * `http`: layers that speak HTTP, by `.http()`: refusals with any status and `Retry-After`,
+//!   words for methods, paths and headers, bodies that stall, are truncated or reset, lost
+//!   trailers, faults that a request's header asks for; ready-made refusals ([`refuse`]).
+//! * `axum`: the same for axum's body. Implies `http`.
+//! * `grpc`: the same for tonic's body, and refusals with any gRPC status, by `.grpc()`. Implies
+//!   `http`.
 //! * `metrics`: the counter `murphy_fault_injected_total` (labels `site`, `fault`, `kind`, `leg`,
 //!   `masked`).
 //!

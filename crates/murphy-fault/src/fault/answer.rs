@@ -85,7 +85,7 @@ impl Answer {
 
 impl Fault {
     /// A refusal with this status, where the layer speaks HTTP. Needs
-    /// [`http`](crate::FaultLayer::http). Replaces a [`code`](Self::code). No effect on faults
+    /// `.http()`. Replaces a [`code`](Self::code). No effect on faults
     /// that refuse nobody.
     #[must_use]
     pub fn status(mut self, status: HttpStatus) -> Self {
@@ -95,7 +95,7 @@ impl Fault {
         self
     }
 
-    /// A refusal with this gRPC status. Needs [`grpc`](crate::FaultLayer::grpc). Replaces a
+    /// A refusal with this gRPC status. Needs `.grpc()`. Replaces a
     /// [`status`](Self::status). No effect on faults that refuse nobody.
     #[must_use]
     pub fn code(mut self, code: impl Into<GrpcCode>) -> Self {
@@ -107,7 +107,7 @@ impl Fault {
 
     /// A refusal that says when to come back: `Retry-After` in whole seconds, rounded up; beside a
     /// [`code`](Self::code) it is `grpc-retry-pushback-ms`. Needs
-    /// [`http`](crate::FaultLayer::http). No effect on faults that refuse nobody.
+    /// `.http()`. No effect on faults that refuse nobody.
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {
         if self.effect.may_refuse() {
@@ -116,7 +116,7 @@ impl Fault {
         self
     }
 
-    /// A refusal with this header; of gRPC, metadata. The last of a name stands. Needs [`http`](crate::FaultLayer::http).
+    /// A refusal with this header; of gRPC, metadata. The last of a name stands. Needs `.http()`.
     /// No effect on faults that refuse nobody.
     ///
     /// # Errors

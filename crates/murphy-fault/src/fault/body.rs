@@ -6,7 +6,7 @@ use crate::{Leg, Select};
 
 impl Fault {
     /// The body stops coming after so much of it; nobody is told. Needs
-    /// [`http`](crate::FaultLayer::http). [`giving_up`](Self::giving_up) bounds the silence.
+    /// `.http()`. [`giving_up`](Self::giving_up) bounds the silence.
     #[must_use]
     pub fn stalled_body(leg: Leg, after: After, select: impl Into<Select>) -> Self {
         let what = BodyFault::Stall;
@@ -14,7 +14,7 @@ impl Fault {
     }
 
     /// The body ends after so much of it, as if that were all. Needs
-    /// [`http`](crate::FaultLayer::http). Who can tell: see [`BodyFault`].
+    /// `.http()`. Who can tell: see [`BodyFault`].
     #[must_use]
     pub fn truncated_body(leg: Leg, after: After, select: impl Into<Select>) -> Self {
         let what = BodyFault::Truncate;
@@ -22,7 +22,7 @@ impl Fault {
     }
 
     /// The body fails after so much of it, as if the connection broke. Needs
-    /// [`http`](crate::FaultLayer::http).
+    /// `.http()`.
     #[must_use]
     pub fn reset_body(leg: Leg, after: After, select: impl Into<Select>) -> Self {
         let what = BodyFault::Reset;
@@ -30,7 +30,7 @@ impl Fault {
     }
 
     /// The body arrives whole, its trailers do not: of a gRPC reply, the status. Needs
-    /// [`http`](crate::FaultLayer::http).
+    /// `.http()`.
     #[must_use]
     pub fn lost_trailers(leg: Leg, select: impl Into<Select>) -> Self {
         Self::new(Effect::LoseTrailers(leg), select)
@@ -38,7 +38,7 @@ impl Fault {
 
     /// Strikes only requests that ask for it: whose header
     /// [`x-murphy-fault`](crate::REQUESTED_BY) lists the fault's name. Needs
-    /// [`http`](crate::FaultLayer::http).
+    /// `.http()`.
     ///
     /// ```text
     /// x-murphy-fault: slow;delay=200ms;chance=50%, outage
