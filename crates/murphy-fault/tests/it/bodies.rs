@@ -248,6 +248,20 @@ async fn a_faulted_body_announces_what_it_will_not_keep() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_body_that_is_struck_at_its_very_end_does_not_end() {
+    let chaos = chaos();
+    let service = answering(&chaos, Frames::of(["abc"]));
+    let stall = Fault::stalled_body(Leg::Reply, After::Bytes(3), ALWAYS);
+    let _armed = arm(&chaos, [stall]);
+    let mut body = service.oneshot(ask()).await.unwrap().into_body();
+    assert!(!body.is_end_stream());
+    body.frame().await.unwrap().unwrap();
+    assert!(!body.is_end_stream(), "before the stall");
+    assert!(within(ms(100), body.frame()).await.is_none());
+    assert!(!body.is_end_stream(), "in it");
+}
+
+#[tokio::test(start_paused = true)]
 async fn both_legs_break_by_themselves() {
     let chaos = chaos();
     let echo = service_fn(|request: Request<Body>| async move {
