@@ -33,9 +33,12 @@ impl<K, M, C, R, Q, P, J, X, W> FaultLayer<Abilities<K, M, C, R, Q, P, J, X, W>>
     /// * Words for `only`, `except` and `exclude`: a method `"POST"`, a path `"/charge/*"`, both
     ///   `"POST /charge/*"`, or a header `"x-user: 17"`; `*` is any run of characters. A word that
     ///   is none of these is refused when a plan is armed, unless
-    ///   [`matching`](Self::matching) knows others.
+    ///   [`matching`](Self::matching) knows others; where the layer is built later, and of
+    ///   [`FaultLayer::new`], it means nobody.
     /// * Bodies that stall, are truncated or reset, or lose their trailers, on both legs. The body
-    ///   keeps its type: see [`Rewrap`](crate::Rewrap) for whose can.
+    ///   keeps its type: see [`Rewrap`](crate::Rewrap) for whose can. What came of it is in the
+    ///   ledger once the body is over. A call is no longer in flight by then (`limits.in_flight`,
+    ///   halt conditions): that ends with the reply's head.
     /// * A lost reply runs to the end of its body (or to its 1,048,576th frame), as does a reply
     ///   that is refused after the work and that of a copy; without this, to its head.
     /// * Faults that are [`requested`](crate::Fault::requested) by a header.

@@ -18,6 +18,9 @@ use crate::struck::Struck;
 /// The most frames of one body that are read for nobody.
 const MOST_DRAINED: u32 = 1 << 20;
 
+/// How many of them at once.
+const AT_A_TIME: u32 = 256;
+
 /// A body that can be put around another one, so that a faulted body has the type that it had.
 ///
 /// Implemented for boxed bodies whose error can be made of a [`Marker`], for `axum`'s (feature
@@ -157,11 +160,14 @@ fn strike<B: Body<Data = Bytes>>(
 
 /// Reads a body for nobody. An end is an end, if only in an error.
 fn poll_drain<B: Body + Unpin>(body: &mut B, frames: &mut u32, cx: &mut Context<'_>) -> Poll<bool> {
-    while *frames < MOST_DRAINED {
+    for _ in 0..AT_A_TIME {
         match ready!(Pin::new(&mut *body).poll_frame(cx)) {
-            Some(Ok(_)) => *frames += 1,
+            Some(Ok(_)) if *frames < MOST_DRAINED => *frames += 1,
+            Some(Ok(_)) => return Poll::Ready(false),
             Some(Err(_)) | None => return Poll::Ready(true),
         }
     }
-    Poll::Ready(false)
+    // Others want the thread, too.
+    cx.waker().wake_by_ref();
+    Poll::Pending
 }

@@ -247,6 +247,33 @@ async fn a_faulted_body_announces_what_it_will_not_keep() {
     );
 }
 
+/// Two runs of a few calls, the second by the first one's ledger.
+#[tokio::test(start_paused = true)]
+async fn a_ledger_of_broken_bodies_replays_to_an_identical_one() {
+    let half = crate::support::p(0.5);
+    let faults = [
+        Fault::truncated_body(Leg::Reply, After::Frames(1), half),
+        Fault::stalled_body(Leg::Reply, After::Bytes(2), half).giving_up(ms(30)),
+        Fault::refused_after_work(half).status(murphy_fault::HttpStatus::BAD_GATEWAY),
+    ];
+    let mut plan = crate::support::plan(faults);
+    let mut runs = Vec::new();
+    for _ in 0..2 {
+        let chaos = chaos();
+        let service = answering(&chaos, Frames::of(["abc", "d"]));
+        let armed = chaos.arm(&plan, murphy_fault::TimeLimit::None).unwrap();
+        let mut got = Vec::new();
+        for _ in 0..32 {
+            let reply = service.clone().oneshot(ask()).await.unwrap();
+            got.push((reply.status(), read(reply.into_body()).await));
+        }
+        plan = armed.ledger().to_plan().unwrap();
+        runs.push((got, armed.ledger().records()));
+    }
+    assert!(runs[0].1.len() > 32, "{:?}", runs[0].1);
+    assert_eq!(runs[0], runs[1]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_body_that_is_struck_at_its_very_end_does_not_end() {
     let chaos = chaos();
@@ -368,7 +395,8 @@ async fn a_reply_that_nobody_hears_runs_to_the_end_of_its_body() {
     }
 }
 
-#[tokio::test]
+// The clock stands still as long as somebody is busy.
+#[tokio::test(start_paused = true)]
 async fn a_body_without_end_is_not_read_for_ever() {
     #[derive(Clone, Copy)]
     struct Endless;
