@@ -183,12 +183,8 @@ impl SiteRun {
                 .collect(),
             bodies: bodies
                 .into_iter()
-                .map(|(which, strike, how)| Struck {
-                    leg: self.rules[strike.rule as usize].fault.effect.leg(),
-                    how,
-                    give_up: strike.give_up,
-                    marker: self.marker(strike.rule, &passage),
-                    receipt: receipt(which, false),
+                .map(|(which, strike, how)| {
+                    self.struck(strike, how, &passage, receipt(which, false))
                 })
                 .collect(),
             receipt: receipt(own, counted),
@@ -196,6 +192,16 @@ impl SiteRun {
             fate,
             passage,
             site: Arc::clone(self),
+        }
+    }
+
+    fn struck(&self, strike: &Strike, how: How, passage: &Passage, receipt: Receipt) -> Struck {
+        Struck {
+            leg: self.rules[strike.rule as usize].fault.effect.leg(),
+            how,
+            give_up: strike.give_up,
+            marker: self.marker(strike.rule, passage),
+            receipt,
         }
     }
 
