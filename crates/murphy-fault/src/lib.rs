@@ -16,9 +16,9 @@
 //!   else: not the order of polls, not the other faults, not the number of threads.
 //! * **Off means off.** A disarmed layer reads one number.
 //!
-//! What it does not do: it works on calls, not on bytes. "To its end" is the end of the service's
-//! future: of an HTTP service the reply's head, unless the body is collected beneath. What a
-//! service `tokio::spawn`s by itself is not seen. A call that has to wait needs a runtime with time
+//! What it does not do: it works on calls, not on packets. "To its end" is the end of the service's
+//! future: of an HTTP service the reply's head, and the end of its body where the layer was told
+//! that it speaks HTTP (`.http()`). What a service `tokio::spawn`s by itself is not seen. A call that has to wait needs a runtime with time
 //! enabled, as all of tokio's timers do. Delays are whole milliseconds under a paused
 //! clock, as tokio's timers are.
 //!
@@ -46,7 +46,12 @@
 //!
 //! # Features
 //!
-//! * `http`, `grpc`: ready-made refusals ([`refuse`]).
+//! * `http`: layers that speak HTTP, by `.http()`: refusals with any status and `Retry-After`,
+//!   words for methods, paths and headers, bodies that stall, are truncated or reset, lost
+//!   trailers, faults that a request's header asks for; ready-made refusals ([`refuse`]).
+//! * `axum`: the same for axum's body. Implies `http`.
+//! * `grpc`: the same for tonic's body, and refusals with any gRPC status, by `.grpc()`. Implies
+//!   `http`.
 //! * `metrics`: the counter `murphy_fault_injected_total` (labels `site`, `fault`, `kind`, `leg`,
 //!   `masked`).
 //!
@@ -79,15 +84,18 @@ mod node;
 mod passage;
 mod plan;
 pub mod refuse;
+mod requested;
 mod run;
 mod seat;
 mod select;
 mod service;
 mod site;
+mod struck;
 mod table;
 mod text;
 mod transit;
 mod turnstile;
+mod wire;
 mod work;
 
 pub use abilities::{
@@ -99,9 +107,9 @@ pub use carry::{Carry, Inline, OnLocal, OnTokio};
 pub use chaos::{ArmError, Armed, Chaos, TimeLimit};
 pub use disturbance::{Deed, Disturbance};
 pub use doors::{DropLayer, DuplicateLayer, LatencyLayer};
-pub use effect::{Effect, Keep, Place};
+pub use effect::{After, BodyFault, Effect, Keep, Place};
 pub use event::{Event, NotArmed, Verb};
-pub use fault::Fault;
+pub use fault::{BadHeader, BadStatus, Fault, GrpcCode, HttpStatus};
 pub use future::ResponseFuture;
 pub use layer::FaultLayer;
 pub use ledger::{
@@ -119,8 +127,15 @@ pub use node::{
 };
 pub use passage::{Passage, Passing};
 pub use plan::{BadPlan, Halt, HaltOn, Limits, MOST_FAULTS, PLAN_VERSION, Plan};
+pub use requested::{Asking, REQUESTED_BY};
 pub use run::Reason;
 pub use select::{BadBurst, Burst, Script, ScriptPoint, Select};
 pub use service::FaultService;
 pub use site::Site;
+pub use struck::Struck;
+#[cfg(feature = "grpc")]
+pub use wire::Codes;
+#[cfg(feature = "http")]
+pub use wire::{Answering, BodyError, FaultedBody, Http, Own, Rewrap, Rewrapping, Statuses};
+pub use wire::{Wired, Wiring};
 pub use work::Orphan;

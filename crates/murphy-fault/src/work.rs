@@ -4,8 +4,8 @@
 //!            wire delay        held back       readied        server delay     called
 //!   call ──▶ Wire ─────────▶ HeldRequest ────▶ Ready ───────▶ Serving ───────▶ Calling ──┐
 //!     │        │ refused                                                                 │
-//!     │ lost   ▼                         copies                    back     held back    │
-//!     │      Refusing ◀──refused─────── CopiesRun ◀──────────────── Back ◀── HeldReply ◀─┘
+//!     │ lost   ▼                         copies        back     held back    unheard     │
+//!     │      Refusing ◀──refused─────── CopiesRun ◀── Back ◀── HeldReply ◀── Draining ◀──┘
 //!     ▼                                    │ carried                │ lost
 //!   Silent ◀───────────────────────────────│────────────────────────┘
 //!                                          ▼
@@ -39,6 +39,7 @@ use crate::link;
 use crate::marker::Marker;
 use crate::network::{OnHold, Verdict};
 use crate::run::{Passage, Receipt, SiteRun, Watch};
+use crate::struck::Struck;
 use crate::turnstile::{Ticket, Turnstile};
 
 pub(crate) use begin::Carrier;
@@ -70,6 +71,10 @@ pub(crate) struct Work<S: Service<Req>, Req, A> {
     /// What the service answered, on its way back; or what is kept for the caller.
     reply: Option<Result<S::Response, S::Error>>,
     copies: Vec<Pin<Box<Work<S, Req, A>>>>,
+    /// What strikes the body of the reply that the caller gets.
+    bodies: Vec<Struck>,
+    /// Frames of a body that nobody will see.
+    drained: u32,
     scope: Scope,
     span: tracing::Span,
     runtime: Option<Handle>,
@@ -85,6 +90,7 @@ enum Stage {
     Ready,
     Serving,
     Calling,
+    Draining,
     /// The link holds the reply.
     ReplyOnHold,
     HeldReply,
@@ -248,8 +254,26 @@ where
                             }
                         }
                     }
-                    // ## Calling => HeldReply. The work is done; the rest is the way back.
+                    // ## Calling => Draining. The work is done, and its head is here.
                     this.call.set(None);
+                    *this.stage = Stage::Draining;
+                }
+                Stage::Draining => {
+                    let unheard = *this.alone
+                        || this.fate.reply != End::Carried
+                        || (*this.role == Role::Copy && this.fate.keep == Keep::First);
+                    if let (true, Some(Ok(reply))) = (unheard, this.reply.as_mut()) {
+                        let drain = || this.abilities.poll_drain(reply, this.drained, cx);
+                        match guarded(true, drain) {
+                            Some(drained) => {
+                                if !ready!(drained) {
+                                    this.receipt.settle(Outcome::Cut);
+                                }
+                            }
+                            None => panicked(this.receipt, this.site, this.passage),
+                        }
+                        // ## Draining => HeldReply. A body that nobody hears was sent to its end.
+                    }
                     if *this.role == Role::Copy || *this.alone || this.fate.reply == End::Lost {
                         this.receipt.settle(Outcome::Ran);
                     }
@@ -330,6 +354,11 @@ where
                         (this.fate.alter_reply, this.reply.as_mut())
                     {
                         this.abilities.alter_reply(reply, draw);
+                    }
+                    if !this.bodies.is_empty() {
+                        let bodies = std::mem::take(this.bodies);
+                        let reply = this.reply.take();
+                        *this.reply = reply.map(|r| strike(&**this.abilities, r, bodies));
                     }
                     *this.stage = Stage::Done;
                     this.receipt.settle(Outcome::Delivered);
@@ -423,7 +452,23 @@ where
     fn refusal(self: Pin<&mut Self>, rule: u8) -> Option<Result<S::Response, S::Error>> {
         let this = self.project();
         let marker: Marker = this.site.marker(rule, this.passage);
-        this.abilities.refuse(&marker)
+        this.abilities.refuse(&marker, this.site.fault(rule)?)
+    }
+}
+
+/// Strikes the body of a reply. An error has none, and nothing comes of it.
+fn strike<Req, Res, Err>(
+    abilities: &impl Able<Req, Res, Err>,
+    reply: Result<Res, Err>,
+    bodies: Vec<Struck>,
+) -> Result<Res, Err> {
+    match reply {
+        Ok(reply) => Ok(abilities.strike_reply(reply, bodies)),
+        Err(e) => {
+            let none = |mut body: Struck| body.receipt.settle(Outcome::Nothing);
+            bodies.into_iter().for_each(none);
+            Err(e)
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use crate::network::{NetworkError, Wires};
 use crate::plan::{BadPlan, Plan, nearest};
 use crate::run::{Halting, Reason, Run, SiteRun};
 use crate::seat::SiteCore;
+use crate::wire::words::Word;
 
 /// Why a run could not begin. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -246,14 +247,34 @@ fn sites_of(chaos: &Inner, plan: &Plan) -> Result<Vec<Arc<SiteCore>>, ArmError> 
             });
         };
         able(site, ability::needed_by(fault), fault.name())?;
+        let narrow = &fault.narrow;
+        speaks(site, &narrow.only, || format!("fault[{index}].only"))?;
+        speaks(site, &narrow.except, || format!("fault[{index}].except"))?;
         if !named.iter().any(|s| Arc::ptr_eq(s, site)) {
             if !plan.limits.exclude.is_empty() {
                 able(site, ability::MATCH, "limits.exclude")?;
+                speaks(site, &plan.limits.exclude, || "limits.exclude".into())?;
             }
             named.push(Arc::clone(site));
         }
     }
     Ok(named)
+}
+
+/// Where all words are HTTP's, each must be one of them.
+fn speaks(site: &SiteCore, words: &[Arc<str>], field: impl Fn() -> String) -> Result<(), BadPlan> {
+    let offered = site.offered().unwrap_or_default();
+    if offered & ability::HTTP_WORDS == 0 || offered & ability::OWN_WORDS != 0 {
+        return Ok(());
+    }
+    match words.iter().find(|word| Word::parse(word).is_none()) {
+        Some(word) => Err(BadPlan::Field {
+            field: field(),
+            value: word.chars().take(64).collect(),
+            remedy: Word::REMEDY.into(),
+        }),
+        None => Ok(()),
+    }
 }
 
 fn able(site: &SiteCore, needs: u32, fault: &str) -> Result<(), ArmError> {

@@ -10,6 +10,7 @@ use murphy_core::Probability;
 use super::Plan;
 use crate::Fault;
 use crate::disturbance::Disturbance;
+use crate::effect::Effect;
 use crate::fault::Narrow;
 use crate::select::percent;
 
@@ -83,6 +84,7 @@ fn reach(fault: &Fault) -> String {
         calls,
         active,
         at_most,
+        requested,
     } = &fault.narrow;
     let mut s = fault.select.to_string();
     if let (Some(active), Some(rate)) = (active, effective(fault)) {
@@ -113,9 +115,17 @@ fn reach(fault: &Fault) -> String {
     if let Some(n) = at_most {
         let _ = write!(s, ", at most {n} times");
     }
-    if let Some(after) = fault.give_up {
-        let _ = write!(s, "; refused after {}", format_duration(after));
+    if *requested {
+        let _ = write!(s, ", only where the request's header asks for it");
     }
+    if let Some(after) = fault.give_up {
+        let after = format_duration(after);
+        let _ = match fault.effect {
+            Effect::Lose(_) => write!(s, "; refused after {after}"),
+            _ => write!(s, "; reset after {after}"),
+        };
+    }
+    let _ = write!(s, "{}", fault.answer);
     s
 }
 

@@ -43,6 +43,7 @@ where
             passage,
             receipt,
             copies: receipts,
+            bodies,
             watch,
             hold,
         } = *judged;
@@ -66,6 +67,8 @@ where
             hold: None,
             reply: None,
             copies: Vec::new(),
+            bodies: Vec::new(),
+            drained: 0,
             scope,
             span: span.clone(),
             runtime: runtime.clone(),
@@ -86,6 +89,7 @@ where
                     wire: wire.saturating_add(*after),
                     server: fate.server,
                     queues: fate.queues.clone(),
+                    keep: fate.keep,
                     ..Fate::default()
                 };
                 // A copy is a message of its own, behind the original.
@@ -114,6 +118,7 @@ where
         let give_up = fate.give_up().map(|bound| bound.after);
         let mut work = blank(Role::Original, fate, passage, receipt);
         work.copies = copies;
+        work.bodies = bodies;
         work.watch = watch;
         work.give_up = give_up.map(sleep);
         if work.fate.request == End::Lost {
