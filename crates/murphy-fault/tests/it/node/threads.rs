@@ -42,6 +42,10 @@ impl Future for Busy {
 
 impl Drop for Busy {
     fn drop(&mut self) {
+        // Long enough for a crash to return meanwhile, if it did not wait.
+        for _ in 0..20 {
+            std::thread::yield_now();
+        }
         self.0.drops.fetch_add(1, SeqCst);
     }
 }
