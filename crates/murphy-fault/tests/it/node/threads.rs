@@ -111,8 +111,8 @@ async fn no_thread_polls_after_a_crash_and_each_work_is_dropped_once() {
                 std::thread::yield_now();
             }
             let down = outside.crash().unwrap();
-            let polls = spin(&observed);
             assert_eq!(observed.drops.load(SeqCst), 8, "by the time it returns");
+            let polls = spin(&observed);
             drop(down);
             assert_eq!(observed.polls.load(SeqCst), polls);
         })
