@@ -1,24 +1,29 @@
 //! [`Work`]: the state machine that carries a fate out.
 //!
 //! ```text
-//!            wire delay        held back       readied        server delay     called
-//!   call ──▶ Wire ─────────▶ HeldRequest ────▶ Ready ───────▶ Serving ───────▶ Calling ──┐
-//!     │        │ refused                                                                 │
-//!     │ lost   ▼                         copies        back     held back    unheard     │
-//!     │      Refusing ◀──refused─────── CopiesRun ◀── Back ◀── HeldReply ◀── Draining ◀──┘
-//!     ▼                                    │ carried                │ lost
-//!   Silent ◀───────────────────────────────│────────────────────────┘
-//!                                          ▼
-//!                                       delivered
+//!          released       arrived          passed         readied        delayed
+//!   call ──▶ OnHold ──▶ Wire ──▶ HeldRequest ──▶ Ready ──▶ Serving ──▶ Calling        request, served
+//!     │        │ cut              │ refused                               │
+//!     │ lost   ▼                  ▼                                    Draining
+//!     └────▶ Silent ◀──┐       Refusing ◀──┐                              │
+//!                      │ lost              │ refused                      ▼
+//!          CopiesRun ◀─┴────── Back ◀──────┴─── HeldReply ◀──────── ReplyOnHold       reply, deliver
+//!              ▼             arrived             passed              released
+//!          delivered
 //! ```
 //!
+//! A call begins at the first stage that its fate gives it something to do in (`begin`).
 //! It is polled inside the caller. When the caller leaves and the fate says so, the box goes to
 //! an executor as an [`Orphan`] and is polled there.
 
 mod begin;
+mod deliver;
 mod orphan;
+mod reply;
+mod request;
+mod served;
+mod wait;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -27,20 +32,20 @@ use std::time::Duration;
 use murphy_core::Scope;
 use pin_project::pin_project;
 use tokio::runtime::Handle;
-use tokio::time::{Sleep, sleep};
+use tokio::time::Sleep;
 use tower_service::Service;
 
 use crate::Leg;
 use crate::abilities::Able;
 use crate::book::Outcome;
 use crate::effect::Keep;
-use crate::fate::{End, Fate, Hold};
+use crate::fate::{End, Fate};
 use crate::link;
 use crate::marker::Marker;
-use crate::network::{OnHold, Verdict};
+use crate::network::OnHold;
 use crate::run::{Passage, Receipt, SiteRun, Watch};
 use crate::struck::Struck;
-use crate::turnstile::{Ticket, Turnstile};
+use crate::turnstile::Ticket;
 
 pub(crate) use begin::Carrier;
 pub use orphan::Orphan;
@@ -114,6 +119,9 @@ enum Step<R> {
     Nothing,
 }
 
+/// What a stage comes to: the next one, or the end.
+type Polled<T, E> = Poll<Option<Step<Result<T, E>>>>;
+
 impl<S, Req, A> Work<S, Req, A>
 where
     S: Service<Req>,
@@ -160,218 +168,24 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Step<Result<S::Response, S::Error>>> {
         loop {
-            let mut this = self.as_mut().project();
-            match *this.stage {
-                Stage::OnHold => {
-                    let verdict = match this.hold {
-                        Some(hold) => ready!(hold.poll(cx)),
-                        None => Verdict::Carries,
-                    };
-                    *this.hold = None;
-                    if verdict == Verdict::Loses {
-                        // ## OnHold => Silent. It was let go, into a cut.
-                        let noted = note(this.site, this.passage, Leg::Request, Outcome::NeverRan);
-                        this.receipt.add(noted);
-                    } else if let Some(queued) = self.as_mut().enter_queues(Leg::Request) {
-                        // ## OnHold => Wire. The message departs, after those before it.
-                        let mut this = self.as_mut().project();
-                        this.fate.wire = this.fate.wire.saturating_add(queued);
-                        this.timer.set(delay(this.fate.wire));
-                        *this.stage = Stage::Wire;
-                        continue;
-                    }
-                    self.lose_request();
-                    return Poll::Ready(Step::Nothing);
-                }
-                Stage::Wire => {
-                    ready!(wait(this.timer.as_mut(), cx));
-                    // ## Wire => HeldRequest. The message has covered its way.
-                    *this.ticket = hold(&this.site.requests, this.fate.hold_request, this.timer);
-                    *this.stage = Stage::HeldRequest;
-                }
-                Stage::HeldRequest => {
-                    ready!(held(this.ticket, this.timer.as_mut(), cx));
-                    if this.fate.request == End::Refused {
-                        // ## HeldRequest => Refusing. It never reaches the service.
-                        *this.stage = Stage::Refusing;
-                        continue;
-                    }
-                    // ## HeldRequest => Ready. It arrives, and asks for an instance of its own.
-                    if *this.role == Role::Original {
-                        pass(&this.site.requests);
-                    }
-                    *this.stage = Stage::Ready;
-                }
-                Stage::Ready => {
-                    let Some(service) = this.service.as_mut() else {
-                        return Poll::Ready(Step::Nothing);
-                    };
-                    let unseen = unseen(*this.role, this.fate);
-                    match guarded(unseen, || service.poll_ready(cx)) {
-                        Some(readied) => {
-                            if let Err(e) = ready!(readied) {
-                                // ## Ready => Done. The service is broken, and says so to whoever
-                                // is there.
-                                *this.stage = Stage::Done;
-                                if *this.role == Role::Copy || *this.alone {
-                                    this.receipt.settle(Outcome::NeverRan);
-                                    return Poll::Ready(Step::Nothing);
-                                }
-                                this.receipt.settle(Outcome::Delivered);
-                                return Poll::Ready(Step::Deliver(Err(e)));
-                            }
-                        }
-                        None => {
-                            *this.service = None;
-                            panicked(this.receipt, this.site, this.passage);
-                        }
-                    }
-                    this.timer.set(delay(this.fate.server));
-                    *this.stage = Stage::Serving;
-                }
-                Stage::Serving => {
-                    ready!(wait(this.timer.as_mut(), cx));
-                    // ## Serving => Calling. The instance was readied for this call.
-                    if let (Some(mut service), Some(request)) =
-                        (this.service.take(), this.request.take())
-                    {
-                        let unseen = unseen(*this.role, this.fate);
-                        match guarded(unseen, || service.call(request)) {
-                            Some(call) => this.call.set(Some(call)),
-                            None => panicked(this.receipt, this.site, this.passage),
-                        }
-                    }
-                    *this.stage = Stage::Calling;
-                }
-                Stage::Calling => {
-                    if let Some(call) = this.call.as_mut().as_pin_mut() {
-                        let unseen = unseen(*this.role, this.fate);
-                        match guarded(unseen, || call.poll(cx)) {
-                            Some(reply) => *this.reply = Some(ready!(reply)),
-                            None => {
-                                this.call.set(None);
-                                panicked(this.receipt, this.site, this.passage);
-                            }
-                        }
-                    }
-                    // ## Calling => Draining. The work is done, and its head is here.
-                    this.call.set(None);
-                    *this.stage = Stage::Draining;
-                }
-                Stage::Draining => {
-                    let unheard = *this.alone
-                        || this.fate.reply != End::Carried
-                        || (*this.role == Role::Copy && this.fate.keep == Keep::First);
-                    if let (true, Some(Ok(reply))) = (unheard, this.reply.as_mut()) {
-                        let drain = || this.abilities.poll_drain(reply, this.drained, cx);
-                        match guarded(true, drain) {
-                            Some(drained) => {
-                                if !ready!(drained) {
-                                    this.receipt.settle(Outcome::Cut);
-                                }
-                            }
-                            None => panicked(this.receipt, this.site, this.passage),
-                        }
-                        // ## Draining => HeldReply. A body that nobody hears was sent to its end.
-                    }
-                    if *this.role == Role::Copy || *this.alone || this.fate.reply == End::Lost {
-                        this.receipt.settle(Outcome::Ran);
-                    }
-                    if *this.role == Role::Copy || *this.alone {
-                        *this.stage = Stage::Done;
-                        return Poll::Ready(this.reply.take().map_or(Step::Nothing, Step::Deliver));
-                    }
-                    *this.stage = Stage::ReplyOnHold;
-                    if let (Some(link), End::Carried | End::Refused) =
-                        (this.site.link(), this.fate.reply)
-                    {
-                        match link.depart(Leg::Reply) {
-                            Ok(Verdict::Loses) => self.as_mut().cut_reply(),
-                            Ok(_) => {}
-                            Err(hold) => {
-                                let state = link::held(Leg::Reply);
-                                let under_way = Outcome::UnderWay;
-                                let noted = this.site.note_state(state, this.passage, under_way);
-                                this.receipt.add(noted);
-                                *this.hold = Some(hold);
-                            }
-                        }
-                    }
-                }
-                Stage::ReplyOnHold => {
-                    if let Some(hold) = this.hold {
-                        let verdict = ready!(hold.poll(cx));
-                        *this.hold = None;
-                        if verdict == Verdict::Loses {
-                            // ## ReplyOnHold => Silent, by way of Back. It was let go, into a cut.
-                            self.as_mut().cut_reply();
-                        }
-                    }
-                    // ## ReplyOnHold => HeldReply. The reply departs.
-                    if let Some(queued) = self.as_mut().enter_queues(Leg::Reply) {
-                        let this = self.as_mut().project();
-                        this.fate.back = this.fate.back.saturating_add(queued);
-                    } else {
-                        let this = self.as_mut().project();
-                        this.fate.reply = End::Lost;
-                        this.receipt.settle(Outcome::Ran);
-                    }
-                    let this = self.as_mut().project();
-                    *this.ticket = hold(&this.site.replies, this.fate.hold_reply, this.timer);
-                    *this.stage = Stage::HeldReply;
-                }
-                Stage::HeldReply => {
-                    ready!(held(this.ticket, this.timer.as_mut(), cx));
-                    this.timer.set(delay(this.fate.back));
-                    *this.stage = Stage::Back;
-                }
-                Stage::Back => {
-                    ready!(wait(this.timer.as_mut(), cx));
-                    match this.fate.reply {
-                        // ## Back => Silent. It happened, and nobody will hear of it.
-                        End::Lost => {
-                            *this.reply = None;
-                            *this.stage = Stage::Silent;
-                        }
-                        // ## Back => Refusing. It happened, and the caller hears that it did not.
-                        End::Refused => {
-                            *this.reply = None;
-                            *this.stage = Stage::Refusing;
-                        }
-                        End::Carried => {
-                            pass(&this.site.replies);
-                            *this.stage = Stage::CopiesRun;
-                        }
-                    }
-                }
-                Stage::CopiesRun => {
-                    if this.fate.keep == Keep::Last && !this.copies.is_empty() {
-                        return Poll::Pending;
-                    }
-                    // ## CopiesRun => Done. The lie is in the reply that the caller sees, whosever
-                    // it is.
-                    if let (Some(draw), Some(Ok(reply))) =
-                        (this.fate.alter_reply, this.reply.as_mut())
-                    {
-                        this.abilities.alter_reply(reply, draw);
-                    }
-                    if !this.bodies.is_empty() {
-                        let bodies = std::mem::take(this.bodies);
-                        let reply = this.reply.take();
-                        *this.reply = reply.map(|r| strike(&**this.abilities, r, bodies));
-                    }
-                    *this.stage = Stage::Done;
-                    this.receipt.settle(Outcome::Delivered);
-                    return Poll::Ready(this.reply.take().map_or(Step::Nothing, Step::Deliver));
-                }
-                Stage::Refusing => {
-                    *this.stage = Stage::Done;
-                    this.receipt.settle(Outcome::Refused);
-                    let rule = this.fate.refused_by();
-                    let refusal = rule.and_then(|rule| self.refusal(rule));
-                    return Poll::Ready(refusal.map_or(Step::Nothing, Step::Deliver));
-                }
+            let work = self.as_mut();
+            let polled = match work.stage {
+                Stage::OnHold => work.on_hold(cx),
+                Stage::Wire => work.wire(cx),
+                Stage::HeldRequest => work.held_request(cx),
+                Stage::Ready => work.ready(cx),
+                Stage::Serving => work.serving(cx),
+                Stage::Calling => work.calling(cx),
+                Stage::Draining => work.draining(cx),
+                Stage::ReplyOnHold => work.reply_on_hold(cx),
+                Stage::HeldReply => work.held_reply(cx),
+                Stage::Back => work.back(cx),
+                Stage::CopiesRun => work.copies_run(),
+                Stage::Refusing => work.refusing(),
                 Stage::Silent | Stage::Done => return Poll::Ready(Step::Nothing),
+            };
+            if let Some(step) = ready!(polled) {
+                return Poll::Ready(step);
             }
         }
     }
@@ -430,25 +244,6 @@ where
             .enter_queues(queues, this.passage, size, this.receipt)
     }
 
-    /// The request goes nowhere after all.
-    fn lose_request(self: Pin<&mut Self>) {
-        let this = self.project();
-        this.fate.request = End::Lost;
-        *this.service = None;
-        *this.request = None;
-        this.receipt.settle(Outcome::NeverRan);
-        *this.stage = Stage::Silent;
-    }
-
-    /// The reply departs into a cut.
-    fn cut_reply(self: Pin<&mut Self>) {
-        let this = self.project();
-        this.fate.reply = End::Lost;
-        let noted = note(this.site, this.passage, Leg::Reply, Outcome::Ran);
-        this.receipt.add(noted);
-        this.receipt.settle(Outcome::Ran);
-    }
-
     fn refusal(self: Pin<&mut Self>, rule: u8) -> Option<Result<S::Response, S::Error>> {
         let this = self.project();
         let marker: Marker = this.site.marker(rule, this.passage);
@@ -456,95 +251,7 @@ where
     }
 }
 
-/// Strikes the body of a reply. An error has none, and nothing comes of it.
-fn strike<Req, Res, Err>(
-    abilities: &impl Able<Req, Res, Err>,
-    reply: Result<Res, Err>,
-    bodies: Vec<Struck>,
-) -> Result<Res, Err> {
-    match reply {
-        Ok(reply) => Ok(abilities.strike_reply(reply, bodies)),
-        Err(e) => {
-            let none = |mut body: Struck| body.receipt.settle(Outcome::Nothing);
-            bodies.into_iter().for_each(none);
-            Err(e)
-        }
-    }
-}
-
 /// Writes down that a link was cut when a message departed late.
 fn note(site: &SiteRun, passage: &Passage, leg: Leg, outcome: Outcome) -> Option<usize> {
     site.note_state(link::cut(leg), passage, outcome)
-}
-
-/// The service panicked where no caller can see it.
-fn panicked(receipt: &mut Receipt, site: &SiteRun, passage: &Passage) {
-    receipt.settle(Outcome::Panicked);
-    tracing::error!(
-        target: "murphy::fault",
-        site = &**site.name(),
-        ordinal = passage.ordinal,
-        "fault.panicked"
-    );
-}
-
-/// Whether the caller cannot see how the work ends.
-fn unseen(role: Role, fate: &Fate) -> bool {
-    role == Role::Copy || fate.outlives_the_caller()
-}
-
-/// Runs `f`, and catches its panic where nobody else would.
-fn guarded<T>(catch: bool, f: impl FnOnce() -> T) -> Option<T> {
-    if catch {
-        catch_unwind(AssertUnwindSafe(f)).ok()
-    } else {
-        Some(f())
-    }
-}
-
-/// A timer, unless there is nothing to wait for.
-fn delay(by: Duration) -> Option<Sleep> {
-    (!by.is_zero()).then(|| sleep(by))
-}
-
-fn wait(timer: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> Poll<()> {
-    timer
-        .as_pin_mut()
-        .map_or(Poll::Ready(()), |timer| timer.poll(cx))
-}
-
-/// Holds a message back, if its fate says so and there is room. The bound is a timer.
-fn hold(
-    turnstile: &Option<Arc<Turnstile>>,
-    hold: Option<Hold>,
-    mut timer: Pin<&mut Option<Sleep>>,
-) -> Option<Ticket> {
-    let ticket = hold
-        .zip(turnstile.as_ref())
-        .and_then(|(hold, turnstile)| turnstile.hold(hold.passes));
-    timer.set(
-        hold.filter(|_| ticket.is_some())
-            .map(|hold| sleep(hold.bound)),
-    );
-    ticket
-}
-
-fn held(
-    ticket: &mut Option<Ticket>,
-    timer: Pin<&mut Option<Sleep>>,
-    cx: &mut Context<'_>,
-) -> Poll<()> {
-    if let Some(waiting) = ticket {
-        if waiting.poll(cx).is_pending() {
-            ready!(wait(timer, cx));
-        }
-        *ticket = None;
-    }
-    Poll::Ready(())
-}
-
-fn pass(turnstile: &Option<Arc<Turnstile>>) {
-    if let Some(turnstile) = turnstile {
-        turnstile.pass();
-    }
 }

@@ -8,7 +8,9 @@ use tokio::runtime::Handle;
 use tokio::time::sleep;
 use tower_service::Service;
 
-use super::{Orphan, Role, Stage, Work, delay, guarded, panicked, pass, unseen};
+use super::served::{guarded, panicked, unseen};
+use super::wait::{delay, pass};
+use super::{Orphan, Role, Stage, Work};
 use crate::Leg;
 use crate::abilities::Able;
 use crate::book::Outcome;
