@@ -6,21 +6,28 @@
 //! ```
 //!
 //! A [`Site`] is a named place where calls pass. A [`Plan`] names faults at sites; [`Chaos`] arms
-//! a plan; a [`FaultLayer`] carries the fates out, and a [`Ledger`] remembers them. A [`Node`] is
-//! where services run: it is paused and resumed, it crashes and comes back.
+//! a plan; a [`FaultLayer`] carries the fates out, and a [`Ledger`] remembers them.
+//!
+//! A [`Network`] has named nodes and directed links between them, which are the sites called
+//! `"a->b"`: it is partitioned, its links hold messages, are slow, and have a [`Profile`]. A [`Node`]
+//! is where services run: it is paused and resumed, it crashes and comes back, and its clock is
+//! bent. What is done to them by hand ([`Network::partition`], [`Node::pause`]), a plan does at its
+//! times ([`Disturbance`]).
 //!
 //! * **No types change.** Response and error stay the service's. Loss is silence; a refusal is a
 //!   value that your closure makes.
 //! * **A fault names its leg.** A lost request never happened; a lost reply did.
 //! * **Chance is drawn in `call`,** from (seed, site, fault, key, occurrence), and from nothing
 //!   else: not the order of polls, not the other faults, not the number of threads.
-//! * **Off means off.** A disarmed layer reads one number.
+//! * **State is looked up when a message departs,** which a reply does when the service has answered.
+//! * **Off means off.** A disarmed layer reads one number. Network and nodes are disturbed only
+//!   while a run is on; its end heals them.
 //!
 //! What it does not do: it works on calls, not on packets. "To its end" is the end of the service's
 //! future: of an HTTP service the reply's head, and the end of its body where the layer was told
-//! that it speaks HTTP (`.http()`). What a service `tokio::spawn`s by itself is not seen. A call that has to wait needs a runtime with time
-//! enabled, as all of tokio's timers do. Delays are whole milliseconds under a paused
-//! clock, as tokio's timers are.
+//! that it speaks HTTP (`.http()`). What a service `tokio::spawn`s by itself is not seen. A call
+//! that has to wait needs a runtime with time enabled, as all of tokio's timers do. Delays are whole
+//! milliseconds under a paused clock, as tokio's timers are.
 //!
 //! # Examples
 //!
