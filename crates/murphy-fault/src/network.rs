@@ -25,7 +25,7 @@ pub use presets::{Access, Regions, UnknownRegion};
 pub use profile::{Basis, Profile, Source};
 pub(crate) use queue::Queue;
 pub use queue::{BadRate, PerSecond, Rate};
-pub(crate) use wires::{OnHold, Verdict, Wires};
+pub(crate) use wires::{OnHold, Profiles, Verdict, Wires};
 
 /// The most nodes of one network.
 pub const MOST_NODES: usize = 16_384;
@@ -167,9 +167,8 @@ impl Network {
         self.wires().change(|state| {
             for a in &from {
                 let links = to.iter().filter(|b| a != *b).map(|b| (*a, *b));
-                state
-                    .profiles
-                    .extend(links.map(|l| (l, Arc::clone(&profile))));
+                let profiles = &mut Arc::make_mut(&mut state.profiles).links;
+                profiles.extend(links.map(|l| (l, Arc::clone(&profile))));
             }
         });
         Ok(())
@@ -179,7 +178,7 @@ impl Network {
     pub fn profile_everywhere(&self, profile: &Profile) {
         let profile = Arc::new(profile.clone());
         self.wires()
-            .change(|state| state.everywhere = Some(profile));
+            .change(|state| Arc::make_mut(&mut state.profiles).everywhere = Some(profile));
     }
 
     /// Cuts all links between two sides, both ways.
@@ -318,17 +317,14 @@ impl Network {
         let mend = || {
             wires.change(|state| {
                 let cuts = state.troubles.iter_mut().filter(|t| !t.holds);
-                cuts.for_each(|cut| {
-                    cut.mended.insert(link);
-                });
-            });
+                let cuts = cuts.filter(|t| t.strikes(link));
+                let mended = cuts.map(|cut| cut.mended.insert(link)).count();
+                (mended > 0).then_some(())
+            })
         };
         // Without a run there is nothing to heal.
-        if self
-            .inner()
-            .disturb(Verb::Heal, &format!("{from} -> {to}"), mend)
-            .is_ok()
-        {
+        let whom = format!("{from} -> {to}");
+        if let Ok(Some(())) = self.inner().disturb_if(Verb::Heal, &whom, mend) {
             self.wires().wake();
         }
         Ok(())
@@ -336,11 +332,14 @@ impl Network {
 
     fn end_all(&self, verb: Verb, whom: &str, holds: bool) {
         let wires = Arc::clone(self.wires());
-        if !wires.lock().troubles.iter().any(|t| t.holds == holds) {
-            return;
-        }
-        let mend = || wires.change(|state| state.troubles.retain(|t| t.holds != holds));
-        if self.inner().disturb(verb, whom, mend).is_ok() {
+        let mend = || {
+            wires.change(|state| {
+                let before = state.troubles.len();
+                state.troubles.retain(|t| t.holds != holds);
+                (state.troubles.len() < before).then_some(())
+            })
+        };
+        if let Ok(Some(())) = self.inner().disturb_if(verb, whom, mend) {
             self.wires().wake();
         }
     }
@@ -367,7 +366,7 @@ impl Network {
                 Some(state.last)
             })
         };
-        let id = self.inner().disturb(verb, &whom, add)?;
+        let id = self.inner().disturb_if(verb, &whom, add)?;
         let id = id.ok_or(NetworkError::TooMany {
             what: "disturbances at one time",
             most: MOST_TROUBLES,
@@ -379,6 +378,10 @@ impl Network {
             chaos: Arc::downgrade(self.inner()),
             wires: Arc::clone(self.wires()),
             id,
+            verb: match verb {
+                Verb::Hold => Verb::Release,
+                _ => Verb::Heal,
+            },
             whom,
             kept: false,
         })

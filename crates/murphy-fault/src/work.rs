@@ -153,6 +153,9 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Step<Result<S::Response, S::Error>>> {
+        // The place of a message that was let go: the next in line departs when this one has reached
+        // the service, or waits for something else.
+        let mut _place = None;
         loop {
             let mut this = self.as_mut().project();
             match *this.stage {
@@ -161,10 +164,10 @@ where
                         Some(hold) => ready!(hold.poll(cx)),
                         None => Verdict::Carries,
                     };
-                    *this.hold = None;
+                    _place = this.hold.take();
                     if verdict == Verdict::Loses {
                         // ## OnHold => Silent. It was let go, into a cut.
-                        let noted = note(this.site, this.passage, Leg::Request, Outcome::NeverRan);
+                        let noted = note(this.site, this.passage, verdict, Leg::Request);
                         this.receipt.add(noted);
                     } else if let Some(queued) = self.as_mut().enter_queues(Leg::Request) {
                         // ## OnHold => Wire. The message departs, after those before it.
@@ -253,7 +256,9 @@ where
                     if *this.role == Role::Copy || *this.alone || this.fate.reply == End::Lost {
                         this.receipt.settle(Outcome::Ran);
                     }
-                    if *this.role == Role::Copy || *this.alone {
+                    // Of a copy the caller may want the reply, and that has to depart as well.
+                    let unwanted = *this.role == Role::Copy && this.fate.keep == Keep::First;
+                    if unwanted || *this.alone {
                         *this.stage = Stage::Done;
                         return Poll::Ready(this.reply.take().map_or(Step::Nothing, Step::Deliver));
                     }
@@ -262,12 +267,11 @@ where
                         (this.site.link(), this.fate.reply)
                     {
                         match link.depart(Leg::Reply) {
-                            Ok(Verdict::Loses) => self.as_mut().cut_reply(),
-                            Ok(_) => {}
+                            Ok(Verdict::Carries) => {}
+                            Ok(way) => self.as_mut().cut_reply(way),
                             Err(hold) => {
-                                let state = link::held(Leg::Reply);
-                                let under_way = Outcome::UnderWay;
-                                let noted = this.site.note_state(state, this.passage, under_way);
+                                let noted =
+                                    note(this.site, this.passage, Verdict::Holds, Leg::Reply);
                                 this.receipt.add(noted);
                                 *this.hold = Some(hold);
                             }
@@ -275,13 +279,25 @@ where
                     }
                 }
                 Stage::ReplyOnHold => {
+                    if *this.alone {
+                        // ## ReplyOnHold => Done. A copy's: nobody waits for it any more.
+                        *this.hold = None;
+                        *this.stage = Stage::Done;
+                        return Poll::Ready(Step::Nothing);
+                    }
                     if let Some(hold) = this.hold {
                         let verdict = ready!(hold.poll(cx));
-                        *this.hold = None;
-                        if verdict == Verdict::Loses {
+                        _place = this.hold.take();
+                        if verdict != Verdict::Carries {
                             // ## ReplyOnHold => Silent, by way of Back. It was let go, into a cut.
-                            self.as_mut().cut_reply();
+                            self.as_mut().cut_reply(verdict);
                         }
+                    }
+                    let this = self.as_mut().project();
+                    if *this.role == Role::Copy {
+                        *this.stage = Stage::Done;
+                        let reply = this.reply.take().filter(|_| this.fate.reply != End::Lost);
+                        return Poll::Ready(reply.map_or(Step::Nothing, Step::Deliver));
                     }
                     // ## ReplyOnHold => HeldReply. The reply departs.
                     if let Some(queued) = self.as_mut().enter_queues(Leg::Reply) {
@@ -411,12 +427,11 @@ where
         *this.stage = Stage::Silent;
     }
 
-    /// The reply departs into a cut.
-    fn cut_reply(self: Pin<&mut Self>) {
+    /// The reply departs into a cut, or where no more are held.
+    fn cut_reply(self: Pin<&mut Self>, way: Verdict) {
         let this = self.project();
         this.fate.reply = End::Lost;
-        let noted = note(this.site, this.passage, Leg::Reply, Outcome::Ran);
-        this.receipt.add(noted);
+        note(this.site, this.passage, way, Leg::Reply);
         this.receipt.settle(Outcome::Ran);
     }
 
@@ -427,9 +442,10 @@ where
     }
 }
 
-/// Writes down that a link was cut when a message departed late.
-fn note(site: &SiteRun, passage: &Passage, leg: Leg, outcome: Outcome) -> Option<usize> {
-    site.note_state(link::cut(leg), passage, outcome)
+/// Writes down what a message met that departed later than its call.
+fn note(site: &SiteRun, passage: &Passage, way: Verdict, leg: Leg) -> Option<usize> {
+    let (state, outcome) = link::met(way, leg);
+    site.note_state(state, passage, outcome)
 }
 
 /// The service panicked where no caller can see it.

@@ -5,6 +5,7 @@ mod control;
 #[cfg(feature = "metrics")]
 mod counted;
 mod legs;
+mod network;
 mod node;
 mod readiness;
 mod replay;
