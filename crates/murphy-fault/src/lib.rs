@@ -96,7 +96,7 @@ pub use abilities::{
 pub use book::{Finding, Grade, Outcome, Why};
 pub use carry::{Carry, Inline, OnLocal, OnTokio};
 pub use chaos::{ArmError, Armed, Chaos, TimeLimit};
-pub use doors::{DropLayer, DuplicateLayer, LatencyLayer};
+pub use doors::{DropLayer, DuplicateLayer, LatencyLayer, PartitionLayer};
 pub use effect::{Effect, Keep, Place};
 pub use event::{Event, NotArmed, Verb};
 pub use fault::Fault;

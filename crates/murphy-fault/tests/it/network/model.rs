@@ -51,7 +51,6 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 #[derive(Debug)]
-#[expect(dead_code, reason = "a guard is there to be dropped")]
 enum Guard {
     Cut(Cut),
     Held(Held),
