@@ -2,6 +2,7 @@
 
 mod arrivals;
 pub mod broken;
+pub mod grid;
 mod quiet;
 mod row;
 pub mod web;

@@ -1,9 +1,9 @@
 //! A million silent losses leave nothing behind: no task, no timer, no memory. By themselves in
-//! this binary, since they count what the whole process allocates.
+//! this binary, one after the other, since they count what the whole process allocates.
 
 use std::alloc::System;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cap::Cap;
 use murphy_core::{Probability, Seed};
@@ -15,6 +15,9 @@ use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
 
 #[global_allocator]
 static MEMORY: Cap<System> = Cap::new(System, usize::MAX);
+
+/// Held by the test that counts.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// What a process may grow by that is no leak: a table that was rehashed, a queue's last block.
 const SLACK: usize = 16 << 10;
@@ -48,7 +51,65 @@ async fn nothing_is_left(name: &str, rounds: u64, mut round: impl AsyncFnMut()) 
 }
 
 #[test]
+fn cuts_and_holds_leave_nothing_behind() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let runtime = Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let chaos = Chaos::new(Seed::new(42));
+        let network = chaos.network();
+        network.nodes(["api", "payments"]).unwrap();
+        let mut service = chaos
+            .site(SITE)
+            .layer()
+            .layer(service_fn(async |n: u64| Ok::<u64, BoxError>(n)));
+        // A thousand callers at a time, each with a deadline.
+        let mut silent = async || {
+            let mut calls = Vec::with_capacity(1_000);
+            for n in 0..1_000 {
+                let call = service.ready().await.unwrap().call(n);
+                calls.push(timeout(ms(5), call));
+            }
+            for call in calls {
+                assert!(call.await.is_err());
+            }
+        };
+        let armed = chaos.arm(&Plan::new(), TimeLimit::None).unwrap();
+        let (api, payments) = (["api"], ["payments"]);
+        let cut = network.partition(api, payments).unwrap();
+        nothing_is_left("cut requests", 930, &mut silent).await;
+        cut.heal();
+        let cut = network.partition_oneway(payments, api).unwrap();
+        nothing_is_left("cut replies", 30, &mut silent).await;
+        cut.heal();
+        let held = network.hold(api, payments).unwrap();
+        nothing_is_left("held requests", 30, &mut silent).await;
+        held.release();
+        let held = network.hold(payments, api).unwrap();
+        nothing_is_left("held replies", 30, &mut silent).await;
+        held.release();
+        assert_eq!(armed.ledger().summaries()[0].calls, 1_300_000);
+
+        // Held, and let go.
+        let mut late = async || {
+            for _ in 0..500 {
+                let held = network.hold(api, payments).unwrap();
+                let call = tokio::spawn(service.clone().oneshot(7));
+                tokio::task::yield_now().await;
+                held.release();
+                call.await.unwrap().unwrap();
+            }
+        };
+        nothing_is_left("holds", 30, &mut late).await;
+    });
+}
+
+#[test]
 fn silent_losses_leave_nothing_behind() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let runtime = Builder::new_current_thread()
         .enable_time()
         .start_paused(true)

@@ -73,7 +73,8 @@ pub enum Outcome {
     Ran,
     /// The caller left before, and the call with it.
     CallerLeft,
-    /// The queue of a slow link was full: the message was dropped.
+    /// The queue of a slow link was full, or a link held as much as it can: the message was
+    /// dropped.
     Overflow,
     /// The service panicked where no caller could see it.
     Panicked,

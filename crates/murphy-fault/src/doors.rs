@@ -1,11 +1,15 @@
 //! Layers by the names that people look for: each is a [`FaultLayer`] with one fault in it.
 
+mod partition;
+
 use murphy_core::{Distribution, Probability};
 use tower_layer::Layer;
 
 use crate::abilities::{Abilities, ByClone, Cannot};
 use crate::service::FaultService;
 use crate::{Fault, FaultLayer};
+
+pub use partition::PartitionLayer;
 
 /// Delays requests on the wire.
 ///

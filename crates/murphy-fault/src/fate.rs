@@ -35,8 +35,7 @@ pub(crate) struct Fate {
     /// The rules whose queues a message enters that departs later than its call: those of a leg, in
     /// order.
     pub(crate) queues: [Vec<u8>; 2],
-    /// The request has entered its queues, which cost it so long; its copies have not.
-    pub(crate) entered: bool,
+    /// What the queues that the request has entered cost it; its copies enter on their own.
     pub(crate) queued: Duration,
 }
 

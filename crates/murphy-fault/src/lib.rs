@@ -113,7 +113,7 @@ pub use book::{Finding, Grade, Outcome, Why};
 pub use carry::{Carry, Inline, OnLocal, OnTokio};
 pub use chaos::{ArmError, Armed, Chaos, TimeLimit};
 pub use disturbance::{Deed, Disturbance};
-pub use doors::{DropLayer, DuplicateLayer, LatencyLayer};
+pub use doors::{DropLayer, DuplicateLayer, LatencyLayer, PartitionLayer};
 pub use effect::{After, BodyFault, Effect, Keep, Place};
 pub use event::{Event, NotArmed, Verb};
 pub use fault::{BadHeader, BadStatus, Fault, GrpcCode, HttpStatus};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::Leg;
-use crate::network::{OnHold, Profile, Verdict, Wires};
+use crate::book::Outcome;
+use crate::network::{OnHold, Verdict, Wires};
 
 /// A site in a run, seen as the link that its name says.
 #[derive(Debug)]
@@ -51,11 +52,6 @@ impl Link {
         self.wires.depart(self.way(leg))
     }
 
-    /// What this leg is like when nothing is wrong.
-    pub(crate) fn profile(&self, leg: Leg) -> Option<Arc<Profile>> {
-        self.wires.profile(self.way(leg))
-    }
-
     /// The directed link that a leg takes.
     pub(crate) fn way(&self, leg: Leg) -> (u32, u32) {
         match leg {
@@ -73,6 +69,17 @@ pub(crate) fn cut(leg: Leg) -> u8 {
 /// As [`cut`], for messages that were on hold.
 pub(crate) fn held(leg: Leg) -> u8 {
     254 + leg as u8
+}
+
+/// How it is written down that a message met a link that does not carry it now, and what came of
+/// it so far.
+pub(crate) fn met(way: Verdict, leg: Leg) -> (u8, Outcome) {
+    match (way, leg) {
+        (Verdict::Overflows, _) => (held(leg), Outcome::Overflow),
+        (Verdict::Loses, Leg::Reply) => (cut(leg), Outcome::Ran),
+        (Verdict::Loses, Leg::Request) => (cut(leg), Outcome::UnderWay),
+        (Verdict::Holds | Verdict::Carries, _) => (held(leg), Outcome::UnderWay),
+    }
 }
 
 /// Name, kind and leg of the state of a link, by its number: what the ledger says of it.

@@ -23,7 +23,7 @@ pub use presets::{Access, Regions, UnknownRegion};
 pub use profile::{Basis, Profile, Source};
 pub(crate) use queue::Queue;
 pub use queue::{BadRate, PerSecond, Rate};
-pub(crate) use wires::{OnHold, Verdict, Wires};
+pub(crate) use wires::{OnHold, Profiles, Verdict, Wires};
 
 /// The most nodes of one network.
 pub const MOST_NODES: usize = 65_536;
@@ -169,9 +169,8 @@ impl Network {
         self.wires().change(|state| {
             for a in &from {
                 let links = to.iter().filter(|b| a != *b).map(|b| (*a, *b));
-                state
-                    .profiles
-                    .extend(links.map(|l| (l, Arc::clone(&profile))));
+                let profiles = &mut Arc::make_mut(&mut state.profiles).links;
+                profiles.extend(links.map(|l| (l, Arc::clone(&profile))));
             }
         });
         Ok(())
@@ -181,7 +180,7 @@ impl Network {
     pub fn profile_everywhere(&self, profile: &Profile) {
         let profile = Arc::new(profile.clone());
         self.wires()
-            .change(|state| state.everywhere = Some(profile));
+            .change(|state| Arc::make_mut(&mut state.profiles).everywhere = Some(profile));
     }
 
     fn inner(&self) -> &Arc<Inner> {

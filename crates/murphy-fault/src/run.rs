@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::book::{Book, Grade};
 use crate::link::{self, Link};
-use crate::network::Queue;
+use crate::network::{Profiles, Queue};
 use crate::plan::{Limits, Plan};
 use crate::select::ScriptPoint;
 use crate::table::Table;
@@ -41,6 +41,8 @@ pub(crate) struct Run {
     pub(crate) book: Book,
     pub(crate) in_flight: AtomicU32,
     pub(crate) halting: Halting,
+    /// What links were like when it was armed.
+    pub(crate) profiles: Arc<Profiles>,
     /// What is on each directed link that has a rate: shared by the sites at both of its ends.
     pub(crate) queues: Mutex<BTreeMap<(u32, u32), Arc<Queue>>>,
 }
@@ -52,10 +54,11 @@ pub(crate) struct SiteRun {
     pub(crate) version: u64,
     /// The same number, if no request has to be asked for its words before it is counted; else 0,
     /// which no run has.
-    pub(crate) quick: u64,
+    quick: AtomicU64,
     /// As `quick`, if the site is a link; else 0.
-    pub(crate) linked: u64,
-    link: Option<Link>,
+    linked: AtomicU64,
+    /// Set once: a site of the plan may become a link when its nodes are declared.
+    link: OnceLock<Link>,
     pub(crate) index: u32,
     name: Arc<str>,
     pub(crate) run: Arc<Run>,
@@ -148,7 +151,8 @@ impl Run {
                 let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
                 Arc::clone(queues.entry(link.way(leg)).or_insert(new))
             };
-            let faults = link.profile(leg).map_or(Vec::new(), |p| p.faults(leg));
+            let profile = self.profiles.of(link.way(leg));
+            let faults = profile.map_or(Vec::new(), |p| p.faults(leg));
             let of = |fault| Rule::derived(self.seed, site, fault, shared);
             rules.extend(faults.iter().map(of));
         }
@@ -169,7 +173,7 @@ impl SiteRun {
         let derived = link.iter().flat_map(|link| run.derived(&name, link));
         let rules: Box<[Rule]> = planned.chain(derived).collect();
         let spares_nobody = run.plan.limits.exclude.is_empty();
-        let numbered = |is: bool| if is && spares_nobody { version } else { 0 };
+        let numbered = |is: bool| AtomicU64::new(if is && spares_nobody { version } else { 0 });
         let turnstile = |leg| rules.iter().any(|r| r.reorders(leg)).then(Arc::default);
         let (requests, replies) = (turnstile(Leg::Request), turnstile(Leg::Reply));
         // Whoever is passed must be counted, and so must whoever is judged by its outcome.
@@ -186,7 +190,7 @@ impl SiteRun {
             version,
             quick: numbered(link.is_none()),
             linked: numbered(link.is_some()),
-            link,
+            link: link.map_or_else(OnceLock::new, OnceLock::from),
             index,
             name,
             gates,
@@ -259,13 +263,33 @@ impl SiteRun {
 
     /// The link that the site is, if it is one.
     pub(crate) fn link(&self) -> Option<&Link> {
-        self.link.as_ref()
+        self.link.get()
+    }
+
+    /// Its nodes have been declared: from now on it is looked at as a link.
+    pub(crate) fn becomes(&self, link: Link) {
+        if self.link.set(link).is_ok() {
+            let version = self.quick.swap(0, Relaxed);
+            self.linked.store(version, Relaxed);
+        }
+    }
+
+    /// Whether this is the run with this number, and spares nobody; the site is no link.
+    #[inline]
+    pub(crate) fn is_quick(&self, version: u64) -> bool {
+        self.quick.load(Relaxed) == version
+    }
+
+    /// As [`is_quick`](Self::is_quick), where the site is a link.
+    #[inline]
+    pub(crate) fn is_linked(&self, version: u64) -> bool {
+        self.linked.load(Relaxed) == version
     }
 
     /// Whether no link state is in the way of a call.
     #[inline]
     pub(crate) fn is_clear(&self) -> bool {
-        self.link.as_ref().is_none_or(Link::is_clear)
+        self.link.get().is_none_or(Link::is_clear)
     }
 
     /// Whether the plan says something of this site.

@@ -61,6 +61,11 @@ impl SiteCore {
         self.version.load(Relaxed) == version
     }
 
+    /// The run that is on here.
+    pub(crate) fn current(&self) -> Option<Arc<SiteRun>> {
+        self.lock().run.clone()
+    }
+
     pub(crate) fn publish(&self, run: Arc<SiteRun>, ledger: Ledger) {
         let version = run.version;
         let mut current = self.lock();
@@ -102,13 +107,13 @@ impl Seat {
     /// The run with this number, if it is the one that was looked up last, and spares nobody.
     #[inline]
     pub(crate) fn quick(&self, version: u64) -> Option<&Arc<SiteRun>> {
-        self.run.as_ref().filter(|run| run.quick == version)
+        self.run.as_ref().filter(|run| run.is_quick(version))
     }
 
     /// As [`quick`](Self::quick), where the site is a link.
     #[inline]
     pub(crate) fn linked(&self, version: u64) -> Option<&Arc<SiteRun>> {
-        self.run.as_ref().filter(|run| run.linked == version)
+        self.run.as_ref().filter(|run| run.is_linked(version))
     }
 
     /// The run that was looked up last.

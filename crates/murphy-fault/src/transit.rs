@@ -41,19 +41,16 @@ impl Transit {
     #[cold]
     #[inline(never)]
     pub(crate) fn depart<R>(self, reply: R) -> Result<R, Box<Stranded<R>>> {
-        let (state, outcome, held) = match self.site.link().map(|link| link.depart(Leg::Reply)) {
+        let (way, held) = match self.site.link().map(|link| link.depart(Leg::Reply)) {
             None | Some(Ok(Verdict::Carries)) => return Ok(reply),
-            Some(Ok(_)) => (link::cut(Leg::Reply), Outcome::Ran, None),
-            Some(Err(hold)) => (
-                link::held(Leg::Reply),
-                Outcome::UnderWay,
-                Some((reply, hold)),
-            ),
+            Some(Ok(way)) => (way, None),
+            Some(Err(hold)) => (Verdict::Holds, Some((reply, hold))),
         };
+        let (state, outcome) = link::met(way, Leg::Reply);
         let noted = self.site.note_state(state, &self.passage, outcome);
         Err(Box::new(Stranded {
+            receipt: self.site.late_receipt(noted.filter(|_| held.is_some())),
             held,
-            receipt: self.site.late_receipt(noted),
             transit: self,
         }))
     }

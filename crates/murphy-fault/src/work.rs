@@ -37,12 +37,11 @@ use tower_service::Service;
 
 use crate::Leg;
 use crate::abilities::Able;
-use crate::book::Outcome;
 use crate::effect::Keep;
 use crate::fate::{End, Fate};
 use crate::link;
 use crate::marker::Marker;
-use crate::network::OnHold;
+use crate::network::{OnHold, Verdict};
 use crate::run::{Passage, Receipt, SiteRun, Watch};
 use crate::struck::Struck;
 use crate::turnstile::Ticket;
@@ -167,17 +166,20 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Step<Result<S::Response, S::Error>>> {
+        // The place of a message that was let go: the next in line departs when this one has reached
+        // the service, or waits for something else.
+        let mut place = None;
         loop {
             let work = self.as_mut();
             let polled = match work.stage {
-                Stage::OnHold => work.on_hold(cx),
+                Stage::OnHold => work.on_hold(&mut place, cx),
                 Stage::Wire => work.wire(cx),
                 Stage::HeldRequest => work.held_request(cx),
                 Stage::Ready => work.ready(cx),
                 Stage::Serving => work.serving(cx),
                 Stage::Calling => work.calling(cx),
                 Stage::Draining => work.draining(cx),
-                Stage::ReplyOnHold => work.reply_on_hold(cx),
+                Stage::ReplyOnHold => work.reply_on_hold(&mut place, cx),
                 Stage::HeldReply => work.held_reply(cx),
                 Stage::Back => work.back(cx),
                 Stage::CopiesRun => work.copies_run(),
@@ -251,7 +253,8 @@ where
     }
 }
 
-/// Writes down that a link was cut when a message departed late.
-fn note(site: &SiteRun, passage: &Passage, leg: Leg, outcome: Outcome) -> Option<usize> {
-    site.note_state(link::cut(leg), passage, outcome)
+/// Writes down what a message met that departed later than its call.
+fn note(site: &SiteRun, passage: &Passage, way: Verdict, leg: Leg) -> Option<usize> {
+    let (state, outcome) = link::met(way, leg);
+    site.note_state(state, passage, outcome)
 }

@@ -142,6 +142,7 @@ pub(super) fn arm(chaos: &Arc<Inner>, plan: &Plan, limit: TimeLimit) -> Result<A
         book: Book::new(plan.limits.ledger),
         in_flight: AtomicU32::new(0),
         halting: Halting::new(Arc::downgrade(chaos), version),
+        profiles: chaos.wires.profiles(),
         queues: Mutex::default(),
     });
     let ledger = Ledger {
@@ -192,11 +193,14 @@ pub(super) fn arm(chaos: &Arc<Inner>, plan: &Plan, limit: TimeLimit) -> Result<A
 
 /// A site that is a link takes part in the run, if it does not yet.
 pub(super) fn seat_link(current: &mut Current, site: &Arc<SiteCore>, wires: &Arc<Wires>) {
-    if site.is_in(current.version) {
+    let run = site.current().filter(|_| site.is_in(current.version));
+    if run.as_ref().is_some_and(|run| run.link().is_some()) {
         return;
     }
-    if let Some(link) = Link::named(site.name(), wires) {
-        publish(current, Arc::clone(site), Some(link));
+    match (Link::named(site.name(), wires), run) {
+        (Some(link), Some(run)) => run.becomes(link),
+        (Some(link), None) => publish(current, Arc::clone(site), Some(link)),
+        (None, _) => {}
     }
 }
 

@@ -44,6 +44,8 @@ pub(super) struct Grip {
     pub(super) chaos: Weak<Inner>,
     pub(super) wires: Arc<Wires>,
     pub(super) id: u64,
+    /// What dropping it is called.
+    pub(super) verb: Verb,
     pub(super) whom: String,
     pub(super) kept: bool,
 }
@@ -53,17 +55,15 @@ impl Drop for Grip {
         if self.kept {
             return;
         }
-        // Healed already, by hand or by the end of the run: nothing is left to be said.
-        let Some(holds) = self.wires.holding(self.id) else {
-            return;
-        };
-        let verb = if holds { Verb::Release } else { Verb::Heal };
-        let mend = || self.wires.remove(self.id);
+        // Healed already, by hand or by the end of the run: nothing is left to be said. That is
+        // asked where no run can end meanwhile.
+        let mend = || self.wires.remove(self.id).then_some(());
         let mended = match self.chaos.upgrade() {
-            Some(chaos) => chaos.disturb(None, verb, &self.whom, mend).is_ok(),
-            None => false,
+            Some(chaos) => chaos.disturb_if(None, self.verb, &self.whom, mend),
+            // The run goes on for the sites of a chaos that is gone.
+            None => Ok(mend()),
         };
-        if mended {
+        if let Ok(Some(())) = mended {
             self.wires.wake();
         }
     }

@@ -249,7 +249,8 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// [`NetworkError::UnknownNode`], [`NetworkError::UnknownRegion`]; then nothing is changed.
+    /// [`NetworkError::UnknownNode`], [`NetworkError::UnknownRegion`],
+    /// [`NetworkError::InTwoGroups`] for a node that is named twice; then nothing is changed.
     pub fn place<N: AsRef<str>, R: AsRef<str>>(
         &self,
         regions: &Regions,
@@ -257,7 +258,7 @@ impl Network {
     ) -> Result<(), NetworkError> {
         let nodes: Vec<(N, R)> = nodes.into_iter().collect();
         let mut links = Vec::new();
-        for (from, here) in &nodes {
+        for (index, (from, here)) in nodes.iter().enumerate() {
             for (to, there) in &nodes {
                 let profile = regions.between(here.as_ref(), there.as_ref())?;
                 if from.as_ref() != to.as_ref() {
@@ -265,6 +266,11 @@ impl Network {
                 }
             }
             self.id(from.as_ref())?;
+            let again = |(node, _): &(N, R)| node.as_ref() == from.as_ref();
+            if nodes[..index].iter().any(again) {
+                let node = from.as_ref().to_owned();
+                return Err(NetworkError::InTwoGroups { node });
+            }
         }
         for (from, to, profile) in links {
             self.profile(from, to, &profile)?;

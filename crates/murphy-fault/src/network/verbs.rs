@@ -144,17 +144,14 @@ impl Network {
         let mend = || {
             wires.change(|state| {
                 let cuts = state.troubles.iter_mut().filter(|t| !t.holds);
-                cuts.for_each(|cut| {
-                    cut.mended.insert(link);
-                });
-            });
+                let cuts = cuts.filter(|t| t.strikes(link));
+                let mended = cuts.map(|cut| cut.mended.insert(link)).count();
+                (mended > 0).then_some(())
+            })
         };
         // Without a run there is nothing to heal.
-        if self
-            .inner()
-            .disturb(self.only, Verb::Heal, &format!("{from} -> {to}"), mend)
-            .is_ok()
-        {
+        let whom = format!("{from} -> {to}");
+        if let Ok(Some(())) = self.inner().disturb_if(self.only, Verb::Heal, &whom, mend) {
             self.wires().wake();
         }
         Ok(())
@@ -162,11 +159,14 @@ impl Network {
 
     fn end_all(&self, verb: Verb, whom: &str, holds: bool) {
         let wires = Arc::clone(self.wires());
-        if !wires.lock().troubles.iter().any(|t| t.holds == holds) {
-            return;
-        }
-        let mend = || wires.change(|state| state.troubles.retain(|t| t.holds != holds));
-        if self.inner().disturb(self.only, verb, whom, mend).is_ok() {
+        let mend = || {
+            wires.change(|state| {
+                let before = state.troubles.len();
+                state.troubles.retain(|t| t.holds != holds);
+                (state.troubles.len() < before).then_some(())
+            })
+        };
+        if let Ok(Some(())) = self.inner().disturb_if(self.only, verb, whom, mend) {
             self.wires().wake();
         }
     }
@@ -193,7 +193,7 @@ impl Network {
                 Some(state.last)
             })
         };
-        let id = self.inner().disturb(self.only, verb, &whom, add)?;
+        let id = self.inner().disturb_if(self.only, verb, &whom, add)?;
         let id = id.ok_or(NetworkError::TooMany {
             what: "disturbances at one time",
             most: MOST_TROUBLES,
@@ -205,6 +205,10 @@ impl Network {
             chaos: Arc::downgrade(self.inner()),
             wires: Arc::clone(self.wires()),
             id,
+            verb: match verb {
+                Verb::Hold => Verb::Release,
+                _ => Verb::Heal,
+            },
             whom,
             kept: false,
         })

@@ -17,6 +17,8 @@ pub(crate) enum Verdict {
     Carries,
     Holds,
     Loses,
+    /// It would hold it, and has no place left.
+    Overflows,
 }
 
 /// Nodes, links, and what disturbs them. Shared by a network's handles and the runs of its sites.
@@ -33,11 +35,18 @@ pub(super) struct State {
     pub(super) names: Vec<Arc<str>>,
     pub(super) troubles: Vec<Trouble>,
     pub(super) last: u64,
-    /// What each link is like, where somebody said so.
-    pub(super) profiles: BTreeMap<(NodeId, NodeId), Arc<Profile>>,
-    pub(super) everywhere: Option<Arc<Profile>>,
+    /// As it will be in the next run: each takes what it finds when it is armed.
+    pub(super) profiles: Arc<Profiles>,
     /// Messages that wait, a queue a link. Empty queues are removed.
     lines: BTreeMap<(NodeId, NodeId), Line>,
+}
+
+/// What links are like.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Profiles {
+    /// Where somebody said so of a link.
+    pub(super) links: BTreeMap<(NodeId, NodeId), Arc<Profile>>,
+    pub(super) everywhere: Option<Arc<Profile>>,
 }
 
 /// One disturbance.
@@ -66,7 +75,7 @@ pub(crate) struct OnHold {
 }
 
 impl Trouble {
-    fn strikes(&self, link: (NodeId, NodeId)) -> bool {
+    pub(super) fn strikes(&self, link: (NodeId, NodeId)) -> bool {
         self.shape.strikes(link.0, link.1) && !self.mended.contains(&link)
     }
 }
@@ -82,12 +91,17 @@ impl State {
         }
         verdict
     }
+}
 
-    pub(super) fn profile(&self, link: (NodeId, NodeId)) -> Option<Arc<Profile>> {
-        self.profiles
+impl Profiles {
+    /// What one is like, one way.
+    pub(crate) fn of(&self, link: (NodeId, NodeId)) -> Option<&Profile> {
+        // The way from a node to itself is no link.
+        let everywhere = self.everywhere.as_ref().filter(|_| link.0 != link.1);
+        self.links
             .get(&link)
-            .or(self.everywhere.as_ref())
-            .cloned()
+            .or(everywhere)
+            .map(|profile| &**profile)
     }
 }
 
@@ -133,8 +147,9 @@ impl Wires {
         Some((*state.ids.get(from)?, *state.ids.get(to)?))
     }
 
-    pub(crate) fn profile(&self, link: (NodeId, NodeId)) -> Option<Arc<Profile>> {
-        self.lock().profile(link)
+    /// What links are like, as said by now.
+    pub(crate) fn profiles(&self) -> Arc<Profiles> {
+        Arc::clone(&self.lock().profiles)
     }
 
     /// Whether both ways are open and nobody waits on them, and the epoch at which that is so.
@@ -154,13 +169,13 @@ impl Wires {
     pub(crate) fn depart(self: &Arc<Self>, link: (NodeId, NodeId)) -> Result<Verdict, OnHold> {
         let mut state = self.lock();
         match state.verdict(link) {
-            Verdict::Loses => return Ok(Verdict::Loses),
             Verdict::Carries if !state.lines.contains_key(&link) => return Ok(Verdict::Carries),
             Verdict::Carries | Verdict::Holds => {}
+            lost => return Ok(lost),
         }
         let line = state.lines.entry(link).or_default();
         if line.waiting.len() >= MOST_ON_HOLD {
-            return Ok(Verdict::Loses);
+            return Ok(Verdict::Overflows);
         }
         let ticket = line.tickets;
         line.tickets += 1;
@@ -172,15 +187,13 @@ impl Wires {
         })
     }
 
-    /// Whether a disturbance that is still on holds messages (and does not lose them).
-    pub(super) fn holding(&self, id: u64) -> Option<bool> {
-        let state = self.lock();
-        state.troubles.iter().find(|t| t.id == id).map(|t| t.holds)
-    }
-
-    /// Ends one disturbance.
-    pub(super) fn remove(&self, id: u64) {
-        self.change(|state| state.troubles.retain(|t| t.id != id));
+    /// Ends one disturbance. Whether it was still on.
+    pub(super) fn remove(&self, id: u64) -> bool {
+        self.change(|state| {
+            let before = state.troubles.len();
+            state.troubles.retain(|t| t.id != id);
+            state.troubles.len() < before
+        })
     }
 
     /// Heals everything, and lets everything go that is then [woken](Self::wake).

@@ -159,7 +159,7 @@ impl SiteRun {
         }
         let at = self.elapsed();
         let mut overflow = None;
-        if way == Verdict::Loses {
+        if matches!(way, Verdict::Loses | Verdict::Overflows) {
             fate.request = End::Lost;
         } else if queued {
             overflow = self.queue(strikes, &mut fate, at, size, hold.is_some());
@@ -169,17 +169,12 @@ impl SiteRun {
         let (mut lost, mut refused) = ([false; 2], [false; 2]);
         if way != Verdict::Carries {
             // What the link does comes first: a message that departs into a cut meets no fault.
-            let state = match way {
-                Verdict::Loses => {
-                    lost[Leg::Request as usize] = true;
-                    link::cut(Leg::Request)
-                }
-                _ => link::held(Leg::Request),
-            };
-            own |= 1;
+            lost[Leg::Request as usize] = way != Verdict::Holds;
+            let (state, outcome) = link::met(way, Leg::Request);
+            own |= u128::from(outcome == Outcome::UnderWay);
             entries.push(Entry {
                 at,
-                ..self.state(state, &passage, Outcome::UnderWay)
+                ..self.state(state, &passage, outcome)
             });
         }
         for strike in strikes.iter() {
@@ -274,7 +269,6 @@ impl SiteRun {
     ) -> Option<u8> {
         // A request that departs later enters later, and so does its copy.
         let at_once = !on_hold && fate.request != End::Lost;
-        fate.entered = at_once;
         for strike in strikes {
             let rule = &self.rules[strike.rule as usize];
             let Effect::Queue { leg, .. } = rule.fault.effect else {

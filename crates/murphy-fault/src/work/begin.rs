@@ -14,6 +14,7 @@ use super::{Orphan, Role, Stage, Work};
 use crate::Leg;
 use crate::abilities::Able;
 use crate::book::Outcome;
+use crate::effect::Keep;
 use crate::fate::{End, Fate};
 use crate::network::Verdict;
 use crate::run::{Judged, Passage, Receipt, SiteRun};
@@ -91,13 +92,16 @@ where
                     wire: wire.saturating_add(*after),
                     server: fate.server,
                     queues: fate.queues.clone(),
-                    keep: fate.keep,
+                    keep: match fate.reply {
+                        End::Carried => fate.keep,
+                        _ => Keep::First,
+                    },
                     ..Fate::default()
                 };
                 // A copy is a message of its own, behind the original.
                 let hold = match site.link().map(|link| link.depart(Leg::Request)) {
                     Some(Err(hold)) => Some(hold),
-                    Some(Ok(Verdict::Loses)) => {
+                    Some(Ok(Verdict::Loses | Verdict::Overflows)) => {
                         receipt.settle(Outcome::NeverRan);
                         return None;
                     }
@@ -207,11 +211,10 @@ impl<S: Service<Req>, Req, A> Work<S, Req, A> {
             }
         } else {
             // Ends here: what is left of it is a ledger line.
-            let silent = *this.stage == Stage::Silent;
-            this.receipt.settle(if silent {
-                Outcome::NeverRan
-            } else {
-                Outcome::CallerLeft
+            this.receipt.settle(match this.stage {
+                Stage::Silent => Outcome::NeverRan,
+                Stage::ReplyOnHold => Outcome::Ran,
+                _ => Outcome::CallerLeft,
             });
             *this.stage = Stage::Done;
             this.call.set(None);

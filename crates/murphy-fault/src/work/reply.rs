@@ -6,13 +6,12 @@ use std::task::{Context, Poll, ready};
 use tower_service::Service;
 
 use super::wait::{delay, held, hold, pass, wait};
-use super::{Polled, Stage, Work, note};
+use super::{Polled, Role, Stage, Step, Work, note};
 use crate::Leg;
 use crate::abilities::Able;
 use crate::book::Outcome;
 use crate::fate::End;
-use crate::link;
-use crate::network::Verdict;
+use crate::network::{OnHold, Verdict};
 
 impl<S, Req, A> Work<S, Req, A>
 where
@@ -25,12 +24,10 @@ where
         *this.stage = Stage::ReplyOnHold;
         if let (Some(link), End::Carried | End::Refused) = (this.site.link(), this.fate.reply) {
             match link.depart(Leg::Reply) {
-                Ok(Verdict::Loses) => self.as_mut().cut_reply(),
-                Ok(_) => {}
+                Ok(Verdict::Carries) => {}
+                Ok(way) => self.as_mut().cut_reply(way),
                 Err(hold) => {
-                    let state = link::held(Leg::Reply);
-                    let under_way = Outcome::UnderWay;
-                    let noted = this.site.note_state(state, this.passage, under_way);
+                    let noted = note(this.site, this.passage, Verdict::Holds, Leg::Reply);
                     this.receipt.add(noted);
                     *this.hold = Some(hold);
                 }
@@ -41,16 +38,29 @@ where
     /// The link holds the reply.
     pub(super) fn reply_on_hold(
         mut self: Pin<&mut Self>,
+        place: &mut Option<OnHold>,
         cx: &mut Context<'_>,
     ) -> Polled<S::Response, S::Error> {
         let this = self.as_mut().project();
+        if *this.alone {
+            // ## ReplyOnHold => Done. A copy's: nobody waits for it any more.
+            *this.hold = None;
+            *this.stage = Stage::Done;
+            return Poll::Ready(Some(Step::Nothing));
+        }
         if let Some(hold) = this.hold {
             let verdict = ready!(hold.poll(cx));
-            *this.hold = None;
-            if verdict == Verdict::Loses {
+            *place = this.hold.take();
+            if verdict != Verdict::Carries {
                 // ## ReplyOnHold => Silent, by way of Back. It was let go, into a cut.
-                self.as_mut().cut_reply();
+                self.as_mut().cut_reply(verdict);
             }
+        }
+        let this = self.as_mut().project();
+        if *this.role == Role::Copy {
+            *this.stage = Stage::Done;
+            let reply = this.reply.take().filter(|_| this.fate.reply != End::Lost);
+            return Poll::Ready(Some(reply.map_or(Step::Nothing, Step::Deliver)));
         }
         // ## ReplyOnHold => HeldReply. The reply departs.
         if let Some(queued) = self.as_mut().enter_queues(Leg::Reply) {
@@ -105,12 +115,11 @@ where
         Poll::Ready(None)
     }
 
-    /// The reply departs into a cut.
-    pub(super) fn cut_reply(self: Pin<&mut Self>) {
+    /// The reply departs into a cut, or where no more are held.
+    pub(super) fn cut_reply(self: Pin<&mut Self>, way: Verdict) {
         let this = self.project();
         this.fate.reply = End::Lost;
-        let noted = note(this.site, this.passage, Leg::Reply, Outcome::Ran);
-        this.receipt.add(noted);
+        note(this.site, this.passage, way, Leg::Reply);
         this.receipt.settle(Outcome::Ran);
     }
 }

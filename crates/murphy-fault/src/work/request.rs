@@ -11,7 +11,7 @@ use crate::Leg;
 use crate::abilities::Able;
 use crate::book::Outcome;
 use crate::fate::End;
-use crate::network::Verdict;
+use crate::network::{OnHold, Verdict};
 
 impl<S, Req, A> Work<S, Req, A>
 where
@@ -21,6 +21,7 @@ where
     /// The link holds the request.
     pub(super) fn on_hold(
         mut self: Pin<&mut Self>,
+        place: &mut Option<OnHold>,
         cx: &mut Context<'_>,
     ) -> Polled<S::Response, S::Error> {
         let this = self.as_mut().project();
@@ -28,10 +29,10 @@ where
             Some(hold) => ready!(hold.poll(cx)),
             None => Verdict::Carries,
         };
-        *this.hold = None;
+        *place = this.hold.take();
         if verdict == Verdict::Loses {
             // ## OnHold => Silent. It was let go, into a cut.
-            let noted = note(this.site, this.passage, Leg::Request, Outcome::NeverRan);
+            let noted = note(this.site, this.passage, verdict, Leg::Request);
             this.receipt.add(noted);
         } else if let Some(queued) = self.as_mut().enter_queues(Leg::Request) {
             // ## OnHold => Wire. The message departs, after those before it.

@@ -118,7 +118,9 @@ where
         if *this.role == Role::Copy || *this.alone || this.fate.reply == End::Lost {
             this.receipt.settle(Outcome::Ran);
         }
-        if *this.role == Role::Copy || *this.alone {
+        // Of a copy the caller may want the reply, and that has to depart as well.
+        let unwanted = *this.role == Role::Copy && this.fate.keep == Keep::First;
+        if unwanted || *this.alone {
             *this.stage = Stage::Done;
             return Poll::Ready(Some(this.reply.take().map_or(Step::Nothing, Step::Deliver)));
         }

@@ -11,6 +11,7 @@ mod counted;
 mod events;
 mod http_plan;
 mod legs;
+mod network;
 mod node;
 mod readiness;
 mod replay;

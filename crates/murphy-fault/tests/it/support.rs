@@ -14,7 +14,7 @@ use tower::{BoxError, Service};
 pub(crate) const SITE: &str = "api->payments";
 pub(crate) const ALWAYS: Probability = Probability::ALWAYS;
 
-pub(crate) fn ms(n: u64) -> Duration {
+pub(crate) const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
