@@ -58,6 +58,7 @@
 
 mod abilities;
 mod book;
+pub mod byzantine;
 mod carry;
 mod chaos;
 mod disturbance;
@@ -74,6 +75,7 @@ mod link;
 mod marker;
 #[cfg(feature = "metrics")]
 mod metered;
+mod model;
 mod network;
 mod node;
 mod passage;
@@ -109,6 +111,7 @@ pub use ledger::{
 };
 pub use leg::Leg;
 pub use marker::{Marker, marker};
+pub use model::{BadModel, Failures, Model, Timing};
 pub use network::{
     Access, BadRate, Basis, Cut, Held, MOST_NODES, Network, NetworkError, PerSecond, Profile, Rate,
     Regions, Source, UnknownRegion,
