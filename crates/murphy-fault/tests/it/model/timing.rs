@@ -165,15 +165,13 @@ async fn partially_synchronous_an_election_stalls_before_gst_and_completes_after
         let failures = FAILURES[seed as usize % 2];
         let cluster = Cluster::new(seed, 5);
         let model = Model::new(partial(2_000), failures).within(ms(2_000));
-        let elected = cluster.elect(&model, pace, ms(4_000)).await;
+        let elected = cluster.elect(&model, pace, ms(3_000)).await;
         assert!(is_safe(&elected), "seed {seed}: {elected:?}");
         let first = elected.first();
-        let first = first.unwrap_or_else(|| panic!("seed {seed}: nobody by twice the time"));
+        let first = first.unwrap_or_else(|| panic!("seed {seed}: nobody in a hundred deltas"));
         let stalled = first.at >= ms(2_000) && first.term > 5;
         assert!(stalled, "seed {seed}: {first:?}");
         assert!(first.at <= ms(2_000) + 50 * DELTA, "seed {seed}: {first:?}");
-        let again = cluster.elect(&model, pace, ms(4_000)).await;
-        assert!(is_safe(&again), "and once more, on the same disks");
     }
 }
 
