@@ -70,6 +70,7 @@
 
 mod abilities;
 mod book;
+pub mod byzantine;
 mod carry;
 mod chaos;
 mod disturbance;
@@ -86,6 +87,7 @@ mod link;
 mod marker;
 #[cfg(feature = "metrics")]
 mod metered;
+mod model;
 mod network;
 mod node;
 mod passage;
@@ -124,6 +126,7 @@ pub use ledger::{
 };
 pub use leg::Leg;
 pub use marker::{Marker, marker};
+pub use model::{BadModel, Failures, Model, Timing};
 pub use network::{
     Access, BadRate, Basis, Cut, Held, MOST_NODES, Network, NetworkError, PerSecond, Profile, Rate,
     Regions, Source, UnknownRegion,

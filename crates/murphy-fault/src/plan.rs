@@ -26,6 +26,9 @@ pub const PLAN_VERSION: u32 = 1;
 /// The most faults that one site holds.
 pub const MOST_FAULTS: usize = 64;
 
+/// The most disturbances of one plan.
+pub(crate) const MOST_DISTURBANCES: usize = 1024;
+
 /// The longest text that is parsed: 64 MiB, a script of a million points.
 const LONGEST_TEXT: u64 = 64 << 20;
 

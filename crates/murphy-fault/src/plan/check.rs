@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use super::{BadPlan, MOST_FAULTS, Plan};
+use super::{BadPlan, MOST_DISTURBANCES, MOST_FAULTS, Plan};
 use crate::disturbance::Deed;
 use crate::link::OURS;
-
-/// The most disturbances of one plan.
-const MOST_DISTURBANCES: usize = 1024;
 
 impl Plan {
     /// Refuses two faults of one name at one site, and too many of them.

@@ -4,6 +4,7 @@
 mod answers;
 #[cfg(feature = "http")]
 mod bodies;
+mod byzantine;
 mod chance;
 mod control;
 #[cfg(feature = "metrics")]
@@ -11,6 +12,7 @@ mod counted;
 mod events;
 mod http_plan;
 mod legs;
+mod model;
 mod network;
 mod node;
 mod readiness;
