@@ -23,6 +23,7 @@ pub(super) struct LinkSite {
 impl Ground {
     pub(super) fn of(chaos: &Chaos) -> Result<Self, BadModel> {
         let wires = &chaos.inner.wires;
+        let profiles = wires.profiles();
         let mut links = Vec::new();
         for site in chaos.sites() {
             let Some((from, to)) = site.split_once("->") else {
@@ -31,7 +32,8 @@ impl Ground {
             let Some(ends) = wires.ends(from, to) else {
                 continue;
             };
-            if [ends, (ends.1, ends.0)].map(|way| wires.profile(way)) != [None, None] {
+            let ways = [ends, (ends.1, ends.0)];
+            if ways.iter().any(|way| profiles.of(*way).is_some()) {
                 let remedy = "it has a profile, whose latency and loss the model would not bound: \
                               use a chaos whose network has none";
                 return Err(BadModel::new("links", site.to_string(), remedy));
