@@ -7,7 +7,8 @@
 //!
 //! A [`Site`] is a named place where calls pass. A [`Plan`] names faults at sites; [`Chaos`] arms
 //! a plan; a [`FaultLayer`] carries the fates out, and a [`Ledger`] remembers them. A [`Node`] is
-//! where services run: it is paused and resumed, it crashes and comes back.
+//! where services run: it is paused and resumed, it crashes and comes back. A [`Model`] makes the plan
+//! of what a proof assumes, and [`byzantine`] has lies for the hooks of layers.
 //!
 //! * **No types change.** Response and error stay the service's. Loss is silence; a refusal is a
 //!   value that your closure makes.
