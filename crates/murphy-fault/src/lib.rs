@@ -12,7 +12,8 @@
 //! `"a->b"`: it is partitioned, its links hold messages, are slow, and have a [`Profile`]. A [`Node`]
 //! is where services run: it is paused and resumed, it crashes and comes back, and its clock is
 //! bent. What is done to them by hand ([`Network::partition`], [`Node::pause`]), a plan does at its
-//! times ([`Disturbance`]).
+//! times ([`Disturbance`]). A [`Model`] makes the plan of what a proof assumes, and [`byzantine`] has
+//! lies for the hooks of layers.
 //!
 //! * **No types change.** Response and error stay the service's. Loss is silence; a refusal is a
 //!   value that your closure makes.

@@ -41,7 +41,7 @@ pub enum Timing {
     ///   as their callers poll them.
     ///
     /// Before `gst` the nodes are in parts, none of which has a majority, and which are drawn
-    /// anew up to 15 times, about 20 `delta` apart. Within a part, a message takes at most `delta`;
+    /// anew 1 to 15 times: 20 `delta` apart, or further if `gst` is far, or closer if it is near. Within a part, a message takes at most `delta`;
     /// between parts it is lost, and in the last of these times it is held until 1 ms before `gst`.
     /// So no majority answers requests that are sent at one moment. Requests that are *repeated*
     /// over a change of the parts may find one: before `gst` nothing is promised, failure neither.

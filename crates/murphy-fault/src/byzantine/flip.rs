@@ -60,9 +60,9 @@ pub fn flip_bit_in<B: AsRef<[u8]> + From<Vec<u8>>>(message: &mut B, draw: Draw) 
 /// use murphy_core::Draw;
 /// use murphy_fault::byzantine::flip_bit_in_text;
 ///
-/// let mut text = String::from("£100");
-/// flip_bit_in_text(&mut text, Draw::from_bits(u64::MAX / 2));
-/// assert_eq!(text, "£500");
+/// let mut text = String::from("100€");
+/// flip_bit_in_text(&mut text, Draw::from_bits(u64::MAX / 16));
+/// assert_eq!(text, "500€");
 /// ```
 pub fn flip_bit_in_text(text: &mut String, draw: Draw) {
     let Some(nth) = below(draw, safe_bits(text).count()) else {

@@ -52,6 +52,16 @@ fn one_seed_is_one_plan_and_another_is_another() {
         let all: BTreeSet<String> = (0..20).map(bare).collect();
         assert_eq!(all.len(), 20, "{failures}");
     }
+    // Also of each draw alone: when they crash, where all do, and who lies.
+    let alone = |failures, faulty| -> BTreeSet<String> {
+        let model = Model::new(SYNCHRONOUS, failures).faulty(faulty);
+        let plan = |seed| model.plan(&Cluster::new(seed, 5).chaos).unwrap();
+        let bare = |seed| plan(seed).seed(Seed::new(0)).describe();
+        (0..40).map(bare).collect()
+    };
+    assert_eq!(alone(Failures::CrashStop, 5).len(), 40);
+    assert_eq!(alone(Failures::CrashRecovery, 5).len(), 40);
+    assert_eq!(alone(Failures::Byzantine, 1).len(), 5);
 }
 
 #[test]
