@@ -45,7 +45,10 @@ async fn main() -> Result<()> {
     let args = Args::parse();
     let create = |path: &PathBuf| File::create(path).context("--json");
     let mut json = args.json.as_ref().map(create).transpose()?;
-    println!("seed {}, {CALLS} messages a row; a message takes a second", args.seed);
+    println!(
+        "seed {}, {CALLS} messages a row; a message takes a second",
+        args.seed
+    );
     let mut table = Table::new();
     table.load_style(ASCII_MARKDOWN).set_header([
         "load", "queue", "dropped", "theory", "waited", "theory", "in all", "theory", "apart",
@@ -54,7 +57,12 @@ async fn main() -> Result<()> {
     for (load, places) in CASES {
         let (seen, theory) = (measure(args.seed, load, places).await?, known(load, places));
         let figures = [
-            ("switch.dropped_pct", "%", 100.0 * seen.dropped, 100.0 * theory.dropped),
+            (
+                "switch.dropped_pct",
+                "%",
+                100.0 * seen.dropped,
+                100.0 * theory.dropped,
+            ),
             ("switch.wait_s", "s", seen.waited, theory.waited),
             ("switch.in_system_s", "s", seen.in_system, theory.in_system),
         ];
@@ -98,7 +106,11 @@ async fn measure(seed: Seed, load: f64, places: u32) -> Result<Switch> {
     let mut senders = JoinSet::new();
     let mut through = (0u64, 0.0, 0.0);
     let mut tally = |(stayed, takes): (f64, f64)| {
-        through = (through.0 + 1, through.1 + stayed - takes, through.2 + stayed);
+        through = (
+            through.0 + 1,
+            through.1 + stayed - takes,
+            through.2 + stayed,
+        );
     };
     let mut next = Instant::now();
     for n in 0..CALLS {
@@ -131,7 +143,12 @@ async fn measure(seed: Seed, load: f64, places: u32) -> Result<Switch> {
 fn known(load: f64, places: u32) -> Switch {
     let weights: Vec<f64> = (0..=places).map(|n| load.powi(n as i32)).collect();
     let all: f64 = weights.iter().sum();
-    let mean: f64 = weights.iter().zip(0..).map(|(w, n)| w * f64::from(n)).sum::<f64>() / all;
+    let mean: f64 = weights
+        .iter()
+        .zip(0..)
+        .map(|(w, n)| w * f64::from(n))
+        .sum::<f64>()
+        / all;
     let dropped = weights[places as usize] / all;
     // Little's law, for those who got in.
     let in_system = mean / (load * (1.0 - dropped));

@@ -137,10 +137,7 @@ pub async fn each_verb_holds<S, Req>(
 {
     let network = chaos.network();
     network.nodes(NODES).expect("names");
-    let services: Vec<S> = links()
-        .into_iter()
-        .map(|link| wire(&site(link)))
-        .collect();
+    let services: Vec<S> = links().into_iter().map(|link| wire(&site(link))).collect();
     let grid = Grid {
         services,
         arrivals,
@@ -265,7 +262,10 @@ async fn join_all<F: Future<Output = ()>>(futures: Vec<F>) {
     let mut all: Vec<_> = futures.into_iter().map(|f| Some(Box::pin(f))).collect();
     poll_fn(|cx| {
         for slot in &mut all {
-            if slot.as_mut().is_some_and(|f| f.as_mut().poll(cx).is_ready()) {
+            if slot
+                .as_mut()
+                .is_some_and(|f| f.as_mut().poll(cx).is_ready())
+            {
                 *slot = None;
             }
         }

@@ -2,8 +2,8 @@
 //! this binary, one after the other, since they count what the whole process allocates.
 
 use std::alloc::System;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cap::Cap;
 use murphy_core::{Probability, Seed};

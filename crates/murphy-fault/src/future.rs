@@ -126,9 +126,8 @@ impl<S: Service<Req>, Req, A> Fated<S, Req, A> {
     ) -> Poll<Result<S::Response, S::Error>> {
         match transit.depart(reply) {
             Ok(reply) => Poll::Ready(reply),
-            Err(stranded) => {
+            Err(mut stranded) => {
                 // ## Linked => Stranded. The reply does not get away.
-                let mut stranded = Box::new(stranded);
                 let reply = stranded.poll(cx);
                 self.0 = Some(Later::Stranded(stranded));
                 reply

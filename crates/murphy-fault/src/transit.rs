@@ -40,7 +40,7 @@ impl Transit {
     /// The reply departs, on a link that something may disturb.
     #[cold]
     #[inline(never)]
-    pub(crate) fn depart<R>(self, reply: R) -> Result<R, Stranded<R>> {
+    pub(crate) fn depart<R>(self, reply: R) -> Result<R, Box<Stranded<R>>> {
         let (way, held) = match self.site.link().map(|link| link.depart(Leg::Reply)) {
             None | Some(Ok(Verdict::Carries)) => return Ok(reply),
             Some(Ok(way)) => (way, None),
@@ -48,13 +48,11 @@ impl Transit {
         };
         let (state, outcome) = link::met(way, Leg::Reply);
         let noted = self.site.note_state(state, &self.passage, outcome);
-        Err(Stranded {
-            receipt: self
-                .site
-                .late_receipt(noted.filter(|_| held.is_some())),
+        Err(Box::new(Stranded {
+            receipt: self.site.late_receipt(noted.filter(|_| held.is_some())),
             held,
             transit: self,
-        })
+        }))
     }
 }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use murphy_core::Seed;
 use tower_layer::Layer;
 
+use crate::FaultLayer;
 use crate::chaos::{Chaos, TimeLimit};
 use crate::ledger::Ledger;
 use crate::network::{Cut, Network, NetworkError};
 use crate::plan::Plan;
 use crate::service::FaultService;
-use crate::FaultLayer;
 
 /// Partitions a caller from its service, when it is told to. A cut is silence: have a timeout above
 /// it.

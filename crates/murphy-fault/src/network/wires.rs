@@ -98,7 +98,10 @@ impl Profiles {
     pub(crate) fn of(&self, link: (NodeId, NodeId)) -> Option<&Profile> {
         // The way from a node to itself is no link.
         let everywhere = self.everywhere.as_ref().filter(|_| link.0 != link.1);
-        self.links.get(&link).or(everywhere).map(|profile| &**profile)
+        self.links
+            .get(&link)
+            .or(everywhere)
+            .map(|profile| &**profile)
     }
 }
 

@@ -24,10 +24,7 @@ async fn a_cut_request_never_happened_and_a_cut_reply_did() {
             "b->a link.partition.reply Ran"
         ]
     );
-    assert_eq!(
-        events(&armed.ledger()),
-        ["partition a -> b", "heal a -> b"]
-    );
+    assert_eq!(events(&armed.ledger()), ["partition a -> b", "heal a -> b"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -117,7 +114,10 @@ async fn what_cannot_be_cut_is_refused_by_name_and_nothing_is_changed() {
     };
     let unknown = network.partition(["a"], ["bee"]).unwrap_err();
     refused(unknown, &["`bee`", "Network::nodes"]);
-    refused(network.isolate("aa").unwrap_err(), &["`aa`", "did you mean `a`?"]);
+    refused(
+        network.isolate("aa").unwrap_err(),
+        &["`aa`", "did you mean `a`?"],
+    );
     let left = network.partition(["a"], ["b"]).unwrap_err();
     refused(left, &["`c`", "in no group"]);
     let twice = network.partition(["a", "b"], ["b", "c"]).unwrap_err();
@@ -126,21 +126,38 @@ async fn what_cannot_be_cut_is_refused_by_name_and_nothing_is_changed() {
     refused(same, &["`a`", "in two groups"]);
     let groups = [["a", "b"], ["c", "a"]];
     refused(network.partition_groups(groups).unwrap_err(), &["`a`"]);
-    refused(network.partition_groups([["a"], ["b"]]).unwrap_err(), &["`c`"]);
+    refused(
+        network.partition_groups([["a"], ["b"]]).unwrap_err(),
+        &["`c`"],
+    );
     let nobody = network.partition([""; 0], ["a", "b", "c"]).unwrap_err();
     refused(nobody, &["group 0"]);
     let nobody = network.partition_oneway(["a"], [""; 0]).unwrap_err();
     refused(nobody, &["group 1"]);
-    refused(network.hold(["a"], ["a"]).unwrap_err(), &["`a`", "two groups"]);
-    refused(network.bridge("b", ["a"], ["b", "c"]).unwrap_err(), &["`b`"]);
+    refused(
+        network.hold(["a"], ["a"]).unwrap_err(),
+        &["`a`", "two groups"],
+    );
+    refused(
+        network.bridge("b", ["a"], ["b", "c"]).unwrap_err(),
+        &["`b`"],
+    );
     refused(network.bridge("b", ["a"], ["a"]).unwrap_err(), &["`a`"]);
     refused(network.repair_link("a", "x").unwrap_err(), &["`x`"]);
     refused(network.link("x", "a").unwrap_err(), &["`x`"]);
     let twice = network.place(&Regions::AWS, [("a", "us-east-1"), ("a", "eu-west-1")]);
     refused(twice.unwrap_err(), &["`a`", "two groups"]);
     let where_to = network.place(&Regions::AWS, [("a", "us-east-1"), ("b", "eu-west-7")]);
-    refused(where_to.unwrap_err(), &["eu-west-7", "did you mean `eu-west-1`?"]);
-    refused(network.place(&Regions::AWS, [("x", "us-east-1")]).unwrap_err(), &["`x`"]);
+    refused(
+        where_to.unwrap_err(),
+        &["eu-west-7", "did you mean `eu-west-1`?"],
+    );
+    refused(
+        network
+            .place(&Regions::AWS, [("x", "us-east-1")])
+            .unwrap_err(),
+        &["`x`"],
+    );
     assert_eq!(call(&ab).await, WELL);
     assert_eq!(events(&armed.ledger()), [""; 0]);
 }
@@ -165,7 +182,9 @@ async fn two_nodes_have_no_ring_and_no_name_is_an_arrow() {
 #[tokio::test(start_paused = true)]
 async fn a_network_has_so_many_nodes_and_so_many_disturbances() {
     let (_, network, armed) = armed(&["a", "b"]);
-    let many: Vec<String> = (0..murphy_fault::MOST_NODES - 1).map(|n| n.to_string()).collect();
+    let many: Vec<String> = (0..murphy_fault::MOST_NODES - 1)
+        .map(|n| n.to_string())
+        .collect();
     let error = network.nodes(&many).unwrap_err();
     assert!(error.to_string().contains("16384 nodes"), "{error}");
     assert_eq!(network.names().len(), 2);
@@ -225,7 +244,12 @@ async fn repairs_say_so_only_where_something_was_broken() {
     drop(cut);
     assert_eq!(
         events(&armed.ledger()),
-        ["partition a | b", "heal a -> b", "heal b -> a", "heal all links"]
+        [
+            "partition a | b",
+            "heal a -> b",
+            "heal b -> a",
+            "heal all links"
+        ]
     );
 }
 

@@ -34,7 +34,12 @@ async fn a_cut_that_is_kept_lasts_until_it_is_repaired() {
     assert_eq!(call(&ab).await, WELL);
     assert_eq!(
         events(&armed.ledger()),
-        ["partition a | b", "hold b -> a", "release all links", "heal all links"]
+        [
+            "partition a | b",
+            "hold b -> a",
+            "release all links",
+            "heal all links"
+        ]
     );
 }
 

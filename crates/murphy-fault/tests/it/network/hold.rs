@@ -80,16 +80,16 @@ async fn requests_and_replies_of_one_link_stand_in_one_line() {
         move || log.lock().unwrap().push(what)
     };
     let arrived = note("a request arrives");
-    let to_b = chaos
-        .site("a->b")
-        .layer()
-        .layer(service_fn(move |n: u64| {
-            arrived();
-            async move { Ok::<_, BoxError>(n) }
-        }));
+    let to_b = chaos.site("a->b").layer().layer(service_fn(move |n: u64| {
+        arrived();
+        async move { Ok::<_, BoxError>(n) }
+    }));
     let (to_a, served) = wire(&chaos, "b", "a");
     let held = network.hold(["a"], ["b"]).unwrap();
-    let (one, heard) = (tokio::spawn(to_b.clone().oneshot(1)), note("a reply arrives"));
+    let (one, heard) = (
+        tokio::spawn(to_b.clone().oneshot(1)),
+        note("a reply arrives"),
+    );
     settle().await;
     let two = tokio::spawn(async move {
         to_a.oneshot(2).await.unwrap();
@@ -226,7 +226,10 @@ async fn what_is_held_departs_into_a_cut() {
     assert_eq!(ends["link.hold.reply Ran"], 1);
     assert_eq!(ends["link.partition.reply Ran"], 1);
     assert_eq!(ends.len(), 4);
-    assert_eq!((call(&there).await, call(&back).await), ((true, true), (true, true)));
+    assert_eq!(
+        (call(&there).await, call(&back).await),
+        ((true, true), (true, true))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -309,7 +312,9 @@ async fn a_reply_under_a_fate_meets_a_full_line() {
     let other = wire(&chaos, "payments", "api").0;
     let armed = arm(&chaos, [Fault::latency(fixed(5), ALWAYS)]);
     let _held = network.hold(["payments"], ["api"]).unwrap();
-    let callers: Vec<_> = (0..4096).map(|n| tokio::spawn(other.clone().oneshot(n))).collect();
+    let callers: Vec<_> = (0..4096)
+        .map(|n| tokio::spawn(other.clone().oneshot(n)))
+        .collect();
     settle().await;
     assert!(within(ms(50), service.oneshot(7)).await.is_none());
     assert_eq!(echo.ended(), 1);
@@ -362,7 +367,9 @@ async fn the_end_of_the_run_lets_everything_go() {
     let (chaos, network, first) = armed(&["a", "b"]);
     let (service, echo) = wire(&chaos, "a", "b");
     let held = network.hold(["a"], ["b"]).unwrap();
-    let callers: Vec<_> = (0..10).map(|n| tokio::spawn(service.clone().oneshot(n))).collect();
+    let callers: Vec<_> = (0..10)
+        .map(|n| tokio::spawn(service.clone().oneshot(n)))
+        .collect();
     settle().await;
     let ledger = first.disarm();
     for caller in callers {
@@ -381,7 +388,10 @@ async fn a_time_limit_ends_a_hold() {
     let network = chaos.network();
     network.nodes(["a", "b"]).unwrap();
     let (service, _) = wire(&chaos, "a", "b");
-    chaos.arm(&Plan::new(), TimeLimit::After(ms(100))).unwrap().keep();
+    chaos
+        .arm(&Plan::new(), TimeLimit::After(ms(100)))
+        .unwrap()
+        .keep();
     network.hold(["a"], ["b"]).unwrap().keep();
     let start = tokio::time::Instant::now();
     assert_eq!(service.oneshot(7).await.unwrap(), 7);
@@ -406,7 +416,10 @@ async fn what_is_lost_anyway_holds_no_place() {
     next.await.unwrap().unwrap();
     assert_eq!(echo.seen(), [2]);
     let record = armed.ledger().records().remove(0);
-    assert_eq!((record.leg, record.outcome), (Leg::Request, Outcome::NeverRan));
+    assert_eq!(
+        (record.leg, record.outcome),
+        (Leg::Request, Outcome::NeverRan)
+    );
     drop(lost);
 }
 
@@ -427,6 +440,9 @@ async fn the_wire_begins_when_the_hold_ends() {
     assert_eq!(start.elapsed(), ms(1100));
     assert_eq!(
         lines(&armed.ledger()),
-        ["api->payments link.hold Delivered", "api->payments latency Delivered"]
+        [
+            "api->payments link.hold Delivered",
+            "api->payments latency Delivered"
+        ]
     );
 }

@@ -87,7 +87,11 @@ impl World {
 
     fn cut(&mut self, cut: Cut, pairs: Pairs) {
         let guard = Some(Guard::Cut(cut));
-        self.troubles.push(Trouble { holds: false, pairs, guard });
+        self.troubles.push(Trouble {
+            holds: false,
+            pairs,
+            guard,
+        });
     }
 
     /// Does it, to the network and to the model. What is refused changes neither.
@@ -131,7 +135,11 @@ impl World {
                 if let Ok(held) = self.network.hold(from, to) {
                     let pairs = self.pairs(|a, b| side[a] == 0 && side[b] == 1);
                     let guard = Some(Guard::Held(held));
-                    self.troubles.push(Trouble { holds: true, pairs, guard });
+                    self.troubles.push(Trouble {
+                        holds: true,
+                        pairs,
+                        guard,
+                    });
                 }
             }
             Step::Isolate(node) => {
@@ -176,7 +184,9 @@ impl World {
             }
             Step::RepairLink(a, b) => {
                 let (a, b) = (a % n, b % n);
-                self.network.repair_link(&self.names[a], &self.names[b]).unwrap();
+                self.network
+                    .repair_link(&self.names[a], &self.names[b])
+                    .unwrap();
                 for cut in self.troubles.iter_mut().filter(|t| !t.holds) {
                     cut.pairs.remove(&(a, b));
                 }
@@ -204,7 +214,11 @@ async fn holds(nodes: usize, steps: Vec<Step>) {
     let refs: Vec<&str> = names.iter().map(String::as_str).collect();
     let (chaos, network, first) = armed(&refs);
     let troubles = Vec::new();
-    let mut world = World { names: names.clone(), network, troubles };
+    let mut world = World {
+        names: names.clone(),
+        network,
+        troubles,
+    };
     let mut links: Vec<((usize, usize), FaultService<Echo>, Echo)> = Vec::new();
     for (a, b) in world.pairs(|_, _| true) {
         let (service, echo) = wire(&chaos, &names[a], &names[b]);
@@ -236,7 +250,11 @@ async fn holds(nodes: usize, steps: Vec<Step>) {
             }
         }
         let ledger = on.as_ref().map(|on| on.ledger()).unwrap();
-        assert_eq!(lines(&ledger)[before..], want, "after {number} of {steps:?}");
+        assert_eq!(
+            lines(&ledger)[before..],
+            want,
+            "after {number} of {steps:?}"
+        );
     }
 }
 

@@ -47,7 +47,10 @@ async fn regions_are_as_far_apart_as_published() {
         }
     }
     assert_eq!(pairs, 64);
-    assert_eq!(aws.rtt("us-east-1", "eu-west-1").unwrap(), Duration::from_micros(70_500));
+    assert_eq!(
+        aws.rtt("us-east-1", "eu-west-1").unwrap(),
+        Duration::from_micros(70_500)
+    );
     let error = aws.rtt("us-east-1", "eu-wset-1").unwrap_err().to_string();
     assert!(error.contains("did you mean `eu-west-1`?"), "{error}");
 }
@@ -96,7 +99,10 @@ async fn access_is_as_slow_as_published() {
         assert_eq!(took, 2 * whole(access.rtt() / 2), "{}", access.name());
         for profile in [up, down] {
             let source = profile.source().unwrap();
-            assert_eq!((source.preset, source.basis), (access.name(), Basis::RoundTrip));
+            assert_eq!(
+                (source.preset, source.basis),
+                (access.name(), Basis::RoundTrip)
+            );
         }
     }
 }
@@ -126,7 +132,10 @@ async fn bytes_cost_what_the_access_says_each_way() {
 #[test]
 fn every_preset_says_where_it_is_from() {
     let aws = Regions::AWS;
-    let pairs = aws.names().iter().map(|to| aws.between("us-east-1", to).unwrap());
+    let pairs = aws
+        .names()
+        .iter()
+        .map(|to| aws.between("us-east-1", to).unwrap());
     let access = Access::ALL.iter().flat_map(|a| [a.up(), a.down()]);
     for profile in pairs.chain(access) {
         let source = profile.source().expect("a source");
@@ -172,15 +181,24 @@ async fn a_lossy_link_loses_each_way_and_says_so() {
     }
     let count = |fault: &str| {
         let records = armed.ledger().records();
-        records.iter().filter(|r| r.fault == fault && r.outcome != Outcome::Nothing).count() as u64
+        records
+            .iter()
+            .filter(|r| r.fault == fault && r.outcome != Outcome::Nothing)
+            .count() as u64
     };
     let (requests, replies) = (count("link.loss"), count("link.loss.reply"));
     assert!((400..600).contains(&requests), "{requests}");
     assert!((200..300).contains(&replies), "{replies}");
-    assert_eq!((echo.began(), heard), (1000 - requests, 1000 - requests - replies));
+    assert_eq!(
+        (echo.began(), heard),
+        (1000 - requests, 1000 - requests - replies)
+    );
     // A perfect loss is none.
     assert_eq!(Profile::new().losing(Probability::NEVER), Profile::new());
-    assert_eq!(Profile::new().resending(Probability::NEVER, ms(5)), Profile::new());
+    assert_eq!(
+        Profile::new().resending(Probability::NEVER, ms(5)),
+        Profile::new()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -203,14 +221,27 @@ async fn what_is_lost_beneath_tcp_is_late() {
     let late = took.iter().filter(|t| !t.is_zero()).count();
     assert!((110..190).contains(&late), "{late}");
     // A round trip and 200 ms, then twice that on top, and so on.
-    let waits = [ms(0), ms(300), ms(900), ms(2100), ms(4500), ms(9300), ms(18_900), ms(38_100)];
+    let waits = [
+        ms(0),
+        ms(300),
+        ms(900),
+        ms(2100),
+        ms(4500),
+        ms(9300),
+        ms(18_900),
+        ms(38_100),
+    ];
     assert!(took.iter().all(|t| waits.contains(t)), "{took:?}");
     assert!(took.contains(&ms(900)));
     let records = armed.ledger().records();
     let told: Vec<_> = records.iter().filter_map(|r| r.magnitude).collect();
     let felt: Vec<_> = took.into_iter().filter(|t| !t.is_zero()).collect();
     assert_eq!(told, felt);
-    assert!(records.iter().all(|r| (&*r.fault, r.leg) == ("link.loss", Leg::Request)));
+    assert!(
+        records
+            .iter()
+            .all(|r| (&*r.fault, r.leg) == ("link.loss", Leg::Request))
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use murphy_fault::{
-    Chaos, Fault, FaultService, Leg, Ledger, Network, Outcome, Plan, Profile, Rate, TimeLimit, Why,
+    Chaos, Fault, FaultService, Ledger, Leg, Network, Outcome, Plan, Profile, Rate, TimeLimit, Why,
 };
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt};
@@ -128,7 +128,11 @@ async fn requests_one_way_and_replies_the_other_share_a_directed_link() {
     let took = burst(&to_a, 9).await;
     assert_eq!(took.iter().filter(|t| t.is_none()).count(), 1);
     let line = |name: &str| (name.to_owned(), Outcome::Overflow, None);
-    let want = [line("link.rate"), line("link.rate"), line("link.rate.reply")];
+    let want = [
+        line("link.rate"),
+        line("link.rate"),
+        line("link.rate.reply"),
+    ];
     assert_eq!(told(&armed.ledger()), want);
 }
 
@@ -152,7 +156,11 @@ async fn what_was_on_hold_enters_the_queue_when_it_is_released() {
             held.release();
         };
         let (took, ()) = tokio::join!(calls, release);
-        assert_eq!(took, [Some(ms(510)), Some(ms(520)), None], "planned: {planned}");
+        assert_eq!(
+            took,
+            [Some(ms(510)), Some(ms(520)), None],
+            "planned: {planned}"
+        );
         assert_eq!(echo.ended(), 2);
         let mut ends: Vec<_> = told(&armed.ledger())
             .into_iter()
@@ -211,7 +219,9 @@ async fn what_is_lost_or_cut_does_not_enter_a_queue() {
     let (chaos, network) = two();
     let (service, _) = wire(&chaos, "a", "b");
     let lost = Fault::lost_request(murphy_fault::Select::First(5));
-    let plan = Plan::new().with("a->b", lost).with("a->b", slow(Leg::Request, 2));
+    let plan = Plan::new()
+        .with("a->b", lost)
+        .with("a->b", slow(Leg::Request, 2));
     let armed = chaos.arm(&plan, TimeLimit::None).unwrap();
     assert_eq!(burst(&service, 5).await, [None; 5]);
     let cut = network.partition_oneway(["a"], ["b"]).unwrap();
@@ -250,7 +260,10 @@ async fn a_copy_is_a_message_of_its_own() {
 async fn a_copy_finds_the_queue_full() {
     let (chaos, echo) = (chaos(), Echo::default());
     let service = chaos.site(SITE).layer().duplicating().layer(echo.clone());
-    let armed = arm(&chaos, [Fault::duplicate(fixed(0), ALWAYS), slow(Leg::Request, 1)]);
+    let armed = arm(
+        &chaos,
+        [Fault::duplicate(fixed(0), ALWAYS), slow(Leg::Request, 1)],
+    );
     assert_eq!(service.oneshot(1).await.unwrap(), 1);
     tokio::time::sleep(ms(100)).await;
     assert_eq!(echo.seen(), [1]);
@@ -290,7 +303,10 @@ async fn a_link_is_slow_by_the_byte_where_messages_are_sized() {
     // The small one waits for the large one there, and again on the way back.
     assert_eq!(took, [Some(ms(330)), Some(ms(331)), None]);
     let requests = told(&armed.ledger()).into_iter();
-    let requests: Vec<_> = requests.filter(|(f, ..)| f == "slow-link").map(|(_, o, ms)| (o, ms)).collect();
+    let requests: Vec<_> = requests
+        .filter(|(f, ..)| f == "slow-link")
+        .map(|(_, o, ms)| (o, ms))
+        .collect();
     let want = [
         (Outcome::Delivered, Some(50)),
         (Outcome::Delivered, Some(300)),
@@ -308,7 +324,10 @@ async fn bytes_that_nobody_can_count_are_refused_by_name_or_counted_as_unable() 
     let _layer = early.site(SITE).layer().layer(echo);
     let plan = Plan::new().with(SITE, fault());
     let error = early.arm(&plan, TimeLimit::None).unwrap_err().to_string();
-    assert!(error.contains(SITE) && error.contains("slow-link"), "{error}");
+    assert!(
+        error.contains(SITE) && error.contains("slow-link"),
+        "{error}"
+    );
     assert!(error.contains(".sizing(..)"), "{error}");
 
     // Built later: inert, and counted.
@@ -358,4 +377,43 @@ async fn a_slow_link_repeats_by_its_ordinals() {
     let armed = chaos.arm(&plan, TimeLimit::None).unwrap();
     assert_eq!(burst(&service, 6).await, first);
     assert_eq!(told(&armed.ledger()), told(&ledger));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_reply_takes_no_place_on_the_way_back() {
+    let chaos = chaos();
+    let service = chaos.site(SITE).layer().layer(Echo::default());
+    let lost = Fault::lost_reply(murphy_fault::Select::First(1));
+    let armed = arm(&chaos, [lost, slow(Leg::Reply, 1)]);
+    let took = burst(&service, 2).await;
+    assert_eq!(took, [None, Some(ms(10))]);
+    let back = told(&armed.ledger()).into_iter();
+    let back: Vec<_> = back.filter(|(f, ..)| f == "slow-link-back").collect();
+    assert_eq!(back.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn queues_stand_one_behind_the_other() {
+    let (chaos, network) = two();
+    network.profile(["a"], ["b"], &rated(100.0, 1)).unwrap();
+    let (service, _) = wire(&chaos, "a", "b");
+    let plan = Plan::new().with("a->b", slow(Leg::Request, 8));
+    let armed = chaos.arm(&plan, TimeLimit::None).unwrap();
+    // Each leaves the first when the one before it has left the second, which has one place.
+    let took = burst(&service, 3).await;
+    assert_eq!(took, [Some(ms(20)), Some(ms(30)), Some(ms(40))]);
+    drop(armed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_link_is_like_counts_for_no_limit() {
+    let (chaos, network) = two();
+    network.profile_everywhere(&rated(100.0, 8).latency(fixed(5)));
+    let (service, _) = wire(&chaos, "a", "b");
+    let plan = Plan::new().limits(|l| l.in_flight = 1);
+    let last = Fault::slow_server(fixed(1), ALWAYS).calls(3..4);
+    let plan = plan.with("a->b", last);
+    let armed = chaos.arm(&plan, TimeLimit::None).unwrap();
+    burst(&service, 4).await;
+    assert_eq!(super::ends(&armed.ledger())["slow-server Delivered"], 1);
 }

@@ -43,16 +43,76 @@ async fn a_cut_wins_over_the_plan() {
     const CUT: &str = "link.partition Injected NeverRan";
     const UNHEARD: &str = "link.partition.reply Injected Ran";
     for (name, fault, cuts_requests, runs, want) in [
-        ("refusal", Fault::refused(ALWAYS), true, 0, vec![CUT, "refused Masked Nothing"]),
-        ("delay", Fault::latency(fixed(5), ALWAYS), true, 0, vec![CUT, "latency Masked Nothing"]),
-        ("copy", Fault::duplicate(fixed(5), ALWAYS), true, 0, vec![CUT, "duplicate Masked Nothing"]),
-        ("loss", Fault::lost_request(ALWAYS), true, 0, vec![CUT, "lost-request Masked Nothing"]),
-        ("lost reply", Fault::lost_reply(ALWAYS), true, 0, vec![CUT, "lost-reply Masked Nothing"]),
-        ("late refusal", Fault::refused_after_work(ALWAYS), false, 1, vec!["refused-after-work Injected Ran", UNHEARD]),
-        ("slow reply", Fault::slow_reply(fixed(5), ALWAYS), false, 1, vec!["slow-reply Injected Ran", UNHEARD]),
-        ("slow server", Fault::slow_server(fixed(5), ALWAYS), false, 1, vec!["slow-server Injected Ran", UNHEARD]),
-        ("lost reply", Fault::lost_reply(ALWAYS), false, 1, vec!["lost-reply Injected Ran"]),
-        ("copy", Fault::duplicate(fixed(5), ALWAYS), false, 2, vec!["duplicate Injected Ran", UNHEARD]),
+        (
+            "refusal",
+            Fault::refused(ALWAYS),
+            true,
+            0,
+            vec![CUT, "refused Masked Nothing"],
+        ),
+        (
+            "delay",
+            Fault::latency(fixed(5), ALWAYS),
+            true,
+            0,
+            vec![CUT, "latency Masked Nothing"],
+        ),
+        (
+            "copy",
+            Fault::duplicate(fixed(5), ALWAYS),
+            true,
+            0,
+            vec![CUT, "duplicate Masked Nothing"],
+        ),
+        (
+            "loss",
+            Fault::lost_request(ALWAYS),
+            true,
+            0,
+            vec![CUT, "lost-request Masked Nothing"],
+        ),
+        (
+            "lost reply",
+            Fault::lost_reply(ALWAYS),
+            true,
+            0,
+            vec![CUT, "lost-reply Masked Nothing"],
+        ),
+        (
+            "late refusal",
+            Fault::refused_after_work(ALWAYS),
+            false,
+            1,
+            vec!["refused-after-work Injected Ran", UNHEARD],
+        ),
+        (
+            "slow reply",
+            Fault::slow_reply(fixed(5), ALWAYS),
+            false,
+            1,
+            vec!["slow-reply Injected Ran", UNHEARD],
+        ),
+        (
+            "slow server",
+            Fault::slow_server(fixed(5), ALWAYS),
+            false,
+            1,
+            vec!["slow-server Injected Ran", UNHEARD],
+        ),
+        (
+            "lost reply",
+            Fault::lost_reply(ALWAYS),
+            false,
+            1,
+            vec!["lost-reply Injected Ran"],
+        ),
+        (
+            "copy",
+            Fault::duplicate(fixed(5), ALWAYS),
+            false,
+            2,
+            vec!["duplicate Injected Ran", UNHEARD],
+        ),
     ] {
         let (ran, heard, lines) = cut_call(fault, cuts_requests).await;
         assert_eq!((ran, heard), (runs, false), "{name}");
@@ -68,7 +128,11 @@ async fn a_cut_wins_over_the_plan() {
 async fn a_late_refusal_is_a_reply_and_is_held_like_one() {
     let (chaos, network) = world();
     let echo = Echo::default();
-    let service = chaos.site(SITE).layer().refusing(refusal).layer(echo.clone());
+    let service = chaos
+        .site(SITE)
+        .layer()
+        .refusing(refusal)
+        .layer(echo.clone());
     let armed = arm(&chaos, [Fault::refused_after_work(ALWAYS)]);
     let held = network.hold(["payments"], ["api"]).unwrap();
     let reply = tokio::spawn(service.oneshot(7));
@@ -78,7 +142,10 @@ async fn a_late_refusal_is_a_reply_and_is_held_like_one() {
     assert!(reply.await.unwrap().is_err());
     assert_eq!(
         lines(&armed.ledger()),
-        ["api->payments refused-after-work Refused", "api->payments link.hold.reply Refused"]
+        [
+            "api->payments refused-after-work Refused",
+            "api->payments link.hold.reply Refused"
+        ]
     );
 }
 
@@ -89,7 +156,9 @@ async fn copies_are_held_and_let_go_behind_their_originals() {
     let service = chaos.site(SITE).layer().duplicating().layer(echo.clone());
     let armed = arm(&chaos, [Fault::duplicate(fixed(0), ALWAYS)]);
     let held = network.hold(["api"], ["payments"]).unwrap();
-    let callers: Vec<_> = (0..3).map(|n| tokio::spawn(service.clone().oneshot(n))).collect();
+    let callers: Vec<_> = (0..3)
+        .map(|n| tokio::spawn(service.clone().oneshot(n)))
+        .collect();
     tokio::time::sleep(ms(50)).await;
     assert_eq!(echo.began(), 0);
     held.release();
@@ -99,7 +168,11 @@ async fn copies_are_held_and_let_go_behind_their_originals() {
     tokio::time::sleep(ms(50)).await;
     assert_eq!(echo.seen(), [0, 0, 1, 1, 2, 2]);
     for record in armed.ledger().records() {
-        let want = if record.fault == "duplicate" { "Ran" } else { "Delivered" };
+        let want = if record.fault == "duplicate" {
+            "Ran"
+        } else {
+            "Delivered"
+        };
         assert_eq!(format!("{:?}", record.outcome), want, "{}", record.fault);
     }
 }
@@ -118,7 +191,12 @@ async fn a_held_copy_departs_into_a_cut_that_its_original_escaped() {
     assert!(reply.await.unwrap().is_none());
     assert_eq!(echo.began(), 0);
     let records = armed.ledger().records();
-    assert!(records.iter().all(|r| format!("{:?}", r.outcome) == "NeverRan"), "{records:?}");
+    assert!(
+        records
+            .iter()
+            .all(|r| format!("{:?}", r.outcome) == "NeverRan"),
+        "{records:?}"
+    );
 }
 
 /// Ten for each time that it was asked before.
@@ -137,14 +215,26 @@ type TiredReply = std::pin::Pin<Box<dyn Future<Output = Result<u64, BoxError>> +
 #[tokio::test(start_paused = true)]
 async fn the_reply_of_a_copy_departs_as_well() {
     for (name, cut, held, want) in [
-        ("on a whole link the last reply is kept", false, false, (17, 100)),
+        (
+            "on a whole link the last reply is kept",
+            false,
+            false,
+            (17, 100),
+        ),
         ("one that departs into a cut is none", true, false, (7, 100)),
         ("one that is held is later", false, true, (17, 200)),
     ] {
         let (chaos, network) = world();
         let (serve, ran) = tired();
-        let service = chaos.site(SITE).layer().duplicating().layer(service_fn(serve));
-        let armed = arm(&chaos, [Fault::duplicate(fixed(100), ALWAYS).keeping_last()]);
+        let service = chaos
+            .site(SITE)
+            .layer()
+            .duplicating()
+            .layer(service_fn(serve));
+        let armed = arm(
+            &chaos,
+            [Fault::duplicate(fixed(100), ALWAYS).keeping_last()],
+        );
         let start = tokio::time::Instant::now();
         let reply = tokio::spawn(service.oneshot(7));
         tokio::time::sleep(ms(50)).await;
@@ -157,7 +247,11 @@ async fn the_reply_of_a_copy_departs_as_well() {
         assert_eq!(reply, want.0, "{name}");
         let _ = (start, want.1);
         let ends = super::ends(&armed.ledger());
-        assert_eq!(ends.len(), 1 + usize::from(name != "on a whole link the last reply is kept"), "{name}: {ends:?}");
+        assert_eq!(
+            ends.len(),
+            1 + usize::from(name != "on a whole link the last reply is kept"),
+            "{name}: {ends:?}"
+        );
     }
 }
 
@@ -165,7 +259,11 @@ async fn the_reply_of_a_copy_departs_as_well() {
 async fn a_copy_whose_reply_is_held_does_not_outlive_its_caller_for_it() {
     let (chaos, network) = world();
     let (serve, ran) = tired();
-    let service = chaos.site(SITE).layer().duplicating().layer(service_fn(serve));
+    let service = chaos
+        .site(SITE)
+        .layer()
+        .duplicating()
+        .layer(service_fn(serve));
     let _armed = arm(&chaos, [Fault::duplicate(fixed(10), ALWAYS).keeping_last()]);
     let reply = tokio::spawn(within(ms(30), service.oneshot(7)));
     tokio::time::sleep(ms(5)).await;
@@ -173,7 +271,9 @@ async fn a_copy_whose_reply_is_held_does_not_outlive_its_caller_for_it() {
     assert!(reply.await.unwrap().is_none());
     tokio::time::sleep(ms(5)).await;
     assert_eq!(ran.load(SeqCst), 2);
-    let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let tasks = tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks();
     assert_eq!(tasks, 0);
 }
 
@@ -188,7 +288,10 @@ async fn a_lost_reply_is_worked_on_though_its_request_was_held_and_its_caller_le
     held.release();
     tokio::time::sleep(ms(10)).await;
     assert_eq!(echo.ended(), 1);
-    let want = ["api->payments link.hold Ran", "api->payments lost-reply Ran"];
+    let want = [
+        "api->payments link.hold Ran",
+        "api->payments lost-reply Ran",
+    ];
     assert_eq!(lines(&armed.ledger()), want);
 }
 
@@ -202,7 +305,11 @@ async fn any_call_can_pass_a_link() {
         async { 3 }
     };
     let cut = network.partition_oneway(["api"], ["db"]).unwrap();
-    assert!(within(IMPATIENT, site.run("q", query).inline().into_future()).await.is_none());
+    assert!(
+        within(IMPATIENT, site.run("q", query).inline().into_future())
+            .await
+            .is_none()
+    );
     assert_eq!(ran.load(SeqCst), 0);
     cut.heal();
     let held = network.hold(["db"], ["api"]).unwrap();
@@ -212,7 +319,10 @@ async fn any_call_can_pass_a_link() {
     }
     held.release();
     assert_eq!(site.run("q", query).inline().await, 3);
-    let want = ["api->db link.partition NeverRan", "api->db link.hold.reply Ran"];
+    let want = [
+        "api->db link.partition NeverRan",
+        "api->db link.hold.reply Ran",
+    ];
     assert_eq!(lines(&armed.ledger()), want);
     let _ = chaos;
 }
@@ -246,10 +356,12 @@ async fn workload(plan: &Plan, disturbed: bool) -> Ledger {
 }
 
 fn busy() -> Plan {
-    [SITE, BACK, "api->bank"].iter().fold(Plan::new(), |plan, site| {
-        plan.with(*site, Fault::latency(fixed(5), p(0.3)))
-            .with(*site, Fault::lost_reply(p(0.2)))
-    })
+    [SITE, BACK, "api->bank"]
+        .iter()
+        .fold(Plan::new(), |plan, site| {
+            plan.with(*site, Fault::latency(fixed(5), p(0.3)))
+                .with(*site, Fault::lost_reply(p(0.2)))
+        })
 }
 
 /// Which calls the plan struck, wherever `site` says.
@@ -269,11 +381,20 @@ async fn a_partition_moves_no_fate() {
     assert_eq!(all, struck(&disturbed, |_| true));
     // On a cut link they are masked; elsewhere nothing is different.
     let elsewhere = |ledger: &Ledger| {
-        let records = ledger.records().into_iter().filter(|r| r.site == "api->bank");
-        records.map(|r| (r.fault, r.key, r.outcome)).collect::<Vec<_>>()
+        let records = ledger
+            .records()
+            .into_iter()
+            .filter(|r| r.site == "api->bank");
+        records
+            .map(|r| (r.fault, r.key, r.outcome))
+            .collect::<Vec<_>>()
     };
     assert_eq!(elsewhere(&quiet), elsewhere(&disturbed));
-    let masked = disturbed.records().iter().filter(|r| r.finding == Finding::Masked).count();
+    let masked = disturbed
+        .records()
+        .iter()
+        .filter(|r| r.finding == Finding::Masked)
+        .count();
     assert!(masked > 10);
     assert_eq!(disturbed.grade(), Grade::Paused);
 }
@@ -281,7 +402,12 @@ async fn a_partition_moves_no_fate() {
 #[tokio::test(start_paused = true)]
 async fn a_run_with_cuts_replays_its_plan() {
     let first = workload(&busy(), true).await;
-    assert!(first.records().iter().any(|r| r.fault == "link.partition.reply"));
+    assert!(
+        first
+            .records()
+            .iter()
+            .any(|r| r.fault == "link.partition.reply")
+    );
     let script = first.to_plan().unwrap();
     // Under the same disturbances: the same ledger.
     let again = workload(&script, true).await;
@@ -299,7 +425,10 @@ async fn a_run_with_cuts_replays_its_plan() {
 
 #[test]
 fn a_disturbed_site_repeats_by_its_ordinals() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let (chaos, network) = world();
         let service = |site: &str| {
@@ -325,7 +454,10 @@ async fn the_network_has_its_names_for_itself() {
     let _ = chaos.site(SITE);
     let plan = Plan::new().with(SITE, Fault::lost_request(ALWAYS).named("link.partition"));
     let error = chaos.arm(&plan, TimeLimit::None).unwrap_err().to_string();
-    assert!(error.contains("link.partition") && error.contains("network's"), "{error}");
+    assert!(
+        error.contains("link.partition") && error.contains("network's"),
+        "{error}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -337,10 +469,18 @@ async fn limits_are_for_faults_and_not_for_cuts() {
         .with(SITE, Fault::slow_server(fixed(10), ALWAYS));
     let armed = chaos.arm(&plan, TimeLimit::None).unwrap();
     let _held = network.hold(["payments"], ["api"]).unwrap();
-    let waiting: Vec<_> = (0..5).map(|n| tokio::spawn(service.clone().oneshot(n))).collect();
+    let waiting: Vec<_> = (0..5)
+        .map(|n| tokio::spawn(service.clone().oneshot(n)))
+        .collect();
     tokio::time::sleep(ms(50)).await;
     let ends = super::ends(&armed.ledger());
-    assert_eq!((ends["link.hold.reply UnderWay"], ends["slow-server UnderWay"]), (5, 1));
+    assert_eq!(
+        (
+            ends["link.hold.reply UnderWay"],
+            ends["slow-server UnderWay"]
+        ),
+        (5, 1)
+    );
     drop(waiting);
 }
 
@@ -350,7 +490,10 @@ async fn explained_calls_are_cut_like_others() {
     chaos.explain(true);
     let echo = Echo::default();
     let service = chaos.site(SITE).layer().layer(echo.clone());
-    let armed = arm(&chaos, [Fault::lost_request(p(0.0)), Fault::lost_reply(p(0.0))]);
+    let armed = arm(
+        &chaos,
+        [Fault::lost_request(p(0.0)), Fault::lost_reply(p(0.0))],
+    );
     let _cut = network.partition_oneway(["payments"], ["api"]).unwrap();
     assert!(within(ms(50), service.oneshot(7)).await.is_none());
     assert_eq!(echo.ended(), 1);
