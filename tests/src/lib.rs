@@ -1,6 +1,7 @@
 //! What the tests share: the table of faults, and a service that says who came.
 
 mod arrivals;
+pub mod broken;
 pub mod grid;
 mod quiet;
 mod row;

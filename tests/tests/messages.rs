@@ -54,6 +54,14 @@ const SNIPPETS: &[(&str, &str, &[&str])] = &[
         &["Infallible", "String"],
     ),
     (
+        "a body that cannot be faulted",
+        "fn is_one(_: impl tower::Service<http::Request<String>>) {}
+         is_one(site.layer().http().layer(service_fn(|_: http::Request<String>| async {
+             Ok::<_, Infallible>(http::Response::new(String::new()))
+         })));",
+        &["`String` cannot be put around another body", "`.http_replies()`", "`.http_with(..)`"],
+    ),
+    (
         "a guard that nobody holds",
         "let plan = murphy_fault::Plan::new();
          chaos.arm(&plan, murphy_fault::TimeLimit::None).unwrap();",
@@ -69,8 +77,8 @@ fn the_compiler_names_the_setter() {
     std::fs::create_dir_all(&bins).unwrap();
     let manifest = format!(
         "[package]\nname = \"messages\"\nedition = \"2024\"\n[workspace]\n[dependencies]\n\
-         murphy-core = {{ path = {core:?} }}\nmurphy-fault = {{ path = {fault:?} }}\n\
-         tower = {{ version = \"0.5\", features = [\"util\"] }}\n",
+         murphy-core = {{ path = {core:?} }}\nmurphy-fault = {{ path = {fault:?}, features = [\"http\"] }}\n\
+         http = \"1\"\ntower = {{ version = \"0.5\", features = [\"util\"] }}\n",
         core = tests.join("../crates/murphy-core"),
         fault = tests.join("../crates/murphy-fault"),
     );

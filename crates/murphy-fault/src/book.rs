@@ -34,6 +34,8 @@ pub enum Why {
     Inactive,
     /// `only` or `except` spared the request.
     Spared,
+    /// The request's header does not ask for it.
+    NotRequested,
     /// Outside of its time window.
     OutsideWindow,
     /// Outside of its range of calls.
@@ -61,6 +63,8 @@ pub enum Outcome {
     UnderWay,
     /// The service's reply reached the caller.
     Delivered,
+    /// The body stopped, or lost its trailers, where the fault says.
+    Broken,
     /// The caller got the refusal.
     Refused,
     /// The request was lost: the service never ran.

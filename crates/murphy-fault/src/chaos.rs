@@ -1,6 +1,7 @@
 //! [`Chaos`]: the root handle. Sites, plan, arming.
 
 mod arm;
+mod schedule;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -78,6 +79,7 @@ struct Current {
     /// Those that take part: of the plan, and links.
     sites: Vec<Arc<SiteCore>>,
     timer: Option<AbortHandle>,
+    schedule: Option<AbortHandle>,
 }
 
 /// How long a run lasts at most.
@@ -251,17 +253,24 @@ impl Inner {
         }
     }
 
-    /// Does something to the world and writes it down; refused while no run is on.
+    /// The number of the run that is on.
+    pub(crate) fn version(&self) -> Option<u64> {
+        lock(&self.state).current.as_ref().map(|run| run.version)
+    }
+
+    /// Does something to the world and writes it down; refused while no run is on, or another than
+    /// the `only` one.
     ///
     /// `change` runs under the lock that disarming takes, so that nothing is disturbed after the
     /// run has been healed. It must wake nobody and ask this chaos nothing.
     pub(crate) fn disturb<T>(
         &self,
+        only: Option<u64>,
         verb: Verb,
         whom: &str,
         change: impl FnOnce() -> T,
     ) -> Result<T, NotArmed> {
-        match self.disturb_if(verb, whom, || Some(change()))? {
+        match self.disturb_if(only, verb, whom, || Some(change()))? {
             Some(changed) => Ok(changed),
             None => unreachable!("it always changes"),
         }
@@ -270,12 +279,14 @@ impl Inner {
     /// As [`disturb`](Self::disturb); where nothing changed, nothing is written down.
     pub(crate) fn disturb_if<T>(
         &self,
+        only: Option<u64>,
         verb: Verb,
         whom: &str,
         change: impl FnOnce() -> Option<T>,
     ) -> Result<Option<T>, NotArmed> {
         let state = lock(&self.state);
-        let Some(current) = &state.current else {
+        let this = |run: &&Current| only.is_none_or(|version| run.version == version);
+        let Some(current) = state.current.as_ref().filter(this) else {
             return Err(NotArmed);
         };
         let Some(changed) = change() else {
@@ -308,11 +319,17 @@ impl Inner {
             (ended, healed)
         };
         healed.wake();
-        if let Some(Current { ledger, timer, .. }) = ended {
+        if let Some(Current {
+            ledger,
+            timer,
+            schedule,
+            ..
+        }) = ended
+        {
             self.wires.wake();
             ledger.sites.all().iter().for_each(|site| site.release());
-            if let Some(timer) = timer {
-                timer.abort();
+            for task in [timer, schedule].into_iter().flatten() {
+                task.abort();
             }
             tracing::info!(target: "murphy::fault", seed = %ledger.seed(), %reason, "chaos.disarmed");
         }

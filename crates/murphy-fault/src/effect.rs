@@ -1,5 +1,7 @@
 //! [`Effect`]: what a fault does to a call.
 
+mod body;
+
 use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -8,6 +10,8 @@ use murphy_core::{Distribution, Draw, Probability};
 
 use crate::Leg;
 use crate::network::Rate;
+
+pub use body::{After, BodyFault};
 
 /// What a fault does to a call that it strikes.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +65,17 @@ pub enum Effect {
         /// The chance that it is lost again, each time.
         again: Probability,
     },
+    /// The message's body stops on its way.
+    Body {
+        /// Which message.
+        leg: Leg,
+        /// How it stops.
+        what: BodyFault,
+        /// How much of it passes first.
+        after: After,
+    },
+    /// The message's body arrives, its trailers do not.
+    LoseTrailers(Leg),
 }
 
 /// Where a delay is spent.
@@ -97,6 +112,8 @@ impl Effect {
             Self::Alter(_) => "alter",
             Self::Queue { .. } => "queue",
             Self::Resend { .. } => "resend",
+            Self::Body { what, .. } => what.kind(),
+            Self::LoseTrailers(_) => "lose-trailers",
         }
     }
 
@@ -111,7 +128,20 @@ impl Effect {
             Self::Delay { .. } | Self::Duplicate { .. } => Leg::Request,
             Self::Lose(leg) | Self::Refuse(leg) | Self::Alter(leg) => *leg,
             Self::Reorder { leg, .. } | Self::Queue { leg, .. } | Self::Resend { leg, .. } => *leg,
+            Self::Body { leg, .. } | Self::LoseTrailers(leg) => *leg,
         }
+    }
+
+    /// Whether it ends in a silence that can be bounded.
+    pub(crate) const fn is_silent(&self) -> bool {
+        matches!(
+            self,
+            Self::Lose(_)
+                | Self::Body {
+                    what: BodyFault::Stall,
+                    ..
+                }
+        )
     }
 
     pub(crate) const fn default_name(&self) -> &'static str {
@@ -152,6 +182,9 @@ impl Effect {
             Self::Resend {
                 leg: Leg::Reply, ..
             } => "resent-reply",
+            Self::Body { leg, what, .. } => what.default_name(*leg),
+            Self::LoseTrailers(Leg::Request) => "lost-request-trailers",
+            Self::LoseTrailers(Leg::Reply) => "lost-reply-trailers",
         }
     }
 }
@@ -200,6 +233,10 @@ impl fmt::Display for Effect {
                 "send the {leg} again, {again} of the time more than once, over a round trip of {}",
                 humantime::format_duration(*rtt)
             ),
+            Self::Body { leg, what, after } => {
+                write!(f, "{} the {leg}'s body after {after}", what.kind())
+            }
+            Self::LoseTrailers(leg) => write!(f, "lose the {leg}'s trailers"),
         }
     }
 }

@@ -132,6 +132,8 @@ impl Fate {
             }
             Effect::Alter(Leg::Request) => self.alter_request = Some(strike.draw),
             Effect::Alter(Leg::Reply) => self.alter_reply = Some(strike.draw),
+            // A body is struck after its message was: see `Struck`.
+            Effect::Body { .. } | Effect::LoseTrailers(_) => {}
         }
     }
 
@@ -164,7 +166,15 @@ impl Fate {
         }
         match self.reply {
             End::Carried => false,
-            End::Refused => matches!(effect, Effect::Alter(Leg::Reply)),
+            End::Refused => matches!(
+                effect,
+                Effect::Alter(Leg::Reply)
+                    | Effect::Body {
+                        leg: Leg::Reply,
+                        ..
+                    }
+                    | Effect::LoseTrailers(Leg::Reply)
+            ),
             End::Lost => effect.leg() == Leg::Reply && !matches!(effect, Effect::Lose(Leg::Reply)),
         }
     }
@@ -211,6 +221,7 @@ impl Fate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::effect::{After, BodyFault};
     use murphy_core::Distribution;
 
     const MS: Duration = Duration::from_millis(1);
@@ -233,6 +244,14 @@ mod tests {
         Effect::Delay {
             place,
             by: Distribution::fixed(MS),
+        }
+    }
+
+    fn body(leg: Leg) -> Effect {
+        Effect::Body {
+            leg,
+            what: BodyFault::Truncate,
+            after: After::Bytes(0),
         }
     }
 
@@ -289,28 +308,32 @@ mod tests {
                 passes: 1,
                 bound: MS,
             },
+            body(Leg::Request),
+            body(Leg::Reply),
+            Effect::LoseTrailers(Leg::Request),
+            Effect::LoseTrailers(Leg::Reply),
         ];
         // One letter an effect above: masked or acting.
         for (name, decider, want) in [
             (
                 "a lost request masks all else",
                 Effect::Lose(Leg::Request),
-                "mmmmmmmmmmm",
+                "mmmmmmmmmmm mmmm",
             ),
             (
                 "a refusal masks what comes after the wire",
                 Effect::Refuse(Leg::Request),
-                "ammammmmmam",
+                "ammammmmmam mmmm",
             ),
             (
                 "a lost reply masks the reply leg",
                 Effect::Lose(Leg::Reply),
-                "aamamamaaam",
+                "aamamamaaam amam",
             ),
             (
                 "a late refusal masks only the lie",
                 Effect::Refuse(Leg::Reply),
-                "aaaaaama aaa",
+                "aaaaaama aaa amam",
             ),
         ] {
             // Effects that would themselves decide are looked at alone, beside the decider.

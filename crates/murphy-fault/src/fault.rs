@@ -1,5 +1,8 @@
 //! [`Fault`]: what goes wrong, to which calls.
 
+mod answer;
+mod body;
+
 use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,6 +13,9 @@ use murphy_core::{Distribution, Probability};
 use crate::effect::{Effect, Keep, Place};
 use crate::network::Rate;
 use crate::{Leg, Select};
+
+pub(crate) use answer::{Answer, With};
+pub use answer::{BadHeader, BadStatus, GrpcCode, HttpStatus};
 
 /// One fault at one site: an [`Effect`], a [`Select`] that says which calls it strikes, and what
 /// narrows that down further.
@@ -40,6 +46,7 @@ pub struct Fault {
     pub(crate) select: Select,
     pub(crate) narrow: Narrow,
     pub(crate) give_up: Option<Duration>,
+    pub(crate) answer: Answer,
 }
 
 /// What narrows a selection down. Empty by default.
@@ -51,6 +58,7 @@ pub(crate) struct Narrow {
     pub(crate) calls: Option<Range<u64>>,
     pub(crate) active: Option<Probability>,
     pub(crate) at_most: Option<u64>,
+    pub(crate) requested: bool,
 }
 
 impl Fault {
@@ -63,6 +71,7 @@ impl Fault {
             select: select.into(),
             narrow: Narrow::default(),
             give_up: None,
+            answer: Answer::default(),
         }
     }
 
@@ -213,11 +222,12 @@ impl Fault {
         self
     }
 
-    /// Bounds the silence of a loss: `after` this long (since the call) the caller is refused.
-    /// Needs [`refusing`](crate::FaultLayer::refusing). No effect on faults that lose nothing.
+    /// Bounds a silence: `after` this long since the call, the caller of a lost one is refused
+    /// (needs [`refusing`](crate::FaultLayer::refusing)); this long after a body stalled, it fails
+    /// as a reset one does. No effect on other faults.
     #[must_use]
     pub fn giving_up(mut self, after: Duration) -> Self {
-        if let Effect::Lose(_) = self.effect {
+        if self.effect.is_silent() {
             self.give_up = Some(after);
         }
         self

@@ -111,7 +111,7 @@ macro_rules! swap {
     };
 }
 
-impl<K, M, C, R, Q, P, J, X, Z> FaultLayer<Abilities<K, M, C, R, Q, P, J, X, Z>> {
+impl<K, M, C, R, Q, P, J, X, W, Z> FaultLayer<Abilities<K, M, C, R, Q, P, J, X, W, Z>> {
     /// Tells the key of a request: an order number, a trace id. Calls with one key share their
     /// fate under any schedule; without this, the key is that of the caller's
     /// [`Scope`](murphy_core::Scope), else the call is positional.
@@ -123,12 +123,12 @@ impl<K, M, C, R, Q, P, J, X, Z> FaultLayer<Abilities<K, M, C, R, Q, P, J, X, Z>>
     pub fn keyed_by<Req, T, F>(
         self,
         key: F,
-    ) -> FaultLayer<Abilities<Can<F>, M, C, R, Q, P, J, X, Z>>
+    ) -> FaultLayer<Abilities<Can<F>, M, C, R, Q, P, J, X, W, Z>>
     where
         F: Fn(&Req) -> T,
         T: Into<Key>,
     {
-        swap!(self, key: Can::new(key); words copy refuse requests replies failure carry sizes)
+        swap!(self, key: Can::new(key); words copy refuse requests replies failure carry wire sizes)
     }
 
     /// As [`keyed_by`](Self::keyed_by), where only some requests have a key: a header that may be
@@ -137,27 +137,27 @@ impl<K, M, C, R, Q, P, J, X, Z> FaultLayer<Abilities<K, M, C, R, Q, P, J, X, Z>>
     pub fn keyed_if<Req, F>(
         self,
         key: F,
-    ) -> FaultLayer<Abilities<Sometimes<F>, M, C, R, Q, P, J, X, Z>>
+    ) -> FaultLayer<Abilities<Sometimes<F>, M, C, R, Q, P, J, X, W, Z>>
     where
         F: Fn(&Req) -> Option<Key>,
     {
-        swap!(self, key: Sometimes(Can::new(key)); words copy refuse requests replies failure carry sizes)
+        swap!(self, key: Sometimes(Can::new(key)); words copy refuse requests replies failure carry wire sizes)
     }
 
     /// Teaches the site the words that plans narrow faults by: is this request a `"charge"`?
     #[must_use]
     #[doc(alias = "predicate")]
-    pub fn matching<Req, F>(self, is: F) -> FaultLayer<Abilities<K, Can<F>, C, R, Q, P, J, X, Z>>
+    pub fn matching<Req, F>(self, is: F) -> FaultLayer<Abilities<K, Can<F>, C, R, Q, P, J, X, W, Z>>
     where
         F: Fn(&Req, &str) -> bool,
     {
-        swap!(self, words: Can::new(is); key copy refuse requests replies failure carry sizes)
+        swap!(self, words: Can::new(is); key copy refuse requests replies failure carry wire sizes)
     }
 
     /// Lets requests be duplicated, by `Clone`.
     #[must_use]
-    pub fn duplicating(self) -> FaultLayer<Abilities<K, M, ByClone, R, Q, P, J, X, Z>> {
-        swap!(self, copy: ByClone; key words refuse requests replies failure carry sizes)
+    pub fn duplicating(self) -> FaultLayer<Abilities<K, M, ByClone, R, Q, P, J, X, W, Z>> {
+        swap!(self, copy: ByClone; key words refuse requests replies failure carry wire sizes)
     }
 
     /// Lets requests be duplicated, by a function. Where it makes no copy, none arrives.
@@ -165,11 +165,11 @@ impl<K, M, C, R, Q, P, J, X, Z> FaultLayer<Abilities<K, M, C, R, Q, P, J, X, Z>>
     pub fn duplicating_with<Req, F>(
         self,
         copy: F,
-    ) -> FaultLayer<Abilities<K, M, Can<F>, R, Q, P, J, X, Z>>
+    ) -> FaultLayer<Abilities<K, M, Can<F>, R, Q, P, J, X, W, Z>>
     where
         F: Fn(&Req) -> Option<Req>,
     {
-        swap!(self, copy: Can::new(copy); key words refuse requests replies failure carry sizes)
+        swap!(self, copy: Can::new(copy); key words refuse requests replies failure carry wire sizes)
     }
 
     /// Lets calls be refused: makes the error or the response that a refused caller gets. Keep
@@ -187,17 +187,17 @@ impl<K, M, C, R, Q, P, J, X, Z> FaultLayer<Abilities<K, M, C, R, Q, P, J, X, Z>>
     pub fn refusing<Out, F>(
         self,
         refuse: F,
-    ) -> FaultLayer<Abilities<K, M, C, Can<F>, Q, P, J, X, Z>>
+    ) -> FaultLayer<Abilities<K, M, C, Can<F>, Q, P, J, X, W, Z>>
     where
         F: Fn(&Marker) -> Out,
     {
-        swap!(self, refuse: Can::new(refuse); key words copy requests replies failure carry sizes)
+        swap!(self, refuse: Can::new(refuse); key words copy requests replies failure carry wire sizes)
     }
 
     /// Lets calls be refused with the marker as a boxed error, as in most tower stacks.
     #[must_use]
-    pub fn refusing_boxed(self) -> FaultLayer<Abilities<K, M, C, refuse::Boxed, Q, P, J, X, Z>> {
-        swap!(self, refuse: refuse::Boxed; key words copy requests replies failure carry sizes)
+    pub fn refusing_boxed(self) -> FaultLayer<Abilities<K, M, C, refuse::Boxed, Q, P, J, X, W, Z>> {
+        swap!(self, refuse: refuse::Boxed; key words copy requests replies failure carry wire sizes)
     }
 
     /// Lets calls be refused with a response of this status, an empty body, and the marker in its
@@ -207,8 +207,14 @@ impl<K, M, C, R, Q, P, J, X, Z> FaultLayer<Abilities<K, M, C, R, Q, P, J, X, Z>>
     pub fn refusing_http(
         self,
         status: http::StatusCode,
-    ) -> FaultLayer<Abilities<K, M, C, refuse::Http, Q, P, J, X, Z>> {
-        swap!(self, refuse: refuse::Http(status); key words copy requests replies failure carry sizes)
+    ) -> FaultLayer<Abilities<K, M, C, refuse::Http, Q, P, J, X, W, Z>> {
+        swap!(self, refuse: refuse::Http(status); key words copy requests replies failure carry wire sizes)
+    }
+
+    /// Lets the layer speak a protocol.
+    #[cfg(feature = "http")]
+    pub(crate) fn wired<T>(self, wire: T) -> FaultLayer<Abilities<K, M, C, R, Q, P, J, X, T, Z>> {
+        swap!(self, wire: wire; key words copy refuse requests replies failure carry sizes)
     }
 
     /// Lets requests be corrupted: changes the message as the draw tells it to.
@@ -217,11 +223,11 @@ impl<K, M, C, R, Q, P, J, X, Z> FaultLayer<Abilities<K, M, C, R, Q, P, J, X, Z>>
     pub fn altering_requests<Req, F>(
         self,
         alter: F,
-    ) -> FaultLayer<Abilities<K, M, C, R, Can<F>, P, J, X, Z>>
+    ) -> FaultLayer<Abilities<K, M, C, R, Can<F>, P, J, X, W, Z>>
     where
         F: Fn(&mut Req, Draw),
     {
-        swap!(self, requests: Can::new(alter); key words copy refuse replies failure carry sizes)
+        swap!(self, requests: Can::new(alter); key words copy refuse replies failure carry wire sizes)
     }
 
     /// Lets replies lie: changes the response as the draw tells it to. An error stays as it is.
@@ -230,11 +236,11 @@ impl<K, M, C, R, Q, P, J, X, Z> FaultLayer<Abilities<K, M, C, R, Q, P, J, X, Z>>
     pub fn altering_replies<Res, F>(
         self,
         alter: F,
-    ) -> FaultLayer<Abilities<K, M, C, R, Q, Can<F>, J, X, Z>>
+    ) -> FaultLayer<Abilities<K, M, C, R, Q, Can<F>, J, X, W, Z>>
     where
         F: Fn(&mut Res, Draw),
     {
-        swap!(self, replies: Can::new(alter); key words copy refuse requests failure carry sizes)
+        swap!(self, replies: Can::new(alter); key words copy refuse requests failure carry wire sizes)
     }
 
     /// Tells which responses are failures, for halt conditions. Every `Err` is one anyway.
@@ -242,25 +248,25 @@ impl<K, M, C, R, Q, P, J, X, Z> FaultLayer<Abilities<K, M, C, R, Q, P, J, X, Z>>
     pub fn failing_on<Res, F>(
         self,
         failed: F,
-    ) -> FaultLayer<Abilities<K, M, C, R, Q, P, Can<F>, X, Z>>
+    ) -> FaultLayer<Abilities<K, M, C, R, Q, P, Can<F>, X, W, Z>>
     where
         F: Fn(&Res) -> bool,
     {
-        swap!(self, failure: Can::new(failed); key words copy refuse requests replies carry sizes)
+        swap!(self, failure: Can::new(failed); key words copy refuse requests replies carry wire sizes)
     }
 
     /// For services that are not `Send`: what outlives its caller goes to the current `LocalSet`.
     /// A caller that is dropped outside of one takes its work with it.
     #[must_use]
-    pub fn local(self) -> FaultLayer<Abilities<K, M, C, R, Q, P, J, OnLocal, Z>> {
-        swap!(self, carry: OnLocal; key words copy refuse requests replies failure sizes)
+    pub fn local(self) -> FaultLayer<Abilities<K, M, C, R, Q, P, J, OnLocal, W, Z>> {
+        swap!(self, carry: OnLocal; key words copy refuse requests replies failure wire sizes)
     }
 
     /// For services and requests that borrow: nothing outlives its caller. So a lost reply is
     /// worked on only as long as the caller waits, and copies end with it.
     #[must_use]
-    pub fn inline(self) -> FaultLayer<Abilities<K, M, C, R, Q, P, J, Inline, Z>> {
-        swap!(self, carry: Inline; key words copy refuse requests replies failure sizes)
+    pub fn inline(self) -> FaultLayer<Abilities<K, M, C, R, Q, P, J, Inline, W, Z>> {
+        swap!(self, carry: Inline; key words copy refuse requests replies failure wire sizes)
     }
 
     /// Tells how many bytes requests and replies are, for links whose rate is of bytes.
@@ -269,13 +275,13 @@ impl<K, M, C, R, Q, P, J, X, Z> FaultLayer<Abilities<K, M, C, R, Q, P, J, X, Z>>
         self,
         request: F,
         reply: G,
-    ) -> FaultLayer<Abilities<K, M, C, R, Q, P, J, X, Sizes<F, G>>>
+    ) -> FaultLayer<Abilities<K, M, C, R, Q, P, J, X, W, Sizes<F, G>>>
     where
         F: Fn(&Req) -> u64,
         G: Fn(&Res) -> u64,
     {
         let sizes = Sizes(Can::new(request), Can::new(reply));
-        swap!(self, sizes: sizes; key words copy refuse requests replies failure carry)
+        swap!(self, sizes: sizes; key words copy refuse requests replies failure carry wire)
     }
 }
 

@@ -231,6 +231,7 @@ impl SiteRun {
             faulted: self.faulted.load(Relaxed),
             withheld: self.withheld.load(Relaxed),
             unable: self.unable.load(Relaxed),
+            malformed: self.malformed.load(Relaxed),
             keys_overflowed: self.keys_overflowed(),
             grade: self.grade(),
         }

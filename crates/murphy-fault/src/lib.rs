@@ -6,21 +6,28 @@
 //! ```
 //!
 //! A [`Site`] is a named place where calls pass. A [`Plan`] names faults at sites; [`Chaos`] arms
-//! a plan; a [`FaultLayer`] carries the fates out, and a [`Ledger`] remembers them. A [`Node`] is
-//! where services run: it is paused and resumed, it crashes and comes back.
+//! a plan; a [`FaultLayer`] carries the fates out, and a [`Ledger`] remembers them.
+//!
+//! A [`Network`] has named nodes and directed links between them, which are the sites called
+//! `"a->b"`: it is partitioned, its links hold messages, are slow, and have a [`Profile`]. A [`Node`]
+//! is where services run: it is paused and resumed, it crashes and comes back, and its clock is
+//! bent. What is done to them by hand ([`Network::partition`], [`Node::pause`]), a plan does at its
+//! times ([`Disturbance`]).
 //!
 //! * **No types change.** Response and error stay the service's. Loss is silence; a refusal is a
 //!   value that your closure makes.
 //! * **A fault names its leg.** A lost request never happened; a lost reply did.
 //! * **Chance is drawn in `call`,** from (seed, site, fault, key, occurrence), and from nothing
 //!   else: not the order of polls, not the other faults, not the number of threads.
-//! * **Off means off.** A disarmed layer reads one number.
+//! * **State is looked up when a message departs,** which a reply does when the service has answered.
+//! * **Off means off.** A disarmed layer reads one number. Network and nodes are disturbed only
+//!   while a run is on; its end heals them.
 //!
-//! What it does not do: it works on calls, not on bytes. "To its end" is the end of the service's
-//! future: of an HTTP service the reply's head, unless the body is collected beneath. What a
-//! service `tokio::spawn`s by itself is not seen. A call that has to wait needs a runtime with time
-//! enabled, as all of tokio's timers do. Delays are whole milliseconds under a paused
-//! clock, as tokio's timers are.
+//! What it does not do: it works on calls, not on packets. "To its end" is the end of the service's
+//! future: of an HTTP service the reply's head, and the end of its body where the layer was told
+//! that it speaks HTTP (`.http()`). What a service `tokio::spawn`s by itself is not seen. A call
+//! that has to wait needs a runtime with time enabled, as all of tokio's timers do. Delays are whole
+//! milliseconds under a paused clock, as tokio's timers are.
 //!
 //! # Examples
 //!
@@ -46,7 +53,12 @@
 //!
 //! # Features
 //!
-//! * `http`, `grpc`: ready-made refusals ([`refuse`]).
+//! * `http`: layers that speak HTTP, by `.http()`: refusals with any status and `Retry-After`,
+//!   words for methods, paths and headers, bodies that stall, are truncated or reset, lost
+//!   trailers, faults that a request's header asks for; ready-made refusals ([`refuse`]).
+//! * `axum`: the same for axum's body. Implies `http`.
+//! * `grpc`: the same for tonic's body, and refusals with any gRPC status, by `.grpc()`. Implies
+//!   `http`.
 //! * `metrics`: the counter `murphy_fault_injected_total` (labels `site`, `fault`, `kind`, `leg`,
 //!   `masked`).
 //!
@@ -58,8 +70,10 @@
 
 mod abilities;
 mod book;
+pub mod byzantine;
 mod carry;
 mod chaos;
+mod disturbance;
 mod doors;
 mod effect;
 mod event;
@@ -73,20 +87,24 @@ mod link;
 mod marker;
 #[cfg(feature = "metrics")]
 mod metered;
+mod model;
 mod network;
 mod node;
 mod passage;
 mod plan;
 pub mod refuse;
+mod requested;
 mod run;
 mod seat;
 mod select;
 mod service;
 mod site;
+mod struck;
 mod table;
 mod text;
 mod transit;
 mod turnstile;
+mod wire;
 mod work;
 
 pub use abilities::{
@@ -96,10 +114,11 @@ pub use abilities::{
 pub use book::{Finding, Grade, Outcome, Why};
 pub use carry::{Carry, Inline, OnLocal, OnTokio};
 pub use chaos::{ArmError, Armed, Chaos, TimeLimit};
+pub use disturbance::{Deed, Disturbance};
 pub use doors::{DropLayer, DuplicateLayer, LatencyLayer, PartitionLayer};
-pub use effect::{Effect, Keep, Place};
+pub use effect::{After, BodyFault, Effect, Keep, Place};
 pub use event::{Event, NotArmed, Verb};
-pub use fault::Fault;
+pub use fault::{BadHeader, BadStatus, Fault, GrpcCode, HttpStatus};
 pub use future::ResponseFuture;
 pub use layer::FaultLayer;
 pub use ledger::{
@@ -107,18 +126,26 @@ pub use ledger::{
 };
 pub use leg::Leg;
 pub use marker::{Marker, marker};
+pub use model::{BadModel, Failures, Model, Timing};
 pub use network::{
     Access, BadRate, Basis, Cut, Held, MOST_NODES, Network, NetworkError, PerSecond, Profile, Rate,
     Regions, Source, UnknownRegion,
 };
 pub use node::{
-    BadCell, Boot, Crashed, Down, Durable, Node, NodeFuture, NodeLayer, NodeService, NodeState,
-    OnNode, Paused, Reach, Reached, Run, RunInline, Volatile,
+    BadCell, Bend, Bent, Boot, Crashed, Down, Durable, Node, NodeClock, NodeFuture, NodeLayer,
+    NodeService, NodeState, OnNode, Paused, Reach, Reached, Run, RunInline, Volatile,
 };
 pub use passage::{Passage, Passing};
 pub use plan::{BadPlan, Halt, HaltOn, Limits, MOST_FAULTS, PLAN_VERSION, Plan};
+pub use requested::{Asking, REQUESTED_BY};
 pub use run::Reason;
 pub use select::{BadBurst, Burst, Script, ScriptPoint, Select};
 pub use service::FaultService;
 pub use site::Site;
+pub use struck::Struck;
+#[cfg(feature = "grpc")]
+pub use wire::Codes;
+#[cfg(feature = "http")]
+pub use wire::{Answering, BodyError, FaultedBody, Http, Own, Rewrap, Rewrapping, Statuses};
+pub use wire::{Wired, Wiring};
 pub use work::Orphan;

@@ -2,6 +2,7 @@
 
 mod acts;
 mod cells;
+mod clock;
 mod core;
 mod durable;
 mod guard;
@@ -24,6 +25,7 @@ use self::core::NodeCore;
 use crate::chaos::{Chaos, Inner};
 
 pub use cells::BadCell;
+pub use clock::{Bend, Bent, NodeClock};
 pub use durable::Durable;
 pub use guard::{Down, Paused};
 pub use layer::NodeLayer;
@@ -94,6 +96,8 @@ pub struct Node {
     core: Arc<NodeCore>,
     /// `None`: one node too many, which nobody could heal.
     chaos: Option<Arc<Inner>>,
+    /// The only run that this handle disturbs; `None` is any.
+    only: Option<u64>,
 }
 
 /// What a node is doing.
@@ -139,16 +143,22 @@ impl Crashed {
 }
 
 impl Chaos {
-    /// The node with this name: the same one for the same name.
+    /// The node with this name: the same one for the same name. The [network](Chaos::network) knows
+    /// it as well.
     ///
     /// Past 65,536 nodes, a new one is not known to the chaos: it runs what it is given, and whoever
     /// would disturb it is told [`NotArmed`](crate::NotArmed).
     #[must_use]
     pub fn node(&self, name: &str) -> Node {
         let (core, known) = self.inner.nodes.get(name);
+        if known {
+            // A name that no link can have is still that of a node.
+            let _ = self.network().nodes([name]);
+        }
         Node {
             core,
             chaos: known.then(|| Arc::clone(&self.inner)),
+            only: None,
         }
     }
 
@@ -160,6 +170,14 @@ impl Chaos {
 }
 
 impl Node {
+    /// A handle that disturbs the node in this run only.
+    pub(crate) fn during(self, run: u64) -> Self {
+        Self {
+            only: Some(run),
+            ..self
+        }
+    }
+
     /// The name.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -39,6 +39,7 @@ impl<W> Passing<W> {
             replies: Cannot,
             failure: Cannot,
             carry: OnTokio,
+            wire: Cannot,
             sizes: Cannot,
         };
         Self {
@@ -66,7 +67,7 @@ impl<W, C, R, P, X> Passing<W, Abilities<Key, Cannot, C, R, Cannot, P, Cannot, X
     where
         W: Clone,
     {
-        swap!(self, copy: ByClone; key words refuse requests replies failure carry sizes)
+        swap!(self, copy: ByClone; key words refuse requests replies failure carry wire sizes)
     }
 
     /// Lets the call be refused: makes what a refused caller gets.
@@ -87,17 +88,17 @@ impl<W, C, R, P, X> Passing<W, Abilities<Key, Cannot, C, R, Cannot, P, Cannot, X
         >,
     > {
         let refuse = move |marker: &Marker| Ok::<T, Infallible>(refuse(marker));
-        swap!(self, refuse: Can::new(refuse); key words copy requests replies failure carry sizes)
+        swap!(self, refuse: Can::new(refuse); key words copy requests replies failure carry wire sizes)
     }
 
     /// For work that is not `Send`: as [`FaultLayer::local`](crate::FaultLayer::local).
     pub fn local(self) -> Passing<W, Abilities<Key, Cannot, C, R, Cannot, P, Cannot, OnLocal>> {
-        swap!(self, carry: OnLocal; key words copy refuse requests replies failure sizes)
+        swap!(self, carry: OnLocal; key words copy refuse requests replies failure wire sizes)
     }
 
     /// For work that borrows: as [`FaultLayer::inline`](crate::FaultLayer::inline).
     pub fn inline(self) -> Passing<W, Abilities<Key, Cannot, C, R, Cannot, P, Cannot, Inline>> {
-        swap!(self, carry: Inline; key words copy refuse requests replies failure sizes)
+        swap!(self, carry: Inline; key words copy refuse requests replies failure wire sizes)
     }
 }
 

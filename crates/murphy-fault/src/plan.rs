@@ -1,6 +1,8 @@
 //! [`Plan`]: what to inject, as data.
 
+mod check;
 mod describe;
+mod limits;
 mod raw;
 
 use std::fmt;
@@ -12,9 +14,11 @@ use murphy_core::{Probability, Seed};
 use serde::{Deserialize, Serialize};
 
 use crate::Fault;
+use crate::disturbance::Disturbance;
 use crate::ledger::{BadLedger, Transcript};
-use crate::link::OURS;
 use crate::select::Select;
+
+pub use limits::{Halt, HaltOn, Limits};
 
 /// The version of the format that is read and written.
 pub const PLAN_VERSION: u32 = 1;
@@ -22,11 +26,14 @@ pub const PLAN_VERSION: u32 = 1;
 /// The most faults that one site holds.
 pub const MOST_FAULTS: usize = 64;
 
+/// The most disturbances of one plan.
+pub(crate) const MOST_DISTURBANCES: usize = 1024;
+
 /// The longest text that is parsed: 64 MiB, a script of a million points.
 const LONGEST_TEXT: u64 = 64 << 20;
 
-/// What to inject: faults at named sites, limits, halt conditions, and perhaps a seed. Nothing
-/// else: a plan holds no code, so that it can come from a file, from `MURPHY_PLAN`, or out of a
+/// What to inject: faults at named sites, disturbances of network and nodes, limits, halt
+/// conditions, and perhaps a seed. Nothing else: a plan holds no code, so that it can come from a file, from `MURPHY_PLAN`, or out of a
 /// ledger.
 ///
 /// # Examples
@@ -62,55 +69,7 @@ pub struct Plan {
     pub(crate) faults: Vec<(Arc<str>, Fault)>,
     pub(crate) limits: Limits,
     pub(crate) halt: Halt,
-}
-
-/// What a run may cost at most.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Limits {
-    /// Faulted calls under way at one time, in the whole run. Default 1,048,576.
-    pub in_flight: u32,
-    /// The largest share of a site's calls that may be faulted, at any moment of the run.
-    /// Default 1.
-    pub ratio: Probability,
-    /// Keys that a site counts; rounded up to a power of two, 8 to 16,777,216. Default 65,536.
-    pub keys: usize,
-    /// Records that the ledger keeps. Default 65,536.
-    pub ledger: usize,
-    /// Requests that are spared and not counted: words for the site's predicate
-    /// ([`matching`](crate::FaultLayer::matching)).
-    pub exclude: Vec<Arc<str>>,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            in_flight: 1 << 20,
-            ratio: Probability::ALWAYS,
-            keys: 1 << 16,
-            ledger: 1 << 16,
-            exclude: Vec::new(),
-        }
-    }
-}
-
-/// When a run ends by itself. What counts is what callers of the sites see, injected or real.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct Halt {
-    /// At this share of failed calls. A call that its caller gave up on counts as failed.
-    pub errors: Option<HaltOn>,
-    /// At this share of calls slower than a bound.
-    pub latency: Option<(Duration, HaltOn)>,
-}
-
-/// A share of calls, looked at once there are enough of them.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct HaltOn {
-    /// The share at which the run ends.
-    pub share: Probability,
-    /// How many calls must have ended before.
-    pub after: u64,
+    pub(crate) disturbances: Vec<Disturbance>,
 }
 
 /// A plan that is not what it should be.
@@ -171,6 +130,19 @@ impl Plan {
     pub fn with(mut self, site: impl Into<Arc<str>>, fault: Fault) -> Self {
         self.faults.push((site.into(), fault));
         self
+    }
+
+    /// The same plan, which does one thing more to the network or to a node.
+    #[must_use]
+    pub fn disturb(mut self, disturbance: Disturbance) -> Self {
+        self.disturbances.push(disturbance);
+        self
+    }
+
+    /// What the plan does to the network and to nodes, in order.
+    #[must_use]
+    pub fn disturbances(&self) -> &[Disturbance] {
+        &self.disturbances
     }
 
     /// The same plan with a seed, which wins over that of the [`Chaos`](crate::Chaos).
@@ -335,42 +307,8 @@ impl Plan {
                 ..Limits::default()
             },
             halt: Halt::default(),
+            disturbances: self.disturbances.clone(),
         }
-    }
-
-    /// Refuses two faults of one name at one site, and too many of them.
-    pub(crate) fn check(&self) -> Result<(), BadPlan> {
-        let mut names = std::collections::BTreeMap::<&str, Vec<&str>>::new();
-        for (index, (site, fault)) in self.faults.iter().enumerate() {
-            let at_site = names.entry(site).or_default();
-            if at_site.contains(&fault.name()) {
-                return Err(BadPlan::Field {
-                    field: format!("fault[{index}].name"),
-                    value: fault.name().to_owned(),
-                    remedy: format!(
-                        "site `{site}` has a fault of this name already: give this one another name"
-                    ),
-                });
-            }
-            if fault.name().starts_with(OURS) {
-                return Err(BadPlan::Field {
-                    field: format!("fault[{index}].name"),
-                    value: fault.name().to_owned(),
-                    remedy: format!(
-                        "names that begin with `{OURS}` are the network's: choose another"
-                    ),
-                });
-            }
-            at_site.push(fault.name());
-            if at_site.len() > MOST_FAULTS {
-                return Err(BadPlan::Field {
-                    field: format!("fault[{index}].site"),
-                    value: site.to_string(),
-                    remedy: format!("a site holds {MOST_FAULTS} faults at most"),
-                });
-            }
-        }
-        Ok(())
     }
 }
 

@@ -90,7 +90,7 @@ pub fn grpc_http<B: Default, E>(
 }
 
 #[cfg(feature = "grpc")]
-fn status(code: tonic::Code, marker: &Marker) -> tonic::Status {
+pub(crate) fn status(code: tonic::Code, marker: &Marker) -> tonic::Status {
     let mut status = tonic::Status::new(code, marker.to_string());
     status.set_source(std::sync::Arc::new(marker.clone()));
     status

@@ -72,6 +72,7 @@ pub(crate) struct SiteRun {
     pub(crate) unable: AtomicU64,
     /// The state of the link has struck: when, the schedule said.
     pub(crate) disturbed: AtomicBool,
+    pub(crate) malformed: AtomicU64,
     pub(crate) requests: Option<Arc<Turnstile>>,
     pub(crate) replies: Option<Arc<Turnstile>>,
 }
@@ -200,6 +201,7 @@ impl SiteRun {
             withheld: AtomicU64::new(0),
             unable: AtomicU64::new(0),
             disturbed: AtomicBool::new(false),
+            malformed: AtomicU64::new(0),
             requests,
             replies,
             run,
@@ -253,6 +255,10 @@ impl SiteRun {
             }
             None => link::state(rule),
         }
+    }
+
+    pub(crate) fn fault(&self, rule: u8) -> Option<&Fault> {
+        self.rules.get(rule as usize).map(|r| &r.fault)
     }
 
     /// The link that the site is, if it is one.

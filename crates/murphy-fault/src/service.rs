@@ -1,5 +1,6 @@
 //! [`FaultService`]: the one service that carries out every fate.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -8,6 +9,7 @@ use murphy_core::{Key, Point, Scope};
 use tokio::runtime::Handle;
 use tower_service::Service;
 
+use crate::Leg;
 use crate::abilities::{Abilities, Able};
 use crate::carry::Carry;
 use crate::future::ResponseFuture;
@@ -153,16 +155,24 @@ impl<S, A> FaultService<S, A> {
         A: Able<Req, S::Response, S::Error>,
         A::Carrier: Carry<Orphan<S, Req, A>>,
     {
+        let malformed = Cell::new(false);
         let asked = Asked {
             able: A::OFFERED,
             in_runtime: Handle::try_current().is_ok(),
             is: &|word| self.abilities.is(&request, word),
             size: &|| self.abilities.request_size(&request),
+            wants: &|fault| {
+                let asking = self.abilities.asking(&request, fault);
+                malformed.set(malformed.get() || asking.malformed);
+                asking.wanted
+            },
         };
         let Some(run) = self.seat.seated() else {
             return ResponseFuture::passing(self.inner.call(request));
         };
-        match run.decide(passage, &asked) {
+        let judged = run.decide(passage, &asked);
+        run.note_malformed(malformed.get());
+        match judged {
             Some(judged) => self.begin(judged, request),
             None if run.link().is_some() => {
                 let transit = Transit::new(Arc::clone(run), passage);
@@ -172,7 +182,7 @@ impl<S, A> FaultService<S, A> {
         }
     }
 
-    fn begin<Req>(&mut self, judged: Box<Judged>, mut request: Req) -> ResponseFuture<S, Req, A>
+    fn begin<Req>(&mut self, mut judged: Box<Judged>, mut request: Req) -> ResponseFuture<S, Req, A>
     where
         S: Service<Req> + Clone,
         A: Able<Req, S::Response, S::Error>,
@@ -187,6 +197,12 @@ impl<S, A> FaultService<S, A> {
             .collect();
         if let Some(draw) = judged.fate.alter_request {
             self.abilities.alter_request(&mut request, draw);
+        }
+        let bodies = std::mem::take(&mut judged.bodies).into_iter();
+        let (sent, kept): (Vec<_>, Vec<_>) = bodies.partition(|b| b.leg == Leg::Request);
+        judged.bodies = kept;
+        if !sent.is_empty() {
+            request = self.abilities.strike_request(request, sent);
         }
         let abilities = Arc::clone(&self.abilities);
         let carry = |orphan: Orphan<S, Req, A>, runtime: Option<&Handle>| {

@@ -8,15 +8,16 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::{Current, Inner, TimeLimit, lock};
+use super::{Chaos, Current, Inner, TimeLimit, lock, schedule};
 use crate::abilities::ability;
 use crate::book::Book;
 use crate::ledger::Ledger;
 use crate::link::Link;
-use crate::network::Wires;
+use crate::network::{NetworkError, Wires};
 use crate::plan::{BadPlan, Plan, nearest};
 use crate::run::{Halting, Reason, Run, SiteRun};
 use crate::seat::SiteCore;
+use crate::wire::words::Word;
 
 /// Why a run could not begin. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -53,9 +54,17 @@ pub enum ArmError {
         /// The setter that gives the ability.
         remedy: &'static str,
     },
-    /// A time limit needs a timer, and a timer a runtime.
+    /// The plan disturbs what is not there, or cannot be disturbed like this.
+    #[error("plan: `event[{index}]`: {problem}")]
+    Event {
+        /// The disturbance's index in the plan.
+        index: usize,
+        /// What is wrong with it.
+        problem: NetworkError,
+    },
+    /// A time limit needs a timer, and so does a disturbance; and a timer a runtime.
     #[error(
-        "no tokio runtime here for the time limit's timer: arm inside one, or use `TimeLimit::None`"
+        "no tokio runtime here for the timers of time limit and events: arm inside one (or use `TimeLimit::None` and no events)"
     )]
     NoRuntime,
 }
@@ -105,8 +114,16 @@ pub(super) fn arm(chaos: &Arc<Inner>, plan: &Plan, limit: TimeLimit) -> Result<A
     }
     plan.check()?;
     let runtime = Handle::try_current().ok();
-    if matches!((&limit, &runtime), (TimeLimit::After(_), None)) {
+    let timed = matches!(limit, TimeLimit::After(_)) || !plan.disturbances().is_empty();
+    if timed && runtime.is_none() {
         return Err(ArmError::NoRuntime);
+    }
+    let handle = Chaos {
+        inner: Arc::clone(chaos),
+    };
+    for (index, disturbance) in plan.disturbances().iter().enumerate() {
+        let checked = disturbance.deed.check(&handle);
+        checked.map_err(|problem| ArmError::Event { index, problem })?;
     }
     let sites = sites_of(chaos, plan)?;
 
@@ -132,17 +149,23 @@ pub(super) fn arm(chaos: &Arc<Inner>, plan: &Plan, limit: TimeLimit) -> Result<A
         run,
         sites: Arc::default(),
     };
-    let timer = match (limit, runtime) {
-        (TimeLimit::After(after), Some(runtime)) => {
-            Some(end_after(chaos, version, after, &runtime))
-        }
+    let timer = match (limit, &runtime) {
+        (TimeLimit::After(after), Some(runtime)) => Some(end_after(chaos, version, after, runtime)),
         _ => None,
     };
+    let schedule = runtime.filter(|_| !plan.disturbances().is_empty());
+    let schedule = schedule.map(|runtime| {
+        let disturbances = schedule::drawn(plan.disturbances(), ledger.seed());
+        let started = ledger.run.started;
+        let run = schedule::run(Arc::downgrade(chaos), version, started, disturbances);
+        runtime.spawn(run).abort_handle()
+    });
     let mut current = Current {
         version,
         ledger: ledger.clone(),
         sites: Vec::new(),
         timer,
+        schedule,
     };
     for site in sites {
         let link = Link::named(site.name(), &chaos.wires);
@@ -228,14 +251,34 @@ fn sites_of(chaos: &Inner, plan: &Plan) -> Result<Vec<Arc<SiteCore>>, ArmError> 
             });
         };
         able(site, ability::needed_by(fault), fault.name())?;
+        let narrow = &fault.narrow;
+        speaks(site, &narrow.only, || format!("fault[{index}].only"))?;
+        speaks(site, &narrow.except, || format!("fault[{index}].except"))?;
         if !named.iter().any(|s| Arc::ptr_eq(s, site)) {
             if !plan.limits.exclude.is_empty() {
                 able(site, ability::MATCH, "limits.exclude")?;
+                speaks(site, &plan.limits.exclude, || "limits.exclude".into())?;
             }
             named.push(Arc::clone(site));
         }
     }
     Ok(named)
+}
+
+/// Where all words are HTTP's, each must be one of them.
+fn speaks(site: &SiteCore, words: &[Arc<str>], field: impl Fn() -> String) -> Result<(), BadPlan> {
+    let offered = site.offered().unwrap_or_default();
+    if offered & ability::HTTP_WORDS == 0 || offered & ability::OWN_WORDS != 0 {
+        return Ok(());
+    }
+    match words.iter().find(|word| Word::parse(word).is_none()) {
+        Some(word) => Err(BadPlan::Field {
+            field: field(),
+            value: word.chars().take(64).collect(),
+            remedy: Word::REMEDY.into(),
+        }),
+        None => Ok(()),
+    }
 }
 
 fn able(site: &SiteCore, needs: u32, fault: &str) -> Result<(), ArmError> {

@@ -19,7 +19,8 @@ pub struct Record {
     pub site: String,
     /// The fault's name.
     pub fault: String,
-    /// Its kind: `latency`, `loss`, `refuse`, `duplicate`, `reorder`, `alter`.
+    /// Its kind: `latency`, `loss`, `refuse`, `duplicate`, `reorder`, `alter`, `stall`,
+    /// `truncate`, `reset`, `lose-trailers`.
     pub kind: String,
     /// The leg that it strikes.
     pub leg: Leg,
@@ -66,10 +67,18 @@ pub struct Summary {
     pub withheld: u64,
     /// Faults that were asked for where the layer cannot.
     pub unable: u64,
+    /// Calls whose header asked for faults in a way that could not be read.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub malformed: u64,
     /// Whether more keys came by than the site can count.
     pub keys_overflowed: bool,
     /// How far the site repeats.
     pub grade: Grade,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// The first line of a ledger.

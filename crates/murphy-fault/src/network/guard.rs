@@ -59,7 +59,7 @@ impl Drop for Grip {
         // asked where no run can end meanwhile.
         let mend = || self.wires.remove(self.id).then_some(());
         let mended = match self.chaos.upgrade() {
-            Some(chaos) => chaos.disturb_if(self.verb, &self.whom, mend),
+            Some(chaos) => chaos.disturb_if(None, self.verb, &self.whom, mend),
             // The run goes on for the sites of a chaos that is gone.
             None => Ok(mend()),
         };

@@ -29,7 +29,7 @@ use crate::{Fault, Leg};
 /// let dsl = Profile::new()
 ///     .latency(Distribution::fixed(Duration::from_millis(12)))
 ///     .rate(Rate::messages(200.0)?, 64.try_into()?);
-/// assert_eq!(dsl.to_string(), "12ms one way, 200/s through a queue of 64");
+/// assert_eq!(dsl.to_string(), "fixed(12ms) one way, 200/s through a queue of 64");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -158,12 +158,12 @@ impl Node {
 
     fn disturb<T>(&self, verb: Verb, change: impl FnOnce() -> T) -> Result<T, NotArmed> {
         let chaos = self.chaos.as_ref().ok_or(NotArmed)?;
-        chaos.disturb(verb, self.name(), change)
+        chaos.disturb(self.only, verb, self.name(), change)
     }
 
     fn undo(&self, verb: Verb, change: impl FnOnce() -> Option<Risen>) -> Result<bool, NotArmed> {
         let chaos = self.chaos.as_ref().ok_or(NotArmed)?;
-        let risen = chaos.disturb_if(verb, self.name(), change)?;
+        let risen = chaos.disturb_if(self.only, verb, self.name(), change)?;
         let any = risen.is_some();
         if let Some(risen) = risen {
             self.core.wake(risen);

@@ -12,10 +12,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
+use murphy_core::SkewedClock;
 use tokio::sync::Notify;
 
 use super::cells::Shelf;
@@ -40,6 +41,7 @@ pub(crate) struct NodeCore {
     /// The node is up again.
     pub(super) restarted: Notify,
     pub(super) cells: Shelf,
+    pub(super) clock: SkewedClock,
     /// The calls of its layers in this run.
     pub(super) calls: AtomicU64,
 }
@@ -63,7 +65,8 @@ pub(super) struct Entry {
     pub(super) waker: Option<Waker>,
     /// It was polled during a pause, and has to be polled once more.
     pub(super) stalled: bool,
-    pub(super) evict: Option<Weak<dyn Evict>>,
+    /// So that a crash drops it, whatever its owner does meanwhile.
+    pub(super) evict: Option<Arc<dyn Evict>>,
 }
 
 /// Work that can be dropped from the outside.
@@ -77,7 +80,6 @@ pub(super) trait Evict: Send + Sync {
 pub(super) struct Fallen {
     works: BTreeMap<u64, Entry>,
     incarnation: u64,
-    before: u64,
 }
 
 /// Whom a resume or a restart has to wake once no lock is held.
@@ -137,6 +139,7 @@ impl NodeCore {
             left: Condvar::new(),
             restarted: Notify::new(),
             cells: Shelf::default(),
+            clock: SkewedClock::new(),
             calls: AtomicU64::new(0),
         }
     }
@@ -165,15 +168,14 @@ impl NodeCore {
     /// ## Running | Paused => Down. What lives, lives no more; the pauses were that process's.
     pub(super) fn crash(&self) -> (u64, Fallen) {
         let mut world = self.lock();
-        let before = world.number();
-        world.downs.add(before);
+        let number = world.number();
+        world.downs.add(number);
         world.pauses.clear();
         let fallen = Fallen {
             works: std::mem::take(&mut world.works),
             incarnation: world.incarnation,
-            before,
         };
-        (before, fallen)
+        (number, fallen)
     }
 
     /// Drops what a crash killed, and returns when no code of it runs any more.
@@ -181,14 +183,16 @@ impl NodeCore {
         let mut wakers = Vec::new();
         let section = self.open_anyway(fallen.incarnation);
         for entry in fallen.works.into_values() {
-            if let Some(work) = entry.evict.and_then(|weak| weak.upgrade()) {
+            if let Some(work) = entry.evict {
                 self.quietly(|| work.evict());
             }
             wakers.extend(entry.waker);
         }
         drop(section);
         wakers.into_iter().for_each(Waker::wake);
-        self.wait(fallen.before);
+        // For polls from before the crash, and for owners who were dropping work themselves.
+        let before = self.lock().number();
+        self.wait(before);
     }
 
     /// Ends one pause, or all of them. `None`: others are left, or there was none.

@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use murphy_core::Seed;
 
+use super::clock;
 use super::core::{NodeCore, Risen};
+use crate::network::NetworkError;
+use crate::plan::nearest;
 
 /// The most nodes that one chaos knows; further ones cannot be disturbed.
 const MOST_NODES: usize = 65_536;
@@ -58,7 +61,21 @@ impl Nodes {
         (core, room)
     }
 
-    pub(super) fn names(&self) -> Vec<Arc<str>> {
+    /// Whether there is a node of this name, and which one may have been meant.
+    pub(crate) fn find(&self, name: &str) -> Result<(), NetworkError> {
+        let known = self.lock();
+        if known.contains_key(name) {
+            return Ok(());
+        }
+        let guess = nearest(name, known.keys().map(|k| &**k));
+        let guess = guess.map_or(String::new(), |g| format!("did you mean `{g}`? "));
+        Err(NetworkError::UnknownNode {
+            node: name.chars().take(64).collect(),
+            remedy: format!("{guess}ask `Chaos::node` for it before arming"),
+        })
+    }
+
+    pub(crate) fn names(&self) -> Vec<Arc<str>> {
         self.lock().keys().cloned().collect()
     }
 
@@ -87,6 +104,7 @@ impl Nodes {
 impl Healed {
     pub(crate) fn wake(self) {
         for (core, risen) in self.0 {
+            clock::heal(&core.clock);
             core.wake(risen);
         }
     }

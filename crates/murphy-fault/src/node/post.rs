@@ -1,7 +1,7 @@
 //! [`Post`]: the place of one piece of work on a node.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Weak};
 use std::task::Waker;
 
 use super::Crashed;
@@ -37,7 +37,7 @@ impl Post {
         node: &Arc<NodeCore>,
         incarnation: Option<u64>,
         began: bool,
-        evict: Option<Weak<dyn Evict>>,
+        evict: Option<Arc<dyn Evict>>,
     ) -> Result<Self, Crashed> {
         let wanted = incarnation.or_else(|| Where::incarnation_of(node));
         let mut world = node.lock();

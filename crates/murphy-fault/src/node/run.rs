@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use pin_project::pin_project;
@@ -52,7 +52,7 @@ impl<F: Send + 'static> Run<F> {
         let slot = Arc::new(Slot {
             body: Mutex::new(Body::Here(Box::pin(work))),
         });
-        let evict: Weak<dyn Evict> = Arc::downgrade(&(Arc::clone(&slot) as Arc<dyn Evict>));
+        let evict = Arc::clone(&slot) as Arc<dyn Evict>;
         let state = match Post::take(node, incarnation, begun, Some(evict)) {
             Ok(post) => State::On(post, slot),
             Err(crashed) => State::Down(crashed),

@@ -1,7 +1,6 @@
 //! [`Boot`]: one life of a program that a node starts anew after every crash.
 
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
@@ -93,9 +92,8 @@ where
 {
     let program = Arc::new(program);
     loop {
-        // Before the state is looked at: a restart in between is not missed.
-        let mut restarted = pin!(node.core.restarted.notified());
-        restarted.as_mut().enable();
+        // Made before the state is looked at, it hears of every restart from here on.
+        let restarted = node.core.restarted.notified();
         let boot = Boot {
             incarnation: node.incarnation(),
             node: node.clone(),

@@ -9,6 +9,8 @@ use murphy_core::Probability;
 
 use super::Plan;
 use crate::Fault;
+use crate::disturbance::Disturbance;
+use crate::effect::Effect;
 use crate::fault::Narrow;
 use crate::select::percent;
 
@@ -44,11 +46,28 @@ pub(super) fn describe(plan: &Plan) -> String {
             );
         }
     }
-    if sites.is_empty() {
+    for disturbance in &plan.disturbances {
+        line(&mut out, format_args!("{}", when(disturbance)));
+    }
+    if sites.is_empty() && plan.disturbances.is_empty() {
         line(&mut out, format_args!("nothing goes wrong"));
     }
     limits(&mut out, plan);
     out
+}
+
+fn when(d: &Disturbance) -> String {
+    let mut s = format!("from {}", format_duration(d.at));
+    match d.lasting {
+        Some(lasting) => _ = write!(s, " for {}", format_duration(lasting)),
+        None => s.push_str(" to the end"),
+    }
+    if let Some((on, off)) = d.flapping {
+        let (on, off) = (format_duration(on), format_duration(off));
+        _ = write!(s, ", {on} on and {off} off");
+    }
+    _ = write!(s, ": {}", d.deed);
+    s
 }
 
 /// What share of all calls of all runs a fault strikes, outside of windows it may not be in.
@@ -65,6 +84,7 @@ fn reach(fault: &Fault) -> String {
         calls,
         active,
         at_most,
+        requested,
     } = &fault.narrow;
     let mut s = fault.select.to_string();
     if let (Some(active), Some(rate)) = (active, effective(fault)) {
@@ -95,9 +115,17 @@ fn reach(fault: &Fault) -> String {
     if let Some(n) = at_most {
         let _ = write!(s, ", at most {n} times");
     }
-    if let Some(after) = fault.give_up {
-        let _ = write!(s, "; refused after {}", format_duration(after));
+    if *requested {
+        let _ = write!(s, ", only where the request's header asks for it");
     }
+    if let Some(after) = fault.give_up {
+        let after = format_duration(after);
+        let _ = match fault.effect {
+            Effect::Lose(_) => write!(s, "; refused after {after}"),
+            _ => write!(s, "; reset after {after}"),
+        };
+    }
+    let _ = write!(s, "{}", fault.answer);
     s
 }
 

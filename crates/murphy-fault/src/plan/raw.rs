@@ -2,6 +2,7 @@
 
 mod duration;
 mod either;
+mod event;
 mod fault;
 
 use murphy_core::{Probability, Seed};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BadPlan, Halt, HaltOn, LONGEST_TEXT, Limits, PLAN_VERSION, Plan, nearest};
 use duration::Span;
+use event::RawEvent;
 use fault::RawFault;
 
 #[derive(Serialize, Deserialize)]
@@ -24,6 +26,8 @@ pub(super) struct Raw {
     halt: Option<RawHalt>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     fault: Vec<RawFault>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    event: Vec<RawEvent>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -208,6 +212,10 @@ impl TryFrom<Raw> for Plan {
         for (index, fault) in raw.fault.into_iter().enumerate() {
             plan.faults.push(fault.read(&format!("fault[{index}]"))?);
         }
+        for (index, event) in raw.event.into_iter().enumerate() {
+            let event = event.read(&format!("event[{index}]"))?;
+            plan.disturbances.push(event);
+        }
         plan.check()?;
         Ok(plan)
     }
@@ -305,6 +313,7 @@ impl From<Plan> for Raw {
                 .iter()
                 .map(|(site, fault)| RawFault::write(site, fault))
                 .collect(),
+            event: plan.disturbances.iter().map(RawEvent::write).collect(),
         }
     }
 }

@@ -12,7 +12,9 @@ use crate::link;
 use crate::marker::Marker;
 use crate::network::{OnHold, Verdict};
 use crate::plan::MOST_FAULTS;
+use crate::requested::Wanted;
 use crate::run::{Passage, SiteRun, Watch};
+use crate::struck::{How, Struck};
 
 /// What the decision asks about a request and its layer.
 pub(crate) struct Asked<'a> {
@@ -24,6 +26,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) is: &'a dyn Fn(&str) -> bool,
     /// How large the request is, if the layer can tell.
     pub(crate) size: &'a dyn Fn() -> u64,
+    /// How the request asks for a fault, by its name, if it does.
+    pub(crate) wants: &'a dyn Fn(&str) -> Option<Wanted>,
 }
 
 /// A call with a fate.
@@ -35,6 +39,8 @@ pub(crate) struct Judged {
     pub(crate) receipt: Receipt,
     /// One receipt a copy: what comes of a copy is its own affair.
     pub(crate) copies: Vec<Receipt>,
+    /// What strikes the bodies, in the order of the rules.
+    pub(crate) bodies: Vec<Struck>,
     pub(crate) watch: Option<Watch>,
     /// The message's place in a line of messages that wait for their link.
     pub(crate) hold: Option<OnHold>,
@@ -62,7 +68,7 @@ impl SiteRun {
             let index = index as u8;
             let note = |finding, why| self.entry(index, &passage, finding, Some(why), None);
             let able = rule.needs & !asked.able == 0;
-            let struck = match rule.strikes(&passage, asked.is, || self.elapsed()) {
+            let struck = match rule.strikes(&passage, asked, || self.elapsed()) {
                 Ok(_) if !able => Err(Why::Unable),
                 Ok(_) if !asked.in_runtime => Err(Why::NoRuntime),
                 struck => struck,
@@ -159,7 +165,7 @@ impl SiteRun {
             overflow = self.queue(strikes, &mut fate, at, size, hold.is_some());
         }
         let mut entries: Vec<Entry> = Vec::with_capacity(strikes.len());
-        let (mut own, mut copies) = (0u128, Vec::new());
+        let (mut own, mut copies, mut bodies) = (0u128, Vec::new(), Vec::new());
         let (mut lost, mut refused) = ([false; 2], [false; 2]);
         if way != Verdict::Carries {
             // What the link does comes first: a message that departs into a cut meets no fault.
@@ -205,6 +211,8 @@ impl SiteRun {
                 entry.magnitude = None;
             } else if matches!(effect, Effect::Duplicate { .. }) && !masked {
                 copies.push(1u128 << bit);
+            } else if let Some(how) = How::of(effect).filter(|_| !masked) {
+                bodies.push((1u128 << bit, *strike, how));
             } else if !masked {
                 own |= 1 << bit;
             }
@@ -233,6 +241,12 @@ impl SiteRun {
             copies: copies
                 .into_iter()
                 .map(|which| receipt(which, false))
+                .collect(),
+            bodies: bodies
+                .into_iter()
+                .map(|(which, strike, how)| {
+                    self.struck(&strike, how, &passage, receipt(which, false))
+                })
                 .collect(),
             receipt: receipt(own, counted),
             watch: self.run.halting.watch(self, &self.run.plan.halt),
@@ -346,6 +360,23 @@ impl SiteRun {
         }
     }
 
+    fn struck(&self, strike: &Strike, how: How, passage: &Passage, receipt: Receipt) -> Struck {
+        Struck {
+            leg: self.rules[strike.rule as usize].fault.effect.leg(),
+            how,
+            give_up: strike.give_up,
+            marker: self.marker(strike.rule, passage),
+            receipt,
+        }
+    }
+
+    /// Counts a call whose header asked for faults in a way that could not be read.
+    pub(crate) fn note_malformed(&self, is: bool) {
+        if is {
+            self.malformed.fetch_add(1, Relaxed);
+        }
+    }
+
     /// Writes down what did not happen, which has no outcome to wait for.
     fn note(&self, notes: &[Entry]) {
         if notes.is_empty() {
@@ -451,6 +482,18 @@ impl Receipt {
     /// One more record has this end.
     pub(crate) fn add(&mut self, later: Option<usize>) {
         self.more.extend(later);
+    }
+
+    /// Whether the clock of the run stands still.
+    #[cfg(feature = "http")]
+    pub(crate) fn is_paused(&self) -> bool {
+        self.site.run.paused
+    }
+
+    /// Dropped unsettled, it notes that nothing came of it.
+    #[cfg(feature = "http")]
+    pub(crate) fn or_nothing(&mut self) {
+        self.unsettled = Outcome::Nothing;
     }
 
     /// From now on only the end of the runtime can stop it.

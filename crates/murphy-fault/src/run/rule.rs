@@ -11,7 +11,8 @@ use crate::book::Why;
 use crate::effect::{Effect, resend};
 use crate::fault::Narrow;
 use crate::network::Queue;
-use crate::run::Passage;
+use crate::requested::Wanted;
+use crate::run::{Asked, Passage};
 use crate::select::{ScriptPoint, Select};
 use crate::{Fault, Leg};
 
@@ -150,11 +151,11 @@ impl Rule {
 
     /// Whether it strikes this call, and with which magnitude, or why not.
     ///
-    /// `is` tells whether the request is what a word says; `elapsed` reads a clock.
+    /// `asked` tells of the request; `elapsed` reads a clock.
     pub(crate) fn strikes(
         &self,
         passage: &Passage,
-        is: impl Fn(&str) -> bool,
+        asked: &Asked<'_>,
         elapsed: impl FnOnce() -> Duration,
     ) -> Result<Duration, Why> {
         let Narrow {
@@ -162,8 +163,10 @@ impl Rule {
             except,
             window,
             calls,
+            requested,
             ..
         } = &self.fault.narrow;
+        let is = asked.is;
         if !self.active {
             return Err(Why::Inactive);
         }
@@ -176,6 +179,10 @@ impl Rule {
         if (!only.is_empty() && !only.iter().any(|w| is(w))) || except.iter().any(|w| is(w)) {
             return Err(Why::Spared);
         }
+        let wanted = match requested.then(|| (asked.wants)(self.fault.name())) {
+            None => Wanted::default(),
+            Some(wanted) => wanted.ok_or(Why::NotRequested)?,
+        };
         let elapsed = if window.is_some() || self.fault.select.times() {
             elapsed()
         } else {
@@ -185,7 +192,14 @@ impl Rule {
             return Err(Why::OutsideWindow);
         }
         let magnitude = self.selects(passage, elapsed).ok_or(Why::NotSelected)?;
-        Ok(magnitude.unwrap_or_else(|| self.draw_magnitude(passage.point())))
+        // The draw that the fault itself fires by: asked for more rarely, it strikes fewer of the
+        // same calls.
+        let rarer = |p| !self.fires.at(passage.point()).hits(p);
+        if wanted.chance.is_some_and(rarer) {
+            return Err(Why::NotSelected);
+        }
+        let magnitude = magnitude.unwrap_or_else(|| self.draw_magnitude(passage.point()));
+        Ok(wanted.delay.map_or(magnitude, |most| magnitude.min(most)))
     }
 
     /// `Some` if the selector chooses the call, with the magnitude that a script prescribes.

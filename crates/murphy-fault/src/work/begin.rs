@@ -8,7 +8,9 @@ use tokio::runtime::Handle;
 use tokio::time::sleep;
 use tower_service::Service;
 
-use super::{Orphan, Role, Stage, Work, delay, guarded, panicked, pass, unseen};
+use super::served::{guarded, panicked, unseen};
+use super::wait::{delay, pass};
+use super::{Orphan, Role, Stage, Work};
 use crate::Leg;
 use crate::abilities::Able;
 use crate::book::Outcome;
@@ -44,6 +46,7 @@ where
             passage,
             receipt,
             copies: receipts,
+            bodies,
             watch,
             hold,
         } = *judged;
@@ -67,6 +70,8 @@ where
             hold: None,
             reply: None,
             copies: Vec::new(),
+            bodies: Vec::new(),
+            drained: 0,
             scope,
             span: span.clone(),
             runtime: runtime.clone(),
@@ -119,6 +124,7 @@ where
         let give_up = fate.give_up().map(|bound| bound.after);
         let mut work = blank(Role::Original, fate, passage, receipt);
         work.copies = copies;
+        work.bodies = bodies;
         work.watch = watch;
         work.give_up = give_up.map(sleep);
         if work.fate.request == End::Lost {

@@ -1,7 +1,10 @@
 //! One fault, as it is written.
 
+mod answer;
+mod body;
 mod write;
 
+use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::duration::{Span, Spread};
 use super::{BadPlan, Number, wrong};
-use crate::effect::{Effect, Keep, Place};
-use crate::fault::Narrow;
+use crate::effect::{BodyFault, Effect, Keep, Place};
+use crate::fault::{GrpcCode, Narrow};
 use crate::network::{BadRate, Rate};
 use crate::select::{Burst, Script, ScriptPoint, Select};
 use crate::text;
@@ -29,6 +32,10 @@ enum Kind {
     Alter,
     Queue,
     Resend,
+    Stall,
+    Truncate,
+    Reset,
+    LoseTrailers,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -80,6 +87,18 @@ pub(super) struct RawFault {
     rtt: Option<Span>,
     #[serde(skip_serializing_if = "Option::is_none")]
     again: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frames: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    messages: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<GrpcCode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<Span>,
     // Whom it strikes: exactly one of these.
     #[serde(skip_serializing_if = "Option::is_none")]
     probability: Option<Number>,
@@ -106,9 +125,13 @@ pub(super) struct RawFault {
     active: Option<Number>,
     #[serde(skip_serializing_if = "Option::is_none")]
     at_most: Option<u64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    requested: bool,
     // Last, because TOML puts tables after values.
     #[serde(skip_serializing_if = "Option::is_none")]
     script: Option<Vec<RawPoint>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    headers: BTreeMap<String, String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -166,6 +189,7 @@ impl RawFault {
         let select = self.select(path)?;
         let mut fault = Fault::new(effect, select);
         fault.give_up = self.take_span(path, "give_up", |s| &mut s.give_up)?;
+        self.answer(path, &mut fault)?;
         if let Some(name) = self.name.take() {
             fault.name = name.into();
         }
@@ -179,7 +203,7 @@ impl RawFault {
             return Err(wrong(
                 format!("{path}.kind"),
                 "missing",
-                "one of latency, loss, refuse, duplicate, reorder, alter, queue, resend",
+                "one of latency, loss, refuse, duplicate, reorder, alter, queue, resend, stall, truncate, reset, lose-trailers",
             ));
         };
         Ok(match kind {
@@ -229,6 +253,10 @@ impl RawFault {
                     again.probability(&format!("{path}.again"))
                 })?,
             },
+            Kind::Stall => self.body(path, BodyFault::Stall)?,
+            Kind::Truncate => self.body(path, BodyFault::Truncate)?,
+            Kind::Reset => self.body(path, BodyFault::Reset)?,
+            Kind::LoseTrailers => Effect::LoseTrailers(self.leg(path)?),
             Kind::Duplicate => Effect::Duplicate {
                 after: match self.after.take() {
                     Some(after) => after.read(&format!("{path}.after"))?,
@@ -331,7 +359,7 @@ impl RawFault {
 
     /// What is still there does not go with this kind of fault.
     fn nothing_left(&self, path: &str, fault: &Fault) -> Result<(), BadPlan> {
-        let loses = matches!(fault.effect, Effect::Lose(_));
+        let silent = fault.effect.is_silent();
         let stray = [
             (self.leg.is_some(), "leg"),
             (self.place.is_some(), "place"),
@@ -340,11 +368,18 @@ impl RawFault {
             (self.keep.is_some(), "keep"),
             (self.passes.is_some(), "passes"),
             (self.bound.is_some(), "bound"),
-            (fault.give_up.is_some() && !loses, "give_up"),
+            (fault.give_up.is_some() && !silent, "give_up"),
             (self.rate.is_some(), "rate"),
             (self.capacity.is_some(), "capacity"),
             (self.rtt.is_some(), "rtt"),
             (self.again.is_some(), "again"),
+            (self.bytes.is_some(), "bytes"),
+            (self.frames.is_some(), "frames"),
+            (self.messages.is_some(), "messages"),
+            (self.status.is_some(), "status"),
+            (self.code.is_some(), "code"),
+            (self.retry_after.is_some(), "retry_after"),
+            (!self.headers.is_empty(), "headers"),
         ];
         match stray.iter().find(|(is, _)| *is) {
             Some((_, field)) => {
@@ -409,6 +444,7 @@ impl RawFault {
             calls,
             active,
             at_most: self.at_most.take(),
+            requested: std::mem::take(&mut self.requested),
         })
     }
 

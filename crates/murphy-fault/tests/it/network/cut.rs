@@ -186,7 +186,7 @@ async fn a_network_has_so_many_nodes_and_so_many_disturbances() {
         .map(|n| n.to_string())
         .collect();
     let error = network.nodes(&many).unwrap_err();
-    assert!(error.to_string().contains("16384 nodes"), "{error}");
+    assert!(error.to_string().contains("65536 nodes"), "{error}");
     assert_eq!(network.names().len(), 2);
     network.nodes(&many[1..]).unwrap();
 

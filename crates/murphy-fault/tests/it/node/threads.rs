@@ -42,6 +42,10 @@ impl Future for Busy {
 
 impl Drop for Busy {
     fn drop(&mut self) {
+        // Long enough for a crash to return meanwhile, if it did not wait.
+        for _ in 0..20 {
+            std::thread::yield_now();
+        }
         self.0.drops.fetch_add(1, SeqCst);
     }
 }
@@ -107,8 +111,8 @@ async fn no_thread_polls_after_a_crash_and_each_work_is_dropped_once() {
                 std::thread::yield_now();
             }
             let down = outside.crash().unwrap();
-            let polls = spin(&observed);
             assert_eq!(observed.drops.load(SeqCst), 8, "by the time it returns");
+            let polls = spin(&observed);
             drop(down);
             assert_eq!(observed.polls.load(SeqCst), polls);
         })

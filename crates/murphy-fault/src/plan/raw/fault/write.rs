@@ -20,6 +20,7 @@ impl RawFault {
             ..Self::default()
         };
         raw.write_effect(&fault.effect);
+        raw.write_answer(&fault.answer);
         raw.write_select(&fault.select);
         raw.write_narrow(&fault.narrow);
         raw
@@ -67,6 +68,8 @@ impl RawFault {
                 self.again = Some((*again).into());
                 (Kind::Resend, Some(*leg))
             }
+            Effect::Body { leg, what, after } => (self.write_body(*what, *after), Some(*leg)),
+            Effect::LoseTrailers(leg) => (Kind::LoseTrailers, Some(*leg)),
         };
         self.kind = Some(kind);
         self.leg = leg;
@@ -108,6 +111,7 @@ impl RawFault {
         self.calls = narrow.calls.as_ref().map(|c| [c.start, c.end]);
         self.active = narrow.active.map(|a: Probability| a.into());
         self.at_most = narrow.at_most;
+        self.requested = narrow.requested;
     }
 }
 
