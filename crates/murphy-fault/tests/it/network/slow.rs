@@ -378,3 +378,42 @@ async fn a_slow_link_repeats_by_its_ordinals() {
     assert_eq!(burst(&service, 6).await, first);
     assert_eq!(told(&armed.ledger()), told(&ledger));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_reply_takes_no_place_on_the_way_back() {
+    let chaos = chaos();
+    let service = chaos.site(SITE).layer().layer(Echo::default());
+    let lost = Fault::lost_reply(murphy_fault::Select::First(1));
+    let armed = arm(&chaos, [lost, slow(Leg::Reply, 1)]);
+    let took = burst(&service, 2).await;
+    assert_eq!(took, [None, Some(ms(10))]);
+    let back = told(&armed.ledger()).into_iter();
+    let back: Vec<_> = back.filter(|(f, ..)| f == "slow-link-back").collect();
+    assert_eq!(back.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn queues_stand_one_behind_the_other() {
+    let (chaos, network) = two();
+    network.profile(["a"], ["b"], &rated(100.0, 1)).unwrap();
+    let (service, _) = wire(&chaos, "a", "b");
+    let plan = Plan::new().with("a->b", slow(Leg::Request, 8));
+    let armed = chaos.arm(&plan, TimeLimit::None).unwrap();
+    // Each leaves the first when the one before it has left the second, which has one place.
+    let took = burst(&service, 3).await;
+    assert_eq!(took, [Some(ms(20)), Some(ms(30)), Some(ms(40))]);
+    drop(armed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_link_is_like_counts_for_no_limit() {
+    let (chaos, network) = two();
+    network.profile_everywhere(&rated(100.0, 8).latency(fixed(5)));
+    let (service, _) = wire(&chaos, "a", "b");
+    let plan = Plan::new().limits(|l| l.in_flight = 1);
+    let last = Fault::slow_server(fixed(1), ALWAYS).calls(3..4);
+    let plan = plan.with("a->b", last);
+    let armed = chaos.arm(&plan, TimeLimit::None).unwrap();
+    burst(&service, 4).await;
+    assert_eq!(super::ends(&armed.ledger())["slow-server Delivered"], 1);
+}
