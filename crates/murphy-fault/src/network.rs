@@ -168,10 +168,9 @@ impl Network {
         let profile = Arc::new(profile.clone());
         self.wires().change(|state| {
             for a in &from {
-                let links = to.iter().filter(|b| a != *b).map(|b| (*a, *b));
-                state
-                    .profiles
-                    .extend(links.map(|l| (l, Arc::clone(&profile))));
+                for b in to.iter().filter(|b| a != *b) {
+                    state.profiles.say((*a, *b), Arc::clone(&profile));
+                }
             }
         });
         Ok(())

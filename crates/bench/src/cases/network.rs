@@ -2,6 +2,7 @@
 //!
 //! Here `bare` is the plain rule at a site that is no link, so that what is over it is the network's.
 
+use std::hint::black_box;
 use std::time::Duration;
 
 use murphy_core::{Distribution, Probability, Seed};
@@ -9,12 +10,15 @@ use murphy_fault::{BadRate, Chaos, Fault, FaultService, Leg, Plan, Profile, Rate
 use tower::Layer;
 
 use super::cases;
-use crate::drive::{delayed, ready, silent};
+use crate::drive::{Run, delayed, ready, silent};
 use crate::service::Prompt;
 
 cases! {
     "ready" over "ready" {
         "bare": "a ready service: poll_ready, call, poll, drop" => ready(Prompt::default);
+    }
+    "box" over "box" {
+        "bare": "56 bytes allocated and freed, as a call over a link does" => boxed();
     }
     "rule.passes" over "rule.passes" {
         "bare": "1 rule of probability 1e-9, a site that is no link" => ready(|| ruled(&PLAIN, &[rare()]));
@@ -119,6 +123,10 @@ fn ruled(around: &Around, faults: &[Fault]) -> FaultService<Prompt> {
     let service = chaos.site(SITE).layer().layer(Prompt::default());
     around.arm(&chaos, faults);
     service
+}
+
+fn boxed() -> Run {
+    Box::new(|calls| (0..calls).for_each(|_| drop(black_box(Box::new([0u64; 7])))))
 }
 
 fn millisecond() -> Distribution {

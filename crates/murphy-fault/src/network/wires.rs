@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use super::profile::Profile;
+use super::profile::{Profile, Profiles};
 use super::shape::{NodeId, Shape};
 
 /// The most messages that one link holds back; what comes after them is lost.
@@ -34,7 +34,7 @@ pub(super) struct State {
     pub(super) troubles: Vec<Trouble>,
     pub(super) last: u64,
     /// What each link is like, where somebody said so.
-    pub(super) profiles: BTreeMap<(NodeId, NodeId), Arc<Profile>>,
+    pub(super) profiles: Profiles,
     pub(super) everywhere: Option<Arc<Profile>>,
     /// Messages that wait, a queue a link. Empty queues are removed.
     lines: BTreeMap<(NodeId, NodeId), Line>,
@@ -85,7 +85,7 @@ impl State {
 
     pub(super) fn profile(&self, link: (NodeId, NodeId)) -> Option<Arc<Profile>> {
         self.profiles
-            .get(&link)
+            .get(link)
             .or(self.everywhere.as_ref())
             .cloned()
     }
