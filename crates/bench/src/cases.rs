@@ -1,8 +1,11 @@
 //! What is measured: rows of a table, and in each row us and whoever else has something of the kind.
 
 mod fault;
+mod network;
 mod retry;
 mod timeout;
+
+use std::process::ExitCode;
 
 use crate::drive::Run;
 
@@ -44,10 +47,28 @@ impl Case {
     }
 }
 
-/// All cases, in the order of the table.
+/// The cases of `overhead`, in the order of its table.
 #[must_use]
 pub fn all() -> Vec<Case> {
     [fault::CASES, timeout::CASES, retry::CASES].concat()
+}
+
+/// The cases of `network`, in the order of its table.
+#[must_use]
+pub fn network() -> Vec<Case> {
+    network::CASES.to_vec()
+}
+
+/// Makes so many calls of one case and measures nothing: for a profiler.
+#[must_use]
+pub fn only(cases: &[Case], case: &str, calls: &str) -> ExitCode {
+    let found = cases.iter().find(|c| c.name() == case);
+    let (Some(found), Ok(calls)) = (found, calls.parse()) else {
+        eprintln!("`--only {case} {calls}`: want a case of `--list`, and a number");
+        return ExitCode::FAILURE;
+    };
+    found.build()(calls);
+    ExitCode::SUCCESS
 }
 
 /// Rows of cases: `row over bare { subject: note, build; .. }`.

@@ -28,9 +28,15 @@ pub fn runtime() -> Runtime {
     built.expect("a runtime needs a few file descriptors")
 }
 
+/// The same with a clock that stands still while there is work, and jumps where there is none.
+fn paused() -> Runtime {
+    let mut builder = Builder::new_current_thread();
+    let built = builder.enable_time().start_paused(true).build();
+    built.expect("a runtime needs a few file descriptors")
+}
+
 /// A service is made inside the runtime that it will live in: some spawn a task of their own.
-fn made<S>(service: impl FnOnce() -> S) -> (Runtime, S) {
-    let runtime = runtime();
+fn made<S>(runtime: Runtime, service: impl FnOnce() -> S) -> (Runtime, S) {
     let service = runtime.block_on(async { service() });
     (runtime, service)
 }
@@ -41,7 +47,7 @@ pub fn ready<S>(service: impl FnOnce() -> S) -> Run
 where
     S: Service<u64> + 'static,
 {
-    let (runtime, mut service) = made(service);
+    let (runtime, mut service) = made(runtime(), service);
     Box::new(move |calls| {
         let _entered = runtime.enter();
         let service = black_box(&mut service);
@@ -57,7 +63,7 @@ pub fn cloned<S>(service: impl FnOnce() -> S) -> Run
 where
     S: Service<u64> + Clone + 'static,
 {
-    let (runtime, service) = made(service);
+    let (runtime, service) = made(runtime(), service);
     Box::new(move |calls| {
         let _entered = runtime.enter();
         let service = black_box(&service);
@@ -87,12 +93,60 @@ fn unready() {
     panic!("what is measured here is ready at once");
 }
 
+/// Calls whose reply never comes: each is polled once, and left.
+pub fn silent<S>(service: impl FnOnce() -> S) -> Run
+where
+    S: Service<u64> + 'static,
+{
+    let (runtime, mut service) = made(runtime(), service);
+    Box::new(move |calls| {
+        let _entered = runtime.enter();
+        let service = black_box(&mut service);
+        let mut cx = Context::from_waker(Waker::noop());
+        for n in 0..calls {
+            in_vain(service, black_box(n % REQUESTS), &mut cx);
+        }
+    })
+}
+
+#[inline(never)]
+fn in_vain<S: Service<u64>>(service: &mut S, request: u64, cx: &mut Context<'_>) {
+    if !matches!(service.poll_ready(cx), Poll::Ready(Ok(()))) {
+        unready();
+    }
+    let reply = pin!(service.call(request));
+    if reply.poll(cx).is_ready() {
+        heard();
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn heard() {
+    panic!("what is measured here is lost");
+}
+
 /// Calls that may pend, from a task of a runtime.
 pub fn awaited<S>(service: impl FnOnce() -> S) -> Run
 where
     S: Service<u64> + 'static,
 {
-    let (runtime, mut service) = made(service);
+    awaited_in(runtime(), service)
+}
+
+/// Calls that take time, which is virtual: from a task of a runtime whose clock is paused.
+pub fn delayed<S>(service: impl FnOnce() -> S) -> Run
+where
+    S: Service<u64> + 'static,
+{
+    awaited_in(paused(), service)
+}
+
+fn awaited_in<S>(runtime: Runtime, service: impl FnOnce() -> S) -> Run
+where
+    S: Service<u64> + 'static,
+{
+    let (runtime, mut service) = made(runtime, service);
     Box::new(move |calls| {
         let service = black_box(&mut service);
         runtime.block_on(async {

@@ -10,7 +10,11 @@
 //! Speed is asserted nowhere: a figure is printed, never tested.
 
 pub mod cases;
+pub mod counts;
 pub mod drive;
 pub mod faulted;
 pub mod figure;
+pub mod network;
+pub mod process;
+pub mod report;
 pub mod service;

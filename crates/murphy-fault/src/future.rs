@@ -47,7 +47,7 @@ enum Later<S: Service<Req>, Req, A> {
 struct Linked<F> {
     #[pin]
     inner: F,
-    transit: Option<Transit>,
+    transit: Transit,
 }
 
 impl<S: Service<Req>, Req, A> ResponseFuture<S, Req, A> {
@@ -59,7 +59,6 @@ impl<S: Service<Req>, Req, A> ResponseFuture<S, Req, A> {
     }
 
     pub(crate) fn linked(inner: S::Future, transit: Transit) -> Self {
-        let transit = Some(transit);
         let linked = Later::Linked(Box::pin(Linked { inner, transit }));
         Self {
             state: State::Fated(Fated(Some(linked))),
@@ -100,9 +99,13 @@ impl<S: Service<Req>, Req, A> Fated<S, Req, A> {
             Some(Later::Linked(linked)) => {
                 let linked = linked.as_mut().project();
                 let reply = ready!(linked.inner.poll(cx));
-                match linked.transit.take() {
-                    Some(transit) if !transit.is_clear() => self.strand(transit, reply, cx),
-                    _ => Poll::Ready(reply),
+                if linked.transit.is_clear() {
+                    Poll::Ready(reply)
+                } else {
+                    match linked.transit.depart(reply) {
+                        Ok(reply) => Poll::Ready(reply),
+                        Err(stranded) => self.strand(stranded, cx),
+                    }
                 }
             }
             Some(Later::Stranded(stranded)) => stranded.poll(cx),
@@ -116,23 +119,16 @@ impl<S: Service<Req>, Req, A> Fated<S, Req, A> {
         reply
     }
 
-    /// The work is done, and something is wrong with the link that its reply takes.
+    /// ## Linked => Stranded. The work is done, and the reply does not get away.
     #[cold]
     fn strand(
         &mut self,
-        transit: Transit,
-        reply: Result<S::Response, S::Error>,
+        mut stranded: Box<Stranded<Result<S::Response, S::Error>>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<S::Response, S::Error>> {
-        match transit.depart(reply) {
-            Ok(reply) => Poll::Ready(reply),
-            Err(mut stranded) => {
-                // ## Linked => Stranded. The reply does not get away.
-                let reply = stranded.poll(cx);
-                self.0 = Some(Later::Stranded(stranded));
-                reply
-            }
-        }
+        let reply = stranded.poll(cx);
+        self.0 = Some(Later::Stranded(stranded));
+        reply
     }
 }
 

@@ -48,7 +48,18 @@ impl Link {
     }
 
     /// A message departs on this leg.
+    #[inline]
     pub(crate) fn depart(&self, leg: Leg) -> Result<Verdict, OnHold> {
+        if self.is_clear() {
+            Ok(Verdict::Carries)
+        } else {
+            self.depart_disturbed(leg)
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn depart_disturbed(&self, leg: Leg) -> Result<Verdict, OnHold> {
         self.wires.depart(self.way(leg))
     }
 

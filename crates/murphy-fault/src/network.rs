@@ -20,10 +20,11 @@ use shape::NodeId;
 pub use error::NetworkError;
 pub use guard::{Cut, Held};
 pub use presets::{Access, Regions, UnknownRegion};
+pub(crate) use profile::Profiles;
 pub use profile::{Basis, Profile, Source};
 pub(crate) use queue::Queue;
 pub use queue::{BadRate, PerSecond, Rate};
-pub(crate) use wires::{OnHold, Profiles, Verdict, Wires};
+pub(crate) use wires::{OnHold, Verdict, Wires};
 
 /// The most nodes of one network.
 pub const MOST_NODES: usize = 65_536;
@@ -168,9 +169,10 @@ impl Network {
         let profile = Arc::new(profile.clone());
         self.wires().change(|state| {
             for a in &from {
-                let links = to.iter().filter(|b| a != *b).map(|b| (*a, *b));
-                let profiles = &mut Arc::make_mut(&mut state.profiles).links;
-                profiles.extend(links.map(|l| (l, Arc::clone(&profile))));
+                let profiles = Arc::make_mut(&mut state.profiles);
+                for b in to.iter().filter(|b| a != *b) {
+                    profiles.say((*a, *b), Arc::clone(&profile));
+                }
             }
         });
         Ok(())

@@ -74,11 +74,18 @@ impl<S, A> FaultService<S, A> {
             return ResponseFuture::passing(self.inner.call(request));
         };
         let ordinal = run.next_ordinal();
-        let passage = match self.abilities.key(&request) {
-            Some(key) => Passage::keyed(ordinal, key, run.next_occurrence(key)),
-            None => Passage::positional(ordinal),
+        let (passage, opens) = match self.abilities.key(&request) {
+            Some(key) => {
+                let passage = Passage::keyed(ordinal, key, run.next_occurrence(key));
+                (passage, run.opens(passage.point()))
+            }
+            // Its draw is half as dear where the compiler sees that there is no key.
+            None => {
+                let opens = run.opens(Point::positional(ordinal));
+                (Passage::positional(ordinal), opens)
+            }
         };
-        if run.opens(passage.point()) || !run.is_clear() {
+        if opens || !run.is_clear() {
             return self.call_judged(passage, request);
         }
         let transit = Transit::new(Arc::clone(run), passage);

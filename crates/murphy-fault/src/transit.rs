@@ -10,7 +10,7 @@ use crate::network::{OnHold, Verdict};
 use crate::run::{Passage, Receipt, SiteRun};
 
 /// What a call needs to know of itself when its reply departs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Transit {
     site: Arc<SiteRun>,
     passage: Passage,
@@ -40,7 +40,7 @@ impl Transit {
     /// The reply departs, on a link that something may disturb.
     #[cold]
     #[inline(never)]
-    pub(crate) fn depart<R>(self, reply: R) -> Result<R, Box<Stranded<R>>> {
+    pub(crate) fn depart<R>(&self, reply: R) -> Result<R, Box<Stranded<R>>> {
         let (way, held) = match self.site.link().map(|link| link.depart(Leg::Reply)) {
             None | Some(Ok(Verdict::Carries)) => return Ok(reply),
             Some(Ok(way)) => (way, None),
@@ -51,7 +51,7 @@ impl Transit {
         Err(Box::new(Stranded {
             receipt: self.site.late_receipt(noted.filter(|_| held.is_some())),
             held,
-            transit: self,
+            transit: self.clone(),
         }))
     }
 }

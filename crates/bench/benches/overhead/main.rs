@@ -20,20 +20,19 @@
 
 mod instructions;
 mod rate;
-mod report;
+
+mod reach;
 mod time;
 
 use std::env;
-use std::io::{self, BufRead, BufReader};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
-use std::{fs, process};
+use std::process::{ExitCode, Stdio};
 
 use bench::cases::{self, Case};
-use bench::figure;
-
-/// Tells a process of ours which part it plays.
-const PART: &str = "OVERHEAD_PART";
+use bench::process::{PART, folder, part};
+use bench::report::{self, Measured};
+use bench::{counts, figure};
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -42,7 +41,7 @@ fn main() -> ExitCode {
         // The runner starts this program for every single measurement.
         (_, ["--gungraun-run", ..]) | (Ok("instructions"), _) => instructions::run(),
         (Ok("time"), _) => time::run(&folder().join("overhead/criterion")),
-        (_, ["--only", case, calls, ..]) => return only(case, calls),
+        (_, ["--only", case, calls, ..]) => return cases::only(&cases::all(), case, calls),
         (_, ["--list", ..]) => cases::all().iter().for_each(|c| println!("{}", c.name())),
         _ => return everything(),
     }
@@ -68,7 +67,7 @@ fn everything() -> ExitCode {
         "overhead: instructions and allocations of {} cases",
         cases.len()
     );
-    let counted = instructions::measure(&scratch, cases.len());
+    let counted = counts::measure(&scratch, cases.len());
     let times = |case: &Case| {
         timed
             .as_ref()
@@ -81,10 +80,10 @@ fn everything() -> ExitCode {
             .ok()
             .and_then(|counts| counts.get(at).copied())
     };
-    let measured: Vec<report::Measured> = cases
+    let measured: Vec<Measured> = cases
         .iter()
         .enumerate()
-        .map(|(at, case)| report::Measured {
+        .map(|(at, case)| Measured {
             case: *case,
             ns: times(case),
             counts: counts(at),
@@ -92,11 +91,13 @@ fn everything() -> ExitCode {
         .collect();
     eprintln!("overhead: calls that faults strike");
     figures.extend(report::figures(&measured));
+    figures.extend(reach::ratios(&figures));
     figures.extend(rate::measure());
 
     println!("{}", report::table(&measured));
-    println!("{}", report::rates(&figures));
-    println!("{}", report::reach(&figures));
+    let struck = "faulted calls a second, virtual time";
+    println!("{}", report::list(struck, &figures, "calls/s"));
+    println!("{}", report::reach(reach::REACH, &figures));
     match figure::write(&folder(), "overhead", &figures) {
         Ok(path) => println!("{} figures in {}", figures.len(), path.display()),
         Err(e) => eprintln!("overhead: the figures could not be written: {e}"),
@@ -120,41 +121,4 @@ fn measure_time(scratch: &Path) -> Result<PathBuf, String> {
         Ok(status) => Err(format!("time was not measured: {status}")),
         Err(e) => Err(format!("time was not measured: {e}")),
     }
-}
-
-/// This program, to play a part.
-fn part(name: &str) -> io::Result<Command> {
-    let mut command = Command::new(env::current_exe()?);
-    command.env(PART, name).arg("--bench");
-    Ok(command)
-}
-
-/// The lines of what a part prints, each as it comes.
-fn lines_of(command: &mut Command, each: impl FnMut(String)) -> io::Result<process::ExitStatus> {
-    let mut child = command.stdout(Stdio::piped()).spawn()?;
-    if let Some(out) = child.stdout.take() {
-        BufReader::new(out)
-            .lines()
-            .map_while(Result::ok)
-            .for_each(each);
-    }
-    child.wait()
-}
-
-fn only(case: &str, calls: &str) -> ExitCode {
-    let found = cases::all().into_iter().find(|c| c.name() == case);
-    let (Some(found), Ok(calls)) = (found, calls.parse()) else {
-        eprintln!("overhead: `--only {case} {calls}`: want a case of `--list`, and a number");
-        return ExitCode::FAILURE;
-    };
-    found.build()(calls);
-    ExitCode::SUCCESS
-}
-
-/// `target/figures`, wherever target is.
-fn folder() -> PathBuf {
-    let exe = env::current_exe().unwrap_or_default();
-    // target/release/deps/overhead
-    let target = exe.ancestors().nth(3).unwrap_or(Path::new("target"));
-    target.join("figures")
 }

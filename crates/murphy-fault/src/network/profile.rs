@@ -8,6 +8,7 @@ use std::time::Duration;
 use murphy_core::{Distribution, Probability};
 
 use super::queue::Rate;
+use super::shape::NodeId;
 use crate::effect::{Effect, Place};
 use crate::{Fault, Leg};
 
@@ -35,6 +36,13 @@ use crate::{Fault, Leg};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Profile {
     latency: Option<Distribution>,
+    /// What few links have lies apart: a network has a million of them.
+    rest: Option<Arc<Rest>>,
+}
+
+/// What a link is like besides slow.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Rest {
     loss: Option<Loss>,
     rate: Option<(Rate, NonZeroU32)>,
     source: Option<Source>,
@@ -90,43 +98,56 @@ impl Profile {
     /// The same with this share of its messages lost, silently: a datagram, or a connection that is
     /// gone with its message.
     #[must_use]
-    pub fn losing(mut self, share: Probability) -> Self {
-        self.loss = (share != Probability::NEVER).then_some(Loss {
+    pub fn losing(self, share: Probability) -> Self {
+        let loss = (share != Probability::NEVER).then_some(Loss {
             share,
             resent: None,
         });
-        self
+        self.change(|rest| rest.loss = loss)
     }
 
     /// The same with this share of its messages lost beneath TCP, which sends them again: to a
     /// request that is a delay ([`Fault::resent`]). `rtt` is the round trip of the connection.
     #[must_use]
-    pub fn resending(mut self, share: Probability, rtt: Duration) -> Self {
-        self.loss = (share != Probability::NEVER).then_some(Loss {
+    pub fn resending(self, share: Probability, rtt: Duration) -> Self {
+        let loss = (share != Probability::NEVER).then_some(Loss {
             share,
             resent: Some(rtt),
         });
-        self
+        self.change(|rest| rest.loss = loss)
     }
 
     /// The same with this rate, through a queue of `capacity` messages, the one that is being sent
     /// included. A message that finds it full is dropped, silently.
     #[must_use]
     #[doc(alias = "NetworkSwitch")]
-    pub fn rate(mut self, rate: Rate, capacity: NonZeroU32) -> Self {
-        self.rate = Some((rate, capacity));
-        self
+    pub fn rate(self, rate: Rate, capacity: NonZeroU32) -> Self {
+        self.change(|rest| rest.rate = Some((rate, capacity)))
     }
 
     /// Where its numbers come from, if it is a preset.
     #[must_use]
     pub fn source(&self) -> Option<&Source> {
-        self.source.as_ref()
+        self.rest.as_ref()?.source.as_ref()
     }
 
-    pub(super) fn from(mut self, source: Source) -> Self {
-        self.source = Some(source);
+    pub(super) fn from(self, source: Source) -> Self {
+        self.change(|rest| rest.source = Some(source))
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Rest)) -> Self {
+        let mut rest = self.rest.take().unwrap_or_default();
+        change(Arc::make_mut(&mut rest));
+        self.rest = (*rest != Rest::default()).then_some(rest);
         self
+    }
+
+    fn loss(&self) -> Option<Loss> {
+        self.rest.as_ref()?.loss
+    }
+
+    fn queue(&self) -> Option<(Rate, NonZeroU32)> {
+        self.rest.as_ref()?.rate
     }
 
     /// The faults that make a wire feel like this on one leg of its calls.
@@ -147,7 +168,7 @@ impl Profile {
             let delay = Effect::Delay { place, by };
             faults.push(Fault::new(delay, Probability::ALWAYS).named(name("latency")));
         }
-        if let Some(Loss { share, resent }) = self.loss {
+        if let Some(Loss { share, resent }) = self.loss() {
             let effect = match resent {
                 None => Effect::Lose(leg),
                 Some(rtt) => Effect::Resend {
@@ -158,7 +179,7 @@ impl Profile {
             };
             faults.push(Fault::new(effect, share).named(name("loss")));
         }
-        if let Some((rate, capacity)) = self.rate {
+        if let Some((rate, capacity)) = self.queue() {
             let queue = Effect::Queue {
                 leg,
                 rate,
@@ -170,11 +191,45 @@ impl Profile {
     }
 }
 
+/// What was said of links: of all, and of single ones, a row a sender in the order of the receivers.
+/// Sixteen bytes a link, and what it is like.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Profiles {
+    rows: Vec<Vec<(NodeId, Arc<Profile>)>>,
+    pub(super) everywhere: Option<Arc<Profile>>,
+}
+
+impl Profiles {
+    /// The last word on a link counts.
+    pub(super) fn say(&mut self, (from, to): (NodeId, NodeId), profile: Arc<Profile>) {
+        let from = from as usize;
+        if self.rows.len() <= from {
+            self.rows.resize_with(from + 1, Vec::new);
+        }
+        let row = &mut self.rows[from];
+        match row.binary_search_by_key(&to, |(to, _)| *to) {
+            Ok(place) => row[place].1 = profile,
+            Err(place) => row.insert(place, (to, profile)),
+        }
+    }
+
+    /// What a link is like, one way.
+    pub(crate) fn of(&self, (from, to): (NodeId, NodeId)) -> Option<&Profile> {
+        // The way from a node to itself is no link.
+        let everywhere = self.everywhere.as_deref().filter(|_| from != to);
+        let said = self.rows.get(from as usize).and_then(|row| {
+            let place = row.binary_search_by_key(&to, |(to, _)| *to).ok()?;
+            Some(&*row[place].1)
+        });
+        said.or(everywhere)
+    }
+}
+
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
         parts.extend(self.latency.as_ref().map(|by| format!("{by} one way")));
-        parts.extend(self.loss.map(|loss| {
+        parts.extend(self.loss().map(|loss| {
             let share = loss.share;
             match loss.resent {
                 None => format!("{share} lost"),
@@ -182,7 +237,7 @@ impl fmt::Display for Profile {
             }
         }));
         parts.extend(
-            self.rate
+            self.queue()
                 .map(|(rate, capacity)| format!("{rate} through a queue of {capacity}")),
         );
         if parts.is_empty() {

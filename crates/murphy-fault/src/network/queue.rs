@@ -76,6 +76,11 @@ impl Rate {
         PerSecond::try_new(per_second).map(Self::Bytes)
     }
 
+    /// As [`takes`](Self::takes), where that is the same for all messages.
+    pub(crate) fn takes_always(&self) -> Option<u64> {
+        matches!(self, Self::Messages(_)).then(|| self.takes(0))
+    }
+
     /// How many nanoseconds the link is busy with a message of `size` bytes: to the nearest, and 584
     /// years at most, as everything here.
     pub(crate) fn takes(&self, size: u64) -> u64 {
@@ -157,6 +162,7 @@ impl Queue {
 
     /// Lets a message in that keeps the link busy for `takes`: how long until it has left, or
     /// nothing if there are `capacity` in it already.
+    #[inline]
     pub(crate) fn enter(&self, now: u64, takes: u64, capacity: NonZeroU32) -> Option<u64> {
         match self {
             Self::Even { busy_until } => {
@@ -174,21 +180,28 @@ impl Queue {
                     }
                 }
             }
-            Self::Sized(leaving) => {
-                let mut leaving = leaving.lock().unwrap_or_else(PoisonError::into_inner);
-                while leaving.front().is_some_and(|left| *left <= now) {
-                    leaving.pop_front();
-                }
-                if leaving.len() >= capacity.get() as usize {
-                    return None;
-                }
-                let begins = leaving.back().map_or(now, |last| (*last).max(now));
-                let left = begins.saturating_add(takes);
-                leaving.push_back(left);
-                Some(left - now)
-            }
+            Self::Sized(leaving) => enter_sized(leaving, now, takes, capacity),
         }
     }
+}
+
+fn enter_sized(
+    leaving: &Mutex<VecDeque<u64>>,
+    now: u64,
+    takes: u64,
+    capacity: NonZeroU32,
+) -> Option<u64> {
+    let mut leaving = leaving.lock().unwrap_or_else(PoisonError::into_inner);
+    while leaving.front().is_some_and(|left| *left <= now) {
+        leaving.pop_front();
+    }
+    if leaving.len() >= capacity.get() as usize {
+        return None;
+    }
+    let begins = leaving.back().map_or(now, |last| (*last).max(now));
+    let left = begins.saturating_add(takes);
+    leaving.push_back(left);
+    Some(left - now)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use super::profile::Profile;
+use super::profile::Profiles;
 use super::shape::{NodeId, Shape};
 
 /// The most messages that one link holds back; what comes after them is lost.
@@ -39,14 +39,6 @@ pub(super) struct State {
     pub(super) profiles: Arc<Profiles>,
     /// Messages that wait, a queue a link. Empty queues are removed.
     lines: BTreeMap<(NodeId, NodeId), Line>,
-}
-
-/// What links are like.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Profiles {
-    /// Where somebody said so of a link.
-    pub(super) links: BTreeMap<(NodeId, NodeId), Arc<Profile>>,
-    pub(super) everywhere: Option<Arc<Profile>>,
 }
 
 /// One disturbance.
@@ -90,18 +82,6 @@ impl State {
             verdict = Verdict::Holds;
         }
         verdict
-    }
-}
-
-impl Profiles {
-    /// What one is like, one way.
-    pub(crate) fn of(&self, link: (NodeId, NodeId)) -> Option<&Profile> {
-        // The way from a node to itself is no link.
-        let everywhere = self.everywhere.as_ref().filter(|_| link.0 != link.1);
-        self.links
-            .get(&link)
-            .or(everywhere)
-            .map(|profile| &**profile)
     }
 }
 

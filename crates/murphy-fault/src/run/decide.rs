@@ -269,6 +269,7 @@ impl SiteRun {
     ) -> Option<u8> {
         // A request that departs later enters later, and so does its copy.
         let at_once = !on_hold && fate.request != End::Lost;
+        let (now, mut queued) = (now.as_nanos() as u64, 0u64);
         for strike in strikes {
             let rule = &self.rules[strike.rule as usize];
             let Effect::Queue { leg, .. } = rule.fault.effect else {
@@ -278,14 +279,15 @@ impl SiteRun {
                 fate.queues[leg as usize].push(strike.rule);
             }
             if leg == Leg::Request && at_once {
-                let Some(takes) = rule.enter(now.saturating_add(fate.queued), size()) else {
+                let Some(left) = rule.enter(now.saturating_add(queued), size) else {
                     fate.request = End::Lost;
                     return Some(strike.rule);
                 };
-                strike.magnitude = takes;
-                fate.queued = fate.queued.saturating_add(takes);
+                strike.magnitude = Duration::from_nanos(left);
+                queued = queued.saturating_add(left);
             }
         }
+        fate.queued = Duration::from_nanos(queued);
         fate.wire = fate.wire.saturating_add(fate.queued);
         None
     }
@@ -303,7 +305,8 @@ impl SiteRun {
         let mut total = Duration::ZERO;
         for index in rules {
             let rule = &self.rules[*index as usize];
-            let entered = rule.enter(now.saturating_add(total), size);
+            let then = now.saturating_add(total).as_nanos() as u64;
+            let entered = rule.enter(then, || size).map(Duration::from_nanos);
             if entered.is_some() && rule.derived {
                 total = total.saturating_add(entered.unwrap_or_default());
                 continue;

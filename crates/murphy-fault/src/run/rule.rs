@@ -36,6 +36,8 @@ pub(crate) struct Rule {
     reached: Box<[AtomicBool]>,
     /// What a slow link has on it.
     pub(crate) queue: Option<Arc<Queue>>,
+    /// For how long each message keeps that busy, where their sizes do not matter.
+    takes: Option<u64>,
     /// Not of the plan, but of what the link is like: nothing is counted, and of delays nothing
     /// is written down.
     pub(crate) derived: bool,
@@ -63,6 +65,10 @@ impl Rule {
             reached: (0..points).map(|_| AtomicBool::new(false)).collect(),
             queue: match &fault.effect {
                 Effect::Queue { rate, .. } => Some(Arc::new(Queue::new(rate))),
+                _ => None,
+            },
+            takes: match &fault.effect {
+                Effect::Queue { rate, .. } => rate.takes_always(),
                 _ => None,
             },
             derived: false,
@@ -95,15 +101,16 @@ impl Rule {
         }
     }
 
-    /// A message of `size` bytes enters the queue: how long until it has left, or nothing if it is
-    /// full.
-    pub(crate) fn enter(&self, now: Duration, size: u64) -> Option<Duration> {
+    /// A message of `size` bytes enters the queue: how many nanoseconds until it has left, or
+    /// nothing if it is full. `now` is in nanoseconds too.
+    #[inline]
+    pub(crate) fn enter(&self, now: u64, size: impl FnOnce() -> u64) -> Option<u64> {
         let (Some(queue), Effect::Queue { rate, capacity, .. }) = (&self.queue, &self.fault.effect)
         else {
-            return Some(Duration::ZERO);
+            return Some(0);
         };
-        let left = queue.enter(now.as_nanos() as u64, rate.takes(size), *capacity)?;
-        Some(Duration::from_nanos(left))
+        let takes = self.takes.unwrap_or_else(|| rate.takes(size()));
+        queue.enter(now, takes, *capacity)
     }
 
     /// What a draw must stay below for the rule to be worth a look.

@@ -2,18 +2,21 @@
 
 use std::fmt::Write;
 
-use bench::cases::{BARE, Case};
-use bench::figure::{Figure, find};
+use crate::cases::{BARE, Case};
+use crate::figure::{Figure, find};
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::instructions::Counts;
+use crate::counts::Counts;
 
 /// A case and what was measured of it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Measured {
-    pub(crate) case: Case,
-    pub(crate) ns: Option<f64>,
-    pub(crate) counts: Option<Counts>,
+pub struct Measured {
+    /// What was measured.
+    pub case: Case,
+    /// Time a call.
+    pub ns: Option<f64>,
+    /// What a call executes and allocates.
+    pub counts: Option<Counts>,
 }
 
 impl Measured {
@@ -28,7 +31,8 @@ impl Measured {
 }
 
 /// Each case's figures: of `bare` the whole, of the others what is over it.
-pub(crate) fn figures(all: &[Measured]) -> Vec<Figure> {
+#[must_use]
+pub fn figures(all: &[Measured]) -> Vec<Figure> {
     let mut figures = Vec::new();
     for m in all {
         let Case {
@@ -54,48 +58,12 @@ pub(crate) fn figures(all: &[Measured]) -> Vec<Figure> {
             push("instructions_over_bare", over(instructions), "instructions");
         }
     }
-    figures.extend(ratios(&figures));
     figures
 }
 
-/// Us beside tower, where that is the question.
-fn ratios(figures: &[Figure]) -> Vec<Figure> {
-    let both = |name: &str| {
-        Some((
-            find(figures, name, "murphy")?,
-            find(figures, name, "tower")?,
-        ))
-    };
-    let mut found = Vec::new();
-    for what in ["ns", "instructions"] {
-        let name = format!("timeout.pends.{what}");
-        found.extend(both(&name).map(|(ours, tower)| {
-            let note = "the whole call, in units of tower's";
-            Figure::new(
-                format!("{name}_by_tower"),
-                "murphy",
-                ours / tower,
-                "ratio",
-                note,
-            )
-        }));
-    }
-    let name = "retry.none_taken.instructions";
-    found.extend(both(name).map(|(ours, tower)| {
-        let note = "over tower's Retry with a policy that does nothing";
-        Figure::new(
-            format!("{name}_over_tower"),
-            "murphy",
-            ours - tower,
-            "instructions",
-            note,
-        )
-    }));
-    found
-}
-
 /// All cases, a line each.
-pub(crate) fn table(all: &[Measured]) -> String {
+#[must_use]
+pub fn table(all: &[Measured]) -> String {
     let mut table = plain();
     table.set_header([
         "over a bare call",
@@ -132,53 +100,28 @@ pub(crate) fn table(all: &[Measured]) -> String {
     table.to_string()
 }
 
-/// Calls a second.
-pub(crate) fn rates(figures: &[Figure]) -> String {
+/// The figures of one unit, a line each, under a heading.
+#[must_use]
+pub fn list(heading: &str, figures: &[Figure], unit: &str) -> String {
     let mut table = plain();
-    table.set_header([
-        "faulted calls a second, virtual time",
-        "subject",
-        "calls/s",
-        "what",
-    ]);
-    for f in figures.iter().filter(|f| f.unit == "calls/s") {
-        let name = f.figure.trim_end_matches(".calls_per_s");
-        let value = format!("{:.0}", f.value);
-        table.add_row([name, &f.subject, &value, &f.note]);
+    table.set_header([heading, "subject", unit, "what"]);
+    for f in figures.iter().filter(|f| f.unit == unit) {
+        let digits = if f.value < 1e3 { 3 } else { 0 };
+        let value = format!("{:.digits$}", f.value);
+        table.add_row([&f.figure, &f.subject, &value, &f.note]);
     }
     align(&mut table, &[2]);
     table.to_string()
 }
 
 /// What was promised: a figure of ours, and what it should reach. `true`: at most.
-const REACH: &[(&str, bool, f64)] = &[
-    ("fault.disarmed.instructions_over_bare", true, 15.0),
-    ("fault.disarmed.ns_over_bare", true, 3.0),
-    ("fault.disarmed.allocations", true, 0.0),
-    ("fault.disarmed_x4.instructions_over_bare", true, 60.0),
-    ("fault.armed.instructions_over_bare", true, 80.0),
-    ("fault.armed.allocations", true, 0.0),
-    ("fault.armed_5_rules.instructions_over_bare", true, 170.0),
-    ("fault.armed_5_rules.allocations", true, 0.0),
-    ("fault.keyed.instructions_over_bare", true, 170.0),
-    ("fault.keyed.allocations", true, 0.0),
-    ("timeout.ready.ns_over_bare", true, 5.0),
-    ("timeout.pends.ns_by_tower", true, 1.05),
-    ("timeout.pends.instructions_by_tower", true, 1.05),
-    ("retry.none_taken.instructions_over_tower", true, 25.0),
-    ("retry.none_taken.allocations", true, 0.0),
-    ("faulted.both_legs.1_tasks.calls_per_s", false, 600_000.0),
-    (
-        "faulted.both_legs.100_tasks.calls_per_s",
-        false,
-        1_000_000.0,
-    ),
-];
+pub type Promise = (&'static str, bool, f64);
 
 /// Each promise, and what came of it. A miss is printed, and no error: time is nobody's promise.
-pub(crate) fn reach(figures: &[Figure]) -> String {
+#[must_use]
+pub fn reach(promises: &[Promise], figures: &[Figure]) -> String {
     let mut lines = String::from("what murphy should reach\n");
-    for (name, at_most, reach) in REACH {
+    for (name, at_most, reach) in promises {
         let sign = if *at_most { "≤" } else { "≥" };
         let verdict = match find(figures, name, "murphy") {
             None => "not measured".to_owned(),

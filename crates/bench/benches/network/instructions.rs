@@ -1,0 +1,31 @@
+//! Instructions and allocations, as those of `overhead`.
+//!
+//! This process is started once a run by gungraun's runner.
+
+use bench::drive::Run;
+use bench::{cases, counts};
+use gungraun::prelude::*;
+use gungraun::{Dhat, library_benchmark, library_benchmark_group, main};
+
+fn warm((case, calls): (usize, u64)) -> (Run, u64) {
+    (counts::warm(&cases::network()[case]), calls)
+}
+
+// The run is handed back, so that its end is not counted.
+#[library_benchmark]
+#[benches::of(iter = counts::runs(&cases::network()), setup = warm)]
+fn calls((mut run, calls): (Run, u64)) -> Run {
+    run(calls);
+    run
+}
+
+library_benchmark_group!(name = network, benchmarks = calls);
+
+main!(
+    config = LibraryBenchmarkConfig::default().tool(Dhat::default()),
+    library_benchmark_groups = network
+);
+
+pub(crate) fn run() {
+    main();
+}

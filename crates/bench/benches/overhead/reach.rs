@@ -1,0 +1,65 @@
+//! What this bench derives from its figures, and what they should reach.
+
+use bench::figure::{Figure, find};
+use bench::report::Promise;
+
+/// Us beside tower, where that is the question.
+pub(crate) fn ratios(figures: &[Figure]) -> Vec<Figure> {
+    let both = |name: &str| {
+        Some((
+            find(figures, name, "murphy")?,
+            find(figures, name, "tower")?,
+        ))
+    };
+    let mut found = Vec::new();
+    for what in ["ns", "instructions"] {
+        let name = format!("timeout.pends.{what}");
+        found.extend(both(&name).map(|(ours, tower)| {
+            let note = "the whole call, in units of tower's";
+            Figure::new(
+                format!("{name}_by_tower"),
+                "murphy",
+                ours / tower,
+                "ratio",
+                note,
+            )
+        }));
+    }
+    let name = "retry.none_taken.instructions";
+    found.extend(both(name).map(|(ours, tower)| {
+        let note = "over tower's Retry with a policy that does nothing";
+        Figure::new(
+            format!("{name}_over_tower"),
+            "murphy",
+            ours - tower,
+            "instructions",
+            note,
+        )
+    }));
+    found
+}
+
+/// What was promised: a figure of ours, and what it should reach. `true`: at most.
+pub(crate) const REACH: &[Promise] = &[
+    ("fault.disarmed.instructions_over_bare", true, 15.0),
+    ("fault.disarmed.ns_over_bare", true, 3.0),
+    ("fault.disarmed.allocations", true, 0.0),
+    ("fault.disarmed_x4.instructions_over_bare", true, 60.0),
+    ("fault.armed.instructions_over_bare", true, 80.0),
+    ("fault.armed.allocations", true, 0.0),
+    ("fault.armed_5_rules.instructions_over_bare", true, 170.0),
+    ("fault.armed_5_rules.allocations", true, 0.0),
+    ("fault.keyed.instructions_over_bare", true, 170.0),
+    ("fault.keyed.allocations", true, 0.0),
+    ("timeout.ready.ns_over_bare", true, 5.0),
+    ("timeout.pends.ns_by_tower", true, 1.05),
+    ("timeout.pends.instructions_by_tower", true, 1.05),
+    ("retry.none_taken.instructions_over_tower", true, 25.0),
+    ("retry.none_taken.allocations", true, 0.0),
+    ("faulted.both_legs.1_tasks.calls_per_s", false, 600_000.0),
+    (
+        "faulted.both_legs.100_tasks.calls_per_s",
+        false,
+        1_000_000.0,
+    ),
+];
