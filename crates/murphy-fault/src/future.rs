@@ -123,10 +123,9 @@ impl<S: Service<Req>, Req, A> Fated<S, Req, A> {
     #[cold]
     fn strand(
         &mut self,
-        stranded: Stranded<Result<S::Response, S::Error>>,
+        mut stranded: Box<Stranded<Result<S::Response, S::Error>>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<S::Response, S::Error>> {
-        let mut stranded = Box::new(stranded);
         let reply = stranded.poll(cx);
         self.0 = Some(Later::Stranded(stranded));
         reply

@@ -40,7 +40,7 @@ impl Transit {
     /// The reply departs, on a link that something may disturb.
     #[cold]
     #[inline(never)]
-    pub(crate) fn depart<R>(&self, reply: R) -> Result<R, Stranded<R>> {
+    pub(crate) fn depart<R>(&self, reply: R) -> Result<R, Box<Stranded<R>>> {
         let (state, outcome, held) = match self.site.link().map(|link| link.depart(Leg::Reply)) {
             None | Some(Ok(Verdict::Carries)) => return Ok(reply),
             Some(Ok(_)) => (link::cut(Leg::Reply), Outcome::Ran, None),
@@ -51,11 +51,11 @@ impl Transit {
             ),
         };
         let noted = self.site.note_state(state, &self.passage, outcome);
-        Err(Stranded {
+        Err(Box::new(Stranded {
             held,
             receipt: self.site.late_receipt(noted),
             transit: self.clone(),
-        })
+        }))
     }
 }
 
