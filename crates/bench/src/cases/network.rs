@@ -126,7 +126,7 @@ fn ruled(around: &Around, faults: &[Fault]) -> FaultService<Prompt> {
 }
 
 fn boxed() -> Run {
-    Box::new(|calls| (0..calls).for_each(|_| drop(black_box(Box::new([0u64; 7])))))
+    Box::new(|calls| (0..calls).for_each(|_| drop(black_box(Box::new(black_box([1u64; 7]))))))
 }
 
 fn millisecond() -> Distribution {

@@ -267,3 +267,44 @@ impl fmt::Display for Source {
         write!(f, "{preset}: {publisher}, {date}; {basis}, {measured}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slow(ms: u64) -> Arc<Profile> {
+        let by = Distribution::fixed(Duration::from_millis(ms));
+        Arc::new(Profile::new().latency(by))
+    }
+
+    #[test]
+    fn the_last_word_on_a_link_counts_in_whatever_order_links_are_named() {
+        let mut profiles = Profiles::default();
+        for (link, ms) in [
+            ((3, 1), 1),
+            ((3, 0), 2),
+            ((0, 3), 3),
+            ((3, 2), 4),
+            ((3, 1), 5),
+        ] {
+            profiles.say(link, slow(ms));
+        }
+        for (link, want) in [
+            ((3, 0), Some(2)),
+            ((3, 1), Some(5)),
+            ((3, 2), Some(4)),
+            ((0, 3), Some(3)),
+            ((1, 3), None),
+            ((9, 0), None),
+        ] {
+            assert_eq!(profiles.get(link), want.map(slow).as_ref(), "{link:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_taken_back_was_never_said() {
+        let whole = Probability::try_new(0.5).unwrap();
+        let taken_back = Profile::new().losing(whole).losing(Probability::NEVER);
+        assert_eq!(taken_back, Profile::new());
+    }
+}
