@@ -202,7 +202,7 @@ impl<L: LogicalClock, C> Shared<L, C> {
                 if let Err(refused) = self.clock.observe(&stamp) {
                     self.refused.fetch_add(1, Relaxed);
                     let reason = refused.reason();
-                    tracing::debug!(name: "stamp.refused", target: TARGET, ?side, reason, "a stamp was dropped");
+                    tracing::warn!(name: "stamp.refused", target: TARGET, ?side, reason, "a stamp was dropped");
                 }
             }
         }

@@ -141,7 +141,8 @@ impl Chaos {
 
     /// The site with this name: the same one for the same name.
     ///
-    /// A name like `"api->payments"` names the link from api to payments. Past 65,536 sites, a
+    /// A name like `"api->payments"` names the link from api to payments, once one of them is a node of
+    /// the [network](Self::network). Past 65,536 sites, a
     /// new one is not known to the chaos and cannot be armed.
     #[must_use]
     pub fn site(&self, name: &str) -> Site {
@@ -159,7 +160,13 @@ impl Chaos {
             }
             core
         };
-        self.inner.seat_link(&core);
+        if self.network().adopt_one(name) {
+            // Others may have become links by that.
+            self.network().adopt();
+            self.inner.seat_links();
+        } else {
+            self.inner.seat_link(&core);
+        }
         Site::of(core)
     }
 

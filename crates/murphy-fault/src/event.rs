@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::text;
 
 /// One thing that was done to the network, to a node or to its clock. In a ledger, beside the
-/// [`Record`](crate::Record)s of the calls that felt it.
+/// [`Record`](crate::Record)s of the calls that a cut or a hold met. (Calls that a pause delays or a crash
+/// takes have none: they are the node's work, and no leg of a call.)
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Event {

@@ -174,7 +174,8 @@ impl Fault {
     /// full is lost, and `overflow` in the ledger. A rate of bytes needs
     /// [`sizing`](crate::FaultLayer::sizing).
     ///
-    /// A message that was let in is sent, whether or not its caller still waits.
+    /// A message that was let in occupies the link for its time, whether or not its caller still
+    /// waits; a caller that leaves takes the call along, as from any delay.
     #[must_use]
     #[doc(alias = "NetworkSwitch")]
     #[doc(alias = "bandwidth")]

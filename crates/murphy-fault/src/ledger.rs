@@ -77,7 +77,8 @@ impl Ledger {
         self.collect(|_| true)
     }
 
-    /// What was done to the network, to nodes and to their clocks, in order.
+    /// What was done to the network, to nodes and to their clocks, in order. What the end of the run
+    /// heals has no event.
     #[must_use]
     pub fn events(&self) -> Vec<Event> {
         self.run.book.events()
@@ -160,7 +161,9 @@ impl Ledger {
         self.transcript().write_json_lines(to)
     }
 
-    /// A plan that injects just what this ledger holds, call by call.
+    /// A plan that injects just the faults that this ledger holds, call by call, with the disturbances
+    /// of its plan. What was done to the network and to nodes *by hand* is code, as profiles of links
+    /// are: [`events`](Self::events) says what it was.
     ///
     /// # Errors
     ///

@@ -32,7 +32,8 @@ pub const MOST_NODES: usize = 65_536;
 /// Named nodes and the directed links between them. From [`Chaos::network`].
 ///
 /// The site `"a->b"` *is* the link from node a to node b: the requests of its calls travel a→b,
-/// their replies b→a. A link is looked at when a message departs, which for a reply is when the
+/// their replies b→a. Nodes are declared ([`nodes`](Self::nodes), or [`Chaos::node`]); whoever is at the other end of a
+/// site with a node at one is declared by that. A site between two strangers is no link. A link is looked at when a message departs, which for a reply is when the
 /// service has answered; a message that departs into a cut is lost, silently.
 ///
 /// ```text
@@ -132,8 +133,44 @@ impl Network {
             }
             Ok(())
         })?;
+        self.adopt();
         self.inner().seat_links();
         Ok(())
+    }
+
+    /// Declares those who are at the other end of a site that has a node at one: whoever calls a node
+    /// is in its network.
+    pub(crate) fn adopt(&self) {
+        let sites = self.chaos.sites();
+        while sites.iter().any(|site| self.adopt_one(site)) {}
+    }
+
+    /// As [`adopt`](Self::adopt), for one site. Whether it has declared somebody.
+    pub(crate) fn adopt_one(&self, site: &str) -> bool {
+        let Some((from, to)) = site.split_once("->") else {
+            return false;
+        };
+        let new = {
+            let state = self.wires().lock();
+            match (state.ids.contains_key(from), state.ids.contains_key(to)) {
+                (true, false) => to,
+                (false, true) => from,
+                _ => return false,
+            }
+        };
+        if new.is_empty() || new.len() > 256 || new.contains("->") {
+            return false;
+        }
+        self.wires().change(|state| {
+            let room = state.names.len() < MOST_NODES && !state.ids.contains_key(new);
+            if room {
+                let name: Arc<str> = new.into();
+                let id = state.names.len() as NodeId;
+                state.ids.insert(Arc::clone(&name), id);
+                state.names.push(name);
+            }
+            room
+        })
     }
 
     /// The names of all nodes, in the order in which they were declared.

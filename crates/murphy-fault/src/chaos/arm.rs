@@ -9,6 +9,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::{Chaos, Current, Inner, TimeLimit, lock, schedule};
+use crate::Leg;
 use crate::abilities::ability;
 use crate::book::Book;
 use crate::ledger::Ledger;
@@ -260,6 +261,19 @@ fn sites_of(chaos: &Inner, plan: &Plan) -> Result<Vec<Arc<SiteCore>>, ArmError> 
                 speaks(site, &plan.limits.exclude, || "limits.exclude".into())?;
             }
             named.push(Arc::clone(site));
+        }
+    }
+    // What a link is like asks its layers as well.
+    let profiles = chaos.wires.profiles();
+    for (name, site) in known.iter() {
+        let Some(link) = Link::named(name, &chaos.wires) else {
+            continue;
+        };
+        for leg in [Leg::Request, Leg::Reply] {
+            let profile = profiles.of(link.way(leg));
+            for fault in profile.map_or(Vec::new(), |p| p.faults(leg)) {
+                able(site, ability::needed_by(&fault), fault.name())?;
+            }
         }
     }
     Ok(named)

@@ -189,7 +189,9 @@ impl Transcript {
     }
 
     /// A plan that injects just what was injected here, call by call: each fault keeps its name
-    /// and effect, and its selection becomes a script. Limits and halt conditions stay behind.
+    /// and effect, and its selection becomes a script. Limits and halt conditions stay behind. The plan's
+    /// disturbances come along; what was done to network and nodes *by hand* (see
+    /// [`events`](Self::events)) and the profiles of links are code, and stay in the code.
     ///
     /// # Errors
     ///

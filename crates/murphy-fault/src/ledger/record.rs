@@ -19,8 +19,9 @@ pub struct Record {
     pub site: String,
     /// The fault's name.
     pub fault: String,
-    /// Its kind: `latency`, `loss`, `refuse`, `duplicate`, `reorder`, `alter`, `stall`,
-    /// `truncate`, `reset`, `lose-trailers`.
+    /// Its kind: `latency`, `loss`, `refuse`, `duplicate`, `reorder`, `alter`, `queue`, `resend`, `stall`,
+    /// `truncate`, `reset`, `lose-trailers`; and of links `partition` and `hold`, whose faults are called
+    /// `link.partition`, `link.hold`, and the same with `.reply`.
     pub kind: String,
     /// The leg that it strikes.
     pub leg: Leg,
@@ -61,7 +62,7 @@ pub struct Summary {
     pub site: String,
     /// Calls since arming, those with excluded requests apart.
     pub calls: u64,
-    /// Calls that at least one fault struck.
+    /// Calls that at least one fault of the plan struck. What a cut or a hold did is in the records.
     pub faulted: u64,
     /// Faults that a limit withheld.
     pub withheld: u64,

@@ -115,8 +115,8 @@ impl Regions {
 ///
 /// Its latency is half the published round trip each way. Its loss is of packets, which TCP sends
 /// again: to a request it is a delay ([`Fault::resent`](crate::Fault::resent)). Its rate is of bytes,
-/// so the layer needs a sizer ([`sizing`](crate::FaultLayer::sizing)); without one the rate is not
-/// applied, and counted as unable.
+/// so the layer needs a sizer ([`sizing`](crate::FaultLayer::sizing)): without one, arming is refused, or, where
+/// the layer is built later, the rate is not applied and counted as unable.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Access {
     preset: &'static str,
@@ -245,7 +245,7 @@ impl Access {
 
 impl Network {
     /// Puts nodes into regions: all links between them get the latency of that distance, those
-    /// within a region its own.
+    /// within a region its own. From the next arming on, as all profiles.
     ///
     /// # Errors
     ///
@@ -278,7 +278,8 @@ impl Network {
         Ok(())
     }
 
-    /// Connects a node to everybody who is declared by now, by what it has at home.
+    /// Connects a node to everybody who is declared by now, by what it has at home. From the next
+    /// arming on, as all profiles.
     ///
     /// # Errors
     ///

@@ -297,7 +297,7 @@ mod tests {
             ((1, 3), None),
             ((9, 0), None),
         ] {
-            assert_eq!(profiles.get(link), want.map(slow).as_ref(), "{link:?}");
+            assert_eq!(profiles.of(link), want.map(slow).as_deref(), "{link:?}");
         }
     }
 

@@ -106,7 +106,8 @@ impl Network {
     }
 
     /// Holds what these nodes send to those: nothing is lost, and nothing arrives, until the guard
-    /// is dropped. Then messages depart in the order in which they came.
+    /// is dropped. Then messages depart in the order in which they came. A caller that leaves takes
+    /// its message along, unless that is a reply on its way.
     ///
     /// A link holds 4,096 messages; what comes after them is lost. A released message departs when
     /// its call is polled, so a caller that does not poll keeps those behind it waiting.

@@ -71,7 +71,9 @@ impl Nodes {
         let guess = guess.map_or(String::new(), |g| format!("did you mean `{g}`? "));
         Err(NetworkError::UnknownNode {
             node: name.chars().take(64).collect(),
-            remedy: format!("{guess}ask `Chaos::node` for it before arming"),
+            remedy: format!(
+                "{guess}ask `Chaos::node` for it before arming (`Network::nodes` declares names, and nothing that runs)"
+            ),
         })
     }
 

@@ -126,7 +126,7 @@ fn a_chaos_that_a_model_says_nothing_of_is_refused() {
     let chaos = Chaos::new(Seed::new(1));
     chaos.network().nodes(["a", "b"]).unwrap();
     let _ = chaos.site("a");
-    let _ = chaos.site("a->elsewhere");
+    let _ = chaos.site("nobody->nowhere");
     let says = |model: &Model| model.plan(&chaos).unwrap_err().to_string();
     assert!(says(&model).contains("`links` is `none`"));
     chaos.network().link("a", "b").unwrap();

@@ -256,9 +256,25 @@ async fn repairs_say_so_only_where_something_was_broken() {
 #[tokio::test(start_paused = true)]
 async fn what_is_no_link_is_not_cut() {
     let (chaos, network, _armed) = armed(&["a", "b"]);
-    let (stranger, alone) = (wire(&chaos, "a", "x"), wire(&chaos, "a", "a"));
+    let (strangers, alone) = (wire(&chaos, "x", "y"), wire(&chaos, "a", "a"));
     let _cut = network.isolate("a").unwrap();
-    assert_eq!((call(&stranger).await, call(&alone).await), (WELL, WELL));
+    assert_eq!((call(&strangers).await, call(&alone).await), (WELL, WELL));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_calls_a_node_is_in_its_network() {
+    let (chaos, network, _armed) = armed(&["a", "b"]);
+    // One site is there before anybody calls it a node, and one hangs on the other.
+    let (far, client) = (wire(&chaos, "edge", "client"), wire(&chaos, "client", "a"));
+    assert_eq!(network.names().len(), 4);
+    let cut = network.isolate("client").unwrap();
+    assert_eq!(
+        (call(&far).await, call(&client).await),
+        (NEVER_RAN, NEVER_RAN)
+    );
+    cut.heal();
+    let refused = network.partition(["a"], ["b"]).unwrap_err().to_string();
+    assert!(refused.contains("`client` is in no group"), "{refused}");
 }
 
 #[tokio::test(start_paused = true)]

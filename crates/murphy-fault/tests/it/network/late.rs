@@ -16,15 +16,20 @@ async fn sites_and_nodes_that_are_declared_late_are_links() {
     // A site of nodes that were there, and one of a node that was not.
     let ab = wire(&chaos, "a", "b");
     let (ac, cb) = (wire(&chaos, "a", "c"), wire(&chaos, "c", "b"));
-    assert_eq!((call(&ab).await, call(&ac).await), (NEVER_RAN, WELL));
-    network.nodes(["c"]).unwrap();
-    assert_eq!((call(&ac).await, call(&cb).await), (NEVER_RAN, WELL));
+    assert_eq!((call(&ab).await, call(&ac).await), (NEVER_RAN, NEVER_RAN));
+    assert_eq!(call(&cb).await, WELL);
+    let (xy, xa) = (wire(&chaos, "x", "y"), wire(&chaos, "y", "z"));
+    assert_eq!((call(&xy).await, call(&xa).await), (WELL, WELL));
+    network.nodes(["x"]).unwrap();
+    let late = network.isolate("z").unwrap();
+    assert_eq!((call(&xy).await, call(&xa).await), (WELL, NEVER_RAN));
+    drop(late);
     cut.heal();
     assert_eq!((call(&ab).await, call(&ac).await), (UNHEARD, WELL));
     drop(groups);
-    let _ring = network.partition(["a", "b"], ["c"]).unwrap();
+    let _ring = network.partition(["a", "b"], ["c", "x", "y", "z"]).unwrap();
     assert_eq!((call(&ab).await, call(&ac).await), (WELL, NEVER_RAN));
-    assert_eq!(armed.ledger().summaries().len(), 3);
+    assert_eq!(armed.ledger().summaries().len(), 5);
 }
 
 #[tokio::test(start_paused = true)]

@@ -342,14 +342,21 @@ async fn bytes_that_nobody_can_count_are_refused_by_name_or_counted_as_unable() 
     assert_eq!(summary.unable, 1);
     assert_eq!(armed.ledger().everything()[0].why, Some(Why::Unable));
 
-    // A profile's: the same, for it cannot be refused.
+    // A profile's: the same.
     let (chaos, network) = two();
     network.profile_everywhere(&Profile::new().rate(bytes, places(2)));
-    let (service, _) = wire(&chaos, "a", "b");
     let armed = run(&chaos);
+    let (service, _) = wire(&chaos, "a", "b");
     service.oneshot(5).await.unwrap();
     assert_eq!(start.elapsed(), ms(0));
     assert_eq!(armed.ledger().summaries()[0].unable, 2);
+    drop(armed);
+    let error = chaos.arm(&Plan::new(), TimeLimit::None).unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.contains("link.rate") && error.contains(".sizing(..)"),
+        "{error}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
