@@ -85,7 +85,8 @@ struct Current {
 /// How long a run lasts at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeLimit {
-    /// So long, by one timer of tokio's that arming starts. The one to use outside of tests.
+    /// So long, by one timer of tokio's that arming starts, whether or not anybody still holds the
+    /// chaos; less, if the runtime ends before. The one to use outside of tests.
     After(Duration),
     /// Until it is disarmed by hand.
     None,
