@@ -78,14 +78,15 @@ struct Current {
     ledger: Ledger,
     /// Those that take part: of the plan, and links.
     sites: Vec<Arc<SiteCore>>,
-    timer: Option<AbortHandle>,
-    schedule: Option<AbortHandle>,
+    /// Its time limit and its schedule.
+    tasks: Vec<AbortHandle>,
 }
 
 /// How long a run lasts at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeLimit {
-    /// So long, by one timer of tokio's that arming starts. The one to use outside of tests.
+    /// So long, by one timer of tokio's that arming starts, whether or not anybody still holds the
+    /// chaos; less, if the runtime ends before. The one to use outside of tests.
     After(Duration),
     /// Until it is disarmed by hand.
     None,
@@ -155,6 +156,7 @@ impl Chaos {
             if sites.len() < MOST_SITES {
                 sites.insert(Arc::clone(core.name()), Arc::clone(&core));
             } else {
+                drop(sites);
                 tracing::warn!(target: "murphy::fault", site = name, "chaos.too_many_sites");
                 return Site::of(core);
             }
@@ -260,9 +262,25 @@ impl Inner {
         }
     }
 
-    /// The number of the run that is on.
-    pub(crate) fn version(&self) -> Option<u64> {
-        lock(&self.state).current.as_ref().map(|run| run.version)
+    /// Whether the run with this number is on.
+    fn is_on(&self, version: u64) -> bool {
+        let state = lock(&self.state);
+        state
+            .current
+            .as_ref()
+            .is_some_and(|run| run.version == version)
+    }
+
+    /// A task that ends with a run; at once, if that is over.
+    fn entrust(&self, version: u64, task: AbortHandle) {
+        let mut state = lock(&self.state);
+        match state.current.as_mut().filter(|run| run.version == version) {
+            Some(current) => current.tasks.push(task),
+            None => {
+                drop(state);
+                task.abort();
+            }
+        }
     }
 
     /// Does something to the world and writes it down; refused while no run is on, or another than
@@ -326,18 +344,10 @@ impl Inner {
             (ended, healed)
         };
         healed.wake();
-        if let Some(Current {
-            ledger,
-            timer,
-            schedule,
-            ..
-        }) = ended
-        {
+        if let Some(Current { ledger, tasks, .. }) = ended {
             self.wires.wake();
             ledger.sites.all().iter().for_each(|site| site.release());
-            for task in [timer, schedule].into_iter().flatten() {
-                task.abort();
-            }
+            tasks.iter().for_each(AbortHandle::abort);
             tracing::info!(target: "murphy::fault", seed = %ledger.seed(), %reason, "chaos.disarmed");
         }
     }

@@ -19,7 +19,7 @@ mod service;
 mod volatile;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use self::core::NodeCore;
 use crate::chaos::{Chaos, Inner};
@@ -100,6 +100,33 @@ pub struct Node {
     only: Option<u64>,
 }
 
+/// A node that a guard holds on to, and not its chaos: one that nobody else holds is healed.
+#[derive(Clone, Debug)]
+struct Away {
+    core: Arc<NodeCore>,
+    chaos: Weak<Inner>,
+    only: Option<u64>,
+}
+
+impl Away {
+    fn core(&self) -> &NodeCore {
+        &self.core
+    }
+
+    fn chaos(&self) -> Option<Arc<Inner>> {
+        self.chaos.upgrade()
+    }
+
+    /// The node, if its chaos is still there.
+    fn node(&self) -> Option<Node> {
+        Some(Node {
+            core: Arc::clone(&self.core),
+            chaos: Some(self.chaos()?),
+            only: self.only,
+        })
+    }
+}
+
 /// What a node is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NodeState {
@@ -175,6 +202,14 @@ impl Node {
         Self {
             only: Some(run),
             ..self
+        }
+    }
+
+    fn away(&self) -> Away {
+        Away {
+            core: Arc::clone(&self.core),
+            chaos: self.chaos.as_ref().map(Arc::downgrade).unwrap_or_default(),
+            only: self.only,
         }
     }
 

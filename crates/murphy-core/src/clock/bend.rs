@@ -119,6 +119,10 @@ impl Bend {
         self.anchor();
         self.wall = to;
         self.slew = None;
+        if let Some(asleep) = &mut self.asleep {
+            // What passed before has been set right with the rest.
+            asleep.wall = asleep.until.saturating_sub(self.seen);
+        }
     }
 
     pub(super) fn jump(&mut self, by: Offset) {

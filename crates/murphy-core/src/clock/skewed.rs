@@ -53,6 +53,7 @@ use super::{Clock, Drift, Interval, Offset, Sleep, Suspended, TokioClock, Wall};
 #[doc(alias = "SIGSTOP")]
 pub struct SkewedClock<C = TokioClock> {
     shared: Arc<Shared<C>>,
+    quiet: bool,
 }
 
 struct Shared<C> {
@@ -91,7 +92,23 @@ impl<C: Clock> SkewedClock<C> {
                 }),
                 changed: watch::Sender::new(()),
             }),
+            quiet: false,
         }
+    }
+
+    /// The same clock, by a handle whose changes wake no sleeper: for whoever holds a lock that a
+    /// waker may want. [`rouse`](Self::rouse) is owed afterwards.
+    #[must_use]
+    pub fn quiet(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            quiet: true,
+        }
+    }
+
+    /// Lets sleepers look again at what was changed by a [`quiet`](Self::quiet) handle.
+    pub fn rouse(&self) {
+        self.shared.changed.send_replace(());
     }
 
     /// With its time of day so far ahead or behind: [`jump`](Self::jump).
@@ -191,7 +208,9 @@ impl<C: Clock> SkewedClock<C> {
     fn change(&self, how: impl FnOnce(&mut State)) {
         how(&mut self.shared.state());
         // After the change: who subscribed before it is woken, who did after it sees it.
-        self.shared.changed.send_replace(());
+        if !self.quiet {
+            self.rouse();
+        }
     }
 }
 
@@ -199,6 +218,7 @@ impl<C> Clone for SkewedClock<C> {
     fn clone(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
+            quiet: self.quiet,
         }
     }
 }

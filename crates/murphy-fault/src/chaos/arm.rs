@@ -2,13 +2,14 @@
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use murphy_core::{ReportSeed, clock};
 use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::{Chaos, Current, Inner, TimeLimit, lock, schedule};
+use super::schedule::{self, Schedule};
+use super::{Chaos, Current, Inner, TimeLimit, lock};
 use crate::Leg;
 use crate::abilities::ability;
 use crate::book::Book;
@@ -116,7 +117,8 @@ pub(super) fn arm(chaos: &Arc<Inner>, plan: &Plan, limit: TimeLimit) -> Result<A
     plan.check()?;
     let runtime = Handle::try_current().ok();
     let timed = matches!(limit, TimeLimit::After(_)) || !plan.disturbances().is_empty();
-    if timed && runtime.is_none() {
+    let runtime = runtime.filter(|_| timed);
+    if timed && (runtime.is_none() || !has_timers()) {
         return Err(ArmError::NoRuntime);
     }
     let handle = Chaos {
@@ -150,23 +152,11 @@ pub(super) fn arm(chaos: &Arc<Inner>, plan: &Plan, limit: TimeLimit) -> Result<A
         run,
         sites: Arc::default(),
     };
-    let timer = match (limit, &runtime) {
-        (TimeLimit::After(after), Some(runtime)) => Some(end_after(chaos, version, after, runtime)),
-        _ => None,
-    };
-    let schedule = runtime.filter(|_| !plan.disturbances().is_empty());
-    let schedule = schedule.map(|runtime| {
-        let disturbances = schedule::drawn(plan.disturbances(), ledger.seed());
-        let started = ledger.run.started;
-        let run = schedule::run(Arc::downgrade(chaos), version, started, disturbances);
-        runtime.spawn(run).abort_handle()
-    });
     let mut current = Current {
         version,
         ledger: ledger.clone(),
         sites: Vec::new(),
-        timer,
-        schedule,
+        tasks: Vec::new(),
     };
     for site in sites {
         let link = Link::named(site.name(), &chaos.wires);
@@ -176,20 +166,70 @@ pub(super) fn arm(chaos: &Arc<Inner>, plan: &Plan, limit: TimeLimit) -> Result<A
     for site in &all {
         seat_link(&mut current, site, &chaos.wires);
     }
-    tracing::info!(target: "murphy::fault", seed = %ledger.seed(), sites = current.sites.len(), "chaos.armed");
+    let taking_part = current.sites.len();
     state.current = Some(current);
     chaos.nodes.arm(ledger.seed());
     state.last = Some(ledger.clone());
     state.ended = None;
     drop(state);
-    let _report = ledger.seed().report_on_panic();
-    Ok(Armed {
+    let armed = Armed {
         chaos: Arc::clone(chaos),
         version,
+        _report: ledger.seed().report_on_panic(),
         ledger,
         kept: false,
-        _report,
-    })
+    };
+    // Whoever hears of it may ask the chaos what it likes: no lock is held.
+    tracing::info!(target: "murphy::fault", seed = %armed.ledger.seed(), sites = taking_part, "chaos.armed");
+    if let Some(runtime) = runtime {
+        armed.begin(limit, &runtime);
+    }
+    Ok(armed)
+}
+
+impl Armed {
+    /// Starts its timer, and does what the plan begins with.
+    fn begin(&self, limit: TimeLimit, runtime: &Handle) {
+        if let TimeLimit::After(after) = limit {
+            let timer = Timer {
+                chaos: Arc::clone(&self.chaos),
+                version: self.version,
+            };
+            let timer = async move {
+                tokio::time::sleep(after).await;
+                drop(timer);
+            };
+            let task = runtime.spawn(timer);
+            self.chaos.entrust(self.version, task.abort_handle());
+        }
+        let run = &self.ledger.run;
+        if !run.plan.disturbances().is_empty() {
+            let drawn = schedule::drawn(run.plan.disturbances(), run.seed);
+            let chaos = Arc::downgrade(&self.chaos);
+            let mut schedule = Schedule::new(chaos, self.version, run.started, drawn);
+            schedule.begin();
+            let task = runtime.spawn(schedule.run());
+            self.chaos.entrust(self.version, task.abort_handle());
+        }
+    }
+}
+
+/// What ends a run when it is dropped: its time is up, or nobody would be there to say so. It
+/// keeps the chaos, so that a run that nobody holds ends as well.
+struct Timer {
+    chaos: Arc<Inner>,
+    version: u64,
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        self.chaos.disarm(Some(self.version), Reason::TimeLimit);
+    }
+}
+
+/// Whether the runtime that this runs in can wait. There is no other way to ask than to try.
+fn has_timers() -> bool {
+    std::panic::catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))).is_ok()
 }
 
 /// A site that is a link takes part in the run, if it does not yet.
@@ -213,22 +253,6 @@ fn publish(current: &mut Current, site: Arc<SiteCore>, link: Option<Link>) {
     });
     site.publish(run, ledger);
     current.sites.push(site);
-}
-
-fn end_after(
-    chaos: &Arc<Inner>,
-    version: u64,
-    after: std::time::Duration,
-    runtime: &Handle,
-) -> AbortHandle {
-    let chaos = Arc::downgrade(chaos);
-    let timer = runtime.spawn(async move {
-        tokio::time::sleep(after).await;
-        if let Some(chaos) = chaos.upgrade() {
-            chaos.disarm(Some(version), Reason::TimeLimit);
-        }
-    });
-    timer.abort_handle()
 }
 
 /// The sites that the plan names, each once, able to do what is asked of them.

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use murphy_core::{Draw, Key, Lane, Point, Seed, Stream};
+use murphy_core::{Draw, Key, Lane, Point, Seed, Stream, mix};
 use tokio::time::{Instant, sleep_until};
 
 use super::{Chaos, Inner};
@@ -26,12 +26,26 @@ pub(super) fn drawn(disturbances: &[Disturbance], seed: Seed) -> Vec<Disturbance
     for (index, disturbance) in disturbances.iter().enumerate() {
         match (&disturbance.deed, disturbance.lasting) {
             (Deed::Swizzle { nodes }, Some(lasting)) => {
-                all.extend(swizzled(nodes, disturbance.at, lasting, seed, index as u64));
+                let which = name(disturbance, &disturbances[..index]);
+                all.extend(swizzled(nodes, disturbance.at, lasting, seed, which));
             }
             _ => all.push(disturbance.clone()),
         }
     }
     all
+}
+
+/// What tells a swizzle from others, whatever else is in the plan: when it is, and how many just
+/// like it come before.
+fn name(swizzle: &Disturbance, before: &[Disturbance]) -> u64 {
+    let nanos = |d: Duration| d.as_nanos() as u64;
+    let twins = before.iter().filter(|d| *d == swizzle).count() as u64;
+    let words = [
+        nanos(swizzle.at),
+        nanos(swizzle.lasting.unwrap_or_default()),
+        twins,
+    ];
+    words.into_iter().fold(0, |h, w| mix(mix(h) ^ w))
 }
 
 /// Half of the nodes (rounded up): each cut off at some time in the first half, healed in the second.
@@ -40,10 +54,10 @@ fn swizzled(
     from: Duration,
     lasting: Duration,
     seed: Seed,
-    index: u64,
+    which: u64,
 ) -> Vec<Disturbance> {
     let draw = |node: &Arc<str>, lane| -> Draw {
-        let point = Point::keyed(Key::from(&**node), index);
+        let point = Point::keyed(Key::from(&**node), which);
         Stream::new(seed, "network", "swizzle", lane).at(point)
     };
     let mut chosen: Vec<&Arc<str>> = nodes.iter().collect();
@@ -64,42 +78,77 @@ fn swizzled(
 }
 
 /// Does and undoes, each at its time. Dropped with the run; what it has done is then healed.
-pub(super) async fn run(
+pub(super) struct Schedule {
     chaos: Weak<Inner>,
     version: u64,
     started: Instant,
     disturbances: Vec<Disturbance>,
-) {
-    let mut steps: BinaryHeap<Reverse<Step>> = disturbances
-        .iter()
-        .enumerate()
-        .map(|(which, d)| {
+    undo: Vec<Option<Undo>>,
+    steps: BinaryHeap<Reverse<Step>>,
+}
+
+impl Schedule {
+    pub(super) fn new(
+        chaos: Weak<Inner>,
+        version: u64,
+        started: Instant,
+        disturbances: Vec<Disturbance>,
+    ) -> Self {
+        let first = |(which, d): (usize, &Disturbance)| {
             Reverse(Step {
                 at: d.at,
                 begins: true,
                 which,
             })
-        })
-        .collect();
-    let mut undo: Vec<Option<Undo>> = disturbances.iter().map(|_| None).collect();
-    while let Some(Reverse(step)) = steps.pop() {
-        let Some(at) = started.checked_add(step.at) else {
-            continue;
         };
-        sleep_until(at).await;
-        let Some(inner) = chaos.upgrade() else {
-            return;
-        };
-        let disturbance = &disturbances[step.which];
-        if step.begins {
-            undo[step.which] = commit(&Chaos { inner }, version, disturbance);
-        } else {
-            undo[step.which] = None;
+        Self {
+            chaos,
+            version,
+            started,
+            undo: disturbances.iter().map(|_| None).collect(),
+            steps: disturbances.iter().enumerate().map(first).collect(),
+            disturbances,
         }
-        steps.extend(after(disturbance, step).map(Reverse));
     }
-    // What has no end lasts as long as the run, and so do the guards that hold it.
-    std::future::pending::<()>().await;
+
+    /// What the run begins with: done before anybody else can do anything in it.
+    pub(super) fn begin(&mut self) {
+        let now = |step: &Reverse<Step>| step.0.at.is_zero();
+        while self.steps.peek().is_some_and(now) {
+            if self.step().is_none() {
+                return;
+            }
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        while let Some(Reverse(next)) = self.steps.peek() {
+            let Some(at) = self.started.checked_add(next.at) else {
+                // Past the end of time, and so is everything after it.
+                break;
+            };
+            sleep_until(at).await;
+            if self.step().is_none() {
+                return;
+            }
+        }
+        // What has no end lasts as long as the run, and so do the guards that hold it.
+        std::future::pending::<()>().await;
+    }
+
+    /// Takes the next step. Nothing, if there is none, or the run is over.
+    fn step(&mut self) -> Option<()> {
+        let inner = self.chaos.upgrade()?;
+        let Reverse(step) = self.steps.pop().filter(|_| inner.is_on(self.version))?;
+        let disturbance = &self.disturbances[step.which];
+        self.undo[step.which] = if step.begins {
+            commit(&Chaos { inner }, self.version, disturbance)
+        } else {
+            None
+        };
+        self.steps.extend(after(disturbance, step).map(Reverse));
+        Some(())
+    }
 }
 
 /// What comes after a step, if anything does.

@@ -99,6 +99,8 @@ enum Line {
 #[serde(deny_unknown_fields)]
 struct End {
     records: usize,
+    #[serde(default)]
+    events: usize,
     overflowed: u64,
 }
 
@@ -137,11 +139,16 @@ impl Transcript {
                 Line::Event(event) => transcript.events.push(event),
                 Line::Record(record) => transcript.records.push(*record),
                 Line::Summary(summary) => transcript.summaries.push(summary),
-                Line::End(end) if end.records != transcript.records.len() => {
+                Line::End(end)
+                    if (end.records, end.events)
+                        != (transcript.records.len(), transcript.events.len()) =>
+                {
                     let problem = format!(
-                        "says {} records, but {} were read",
+                        "says {} records and {} events, but {} and {} were read",
                         end.records,
-                        transcript.records.len()
+                        end.events,
+                        transcript.records.len(),
+                        transcript.events.len()
                     );
                     return Err(bad(
                         number,
@@ -181,6 +188,7 @@ impl Transcript {
                 &mut to,
                 &End {
                     records: self.records.len(),
+                    events: self.events.len(),
                     overflowed: self.overflowed,
                 },
             )?;

@@ -125,7 +125,12 @@ impl Target {
                 *group = index as u32;
             }
         }
-        if let Some(left) = groups.iter().position(|g| *g == NOWHERE) {
+        // All nodes had a group when the plan was armed: who came since sees everybody.
+        let late = network.only.is_some();
+        if late {
+            let left = groups.iter_mut().filter(|g| **g == NOWHERE);
+            left.for_each(|group| *group = ANY);
+        } else if let Some(left) = groups.iter().position(|g| *g == NOWHERE) {
             let node = network.name(left as NodeId);
             return Err(NetworkError::InNoGroup { node });
         }

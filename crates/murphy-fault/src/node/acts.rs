@@ -41,7 +41,7 @@ impl Node {
     #[doc(alias = "process pause")]
     pub fn pause(&self) -> Result<Paused, NotArmed> {
         let number = self.disturb(Verb::Pause, || self.core.pause())?;
-        let paused = Paused::new(self.clone(), number);
+        let paused = Paused::new(self.away(), number);
         self.core.wait(number);
         Ok(paused)
     }
@@ -100,7 +100,7 @@ impl Node {
     #[doc(alias = "power failure")]
     pub fn crash(&self) -> Result<Down, NotArmed> {
         let (number, fallen) = self.disturb(Verb::Crash, || self.core.crash())?;
-        let down = Down::new(self.clone(), number);
+        let down = Down::new(self.away(), number);
         self.core.bury(fallen);
         Ok(down)
     }

@@ -7,7 +7,7 @@ use murphy_core::clock::{Drift, Interval, Offset, Sleep, Suspended};
 use murphy_core::{Clock, SkewedClock, Wall};
 use tokio::time::Instant;
 
-use super::Node;
+use super::{Away, Node};
 use crate::event::{NotArmed, Verb};
 
 /// The clock of a node: what its code reads and sleeps by. From [`Node::clock`].
@@ -36,12 +36,32 @@ pub enum Bend {
     Error(Duration),
 }
 
-/// A clock that was bent. Dropping it undoes that bend: a jump is jumped back, a drift ends where it
-/// has led to, a frozen clock goes on.
+/// A clock that was bent. Dropping it undoes that bend and no other: a jump is jumped back, a drift
+/// ends where it has led to, a frozen clock goes on. Of several of a kind the latest counts, and
+/// the one before it when that is gone; a clock stands still until no guard holds it any more.
 #[derive(Debug)]
 #[must_use = "dropping it undoes the bend at once"]
 pub struct Bent {
-    node: Node,
+    node: Away,
+    number: u64,
+    bend: Bend,
+}
+
+/// The bends that are on, in the order in which they came, and the clock that they bend.
+///
+/// It is changed under the lock that runs begin and end under, so that no bend of one run is felt
+/// in another; sleepers are woken after that.
+#[derive(Debug)]
+pub(super) struct Bends {
+    /// By a handle that wakes nobody.
+    clock: SkewedClock,
+    on: Vec<On>,
+    numbers: u64,
+}
+
+#[derive(Debug)]
+struct On {
+    number: u64,
     bend: Bend,
     kept: bool,
 }
@@ -62,69 +82,129 @@ impl Node {
     pub fn bend(&self, bend: Bend) -> Result<Bent, NotArmed> {
         let chaos = self.chaos.as_ref().ok_or(NotArmed)?;
         let whom = format!("{}: {bend}", self.name());
-        let run = self.only.or_else(|| chaos.version()).ok_or(NotArmed)?;
-        chaos.disturb(Some(run), Verb::Clock, &whom, || ())?;
-        // Sleepers are woken by this, so no lock may be held. A run that ends meanwhile has its
-        // clocks put right below.
-        bend.apply(&self.core.clock);
-        if !self.core.switch.is_armed() {
-            heal(&self.core.clock);
-        }
+        let change = || self.core.bends().add(bend);
+        let number = chaos.disturb(self.only, Verb::Clock, &whom, change)?;
+        self.core.clock.rouse();
         Ok(Bent {
-            node: self.clone().during(run),
+            node: self.away(),
+            number,
             bend,
-            kept: false,
         })
     }
 }
 
-impl Bend {
-    fn apply(self, clock: &SkewedClock) {
-        match self {
-            Self::Jump(by) => clock.jump(by),
-            Self::Drift(drift) => clock.set_drift(drift),
-            Self::Freeze => clock.freeze(),
-            Self::Suspend(by, counts) => clock.suspend(by, counts),
-            Self::Error(error) => clock.set_error(error),
+impl Bends {
+    pub(super) fn new(clock: &SkewedClock) -> Self {
+        Self {
+            clock: clock.quiet(),
+            on: Vec::new(),
+            numbers: 0,
         }
     }
 
-    fn undo(self, clock: &SkewedClock) {
-        match self {
-            Self::Jump(by) => clock.jump(-by),
-            Self::Drift(_) => clock.set_drift(Drift::NONE),
-            Self::Freeze => clock.thaw(),
-            Self::Suspend(..) => {}
-            Self::Error(_) => clock.set_error(Duration::ZERO),
+    fn add(&mut self, bend: Bend) -> u64 {
+        self.numbers += 1;
+        let number = self.numbers;
+        match bend {
+            // Nothing undoes it, so nobody needs to know of it.
+            Bend::Suspend(by, counts) => self.clock.suspend(by, counts),
+            bend => {
+                self.on.push(On {
+                    number,
+                    bend,
+                    kept: false,
+                });
+                match bend {
+                    Bend::Jump(by) => self.clock.jump(by),
+                    other => self.settle(other),
+                }
+            }
+        }
+        number
+    }
+
+    /// Ends one. Nothing, if it is over already.
+    fn end(&mut self, number: u64) -> Option<()> {
+        let index = self.on.iter().position(|on| on.number == number)?;
+        match self.on.remove(index).bend {
+            Bend::Jump(by) => self.clock.jump(-by),
+            other => self.settle(other),
+        }
+        Some(())
+    }
+
+    /// This one is not ended by its guard. Of a kind no more than one of these is remembered: those
+    /// before it will never count again.
+    fn keep(&mut self, number: u64) {
+        let Some(on) = self.on.iter_mut().find(|on| on.number == number) else {
+            return;
+        };
+        on.kept = true;
+        let kind = std::mem::discriminant(&on.bend);
+        let same = |on: &&On| on.kept && std::mem::discriminant(&on.bend) == kind;
+        let last = self.on.iter().rfind(same).map(|on| on.number);
+        self.on.retain(|on| {
+            let jump = matches!(on.bend, Bend::Jump(_));
+            !same(&on) || (Some(on.number) == last && !jump)
+        });
+    }
+
+    /// Makes the clock what the bends of this one's kind say that are on.
+    fn settle(&self, kind: Bend) {
+        let mut on = self.on.iter().rev().map(|on| on.bend);
+        match kind {
+            Bend::Freeze if on.any(|bend| bend == Bend::Freeze) => self.clock.freeze(),
+            Bend::Freeze => self.clock.thaw(),
+            Bend::Drift(_) => {
+                let drift = on.find_map(|bend| match bend {
+                    Bend::Drift(drift) => Some(drift),
+                    _ => None,
+                });
+                self.clock.set_drift(drift.unwrap_or(Drift::NONE));
+            }
+            Bend::Error(_) => {
+                let error = on.find_map(|bend| match bend {
+                    Bend::Error(error) => Some(error),
+                    _ => None,
+                });
+                self.clock.set_error(error.unwrap_or_default());
+            }
+            Bend::Jump(_) | Bend::Suspend(..) => {}
         }
     }
-}
 
-/// Makes a clock right again.
-pub(super) fn heal(clock: &SkewedClock) {
-    clock.thaw();
-    clock.set_drift(Drift::NONE);
-    clock.set_error(Duration::ZERO);
-    clock.sync();
+    /// Makes the clock right again.
+    pub(super) fn heal(&mut self) {
+        self.on.clear();
+        self.clock.thaw();
+        self.clock.set_drift(Drift::NONE);
+        self.clock.set_error(Duration::ZERO);
+        self.clock.sync();
+    }
 }
 
 impl Bent {
     /// Leaves the clock as it is without the guard, until the end of the run.
-    pub fn keep(mut self) {
-        self.kept = true;
+    pub fn keep(self) {
+        self.node.core().bends().keep(self.number);
     }
 }
 
 impl Drop for Bent {
     fn drop(&mut self) {
-        let Some(chaos) = self.node.chaos.as_ref().filter(|_| !self.kept) else {
+        let kept = |on: &On| on.number == self.number && on.kept;
+        let core = self.node.core();
+        if core.bends().on.iter().any(kept) {
+            return;
+        }
+        let Some(chaos) = self.node.chaos() else {
             return;
         };
-        // Of the run that bent it, and no other: the end of that one has undone everything.
-        let whom = format!("{}: undo {}", self.node.name(), self.bend);
-        let only = self.node.only;
-        if chaos.disturb(only, Verb::Clock, &whom, || ()).is_ok() {
-            self.bend.undo(&self.node.core.clock);
+        // If its run is over, the end of that has undone everything.
+        let whom = format!("{}: undo {}", core.name, self.bend);
+        let change = || core.bends().end(self.number);
+        if let Ok(Some(())) = chaos.disturb_if(None, Verb::Clock, &whom, change) {
+            core.clock.rouse();
         }
     }
 }

@@ -20,6 +20,7 @@ use murphy_core::SkewedClock;
 use tokio::sync::Notify;
 
 use super::cells::Shelf;
+use super::clock::Bends;
 use super::hold::Hold;
 use super::nodes::Switch;
 use super::section::{Section, Where};
@@ -42,6 +43,7 @@ pub(crate) struct NodeCore {
     pub(super) restarted: Notify,
     pub(super) cells: Shelf,
     pub(super) clock: SkewedClock,
+    bends: Mutex<Bends>,
     /// The calls of its layers in this run.
     pub(super) calls: AtomicU64,
 }
@@ -132,6 +134,7 @@ impl World {
 
 impl NodeCore {
     pub(super) fn new(name: Arc<str>, switch: Arc<Switch>) -> Self {
+        let clock = SkewedClock::new();
         Self {
             name,
             switch,
@@ -139,13 +142,18 @@ impl NodeCore {
             left: Condvar::new(),
             restarted: Notify::new(),
             cells: Shelf::default(),
-            clock: SkewedClock::new(),
+            bends: Mutex::new(Bends::new(&clock)),
+            clock,
             calls: AtomicU64::new(0),
         }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn bends(&self) -> MutexGuard<'_, Bends> {
+        self.bends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn crashed(&self, incarnation: u64, began: bool) -> Crashed {
@@ -223,6 +231,7 @@ impl NodeCore {
 
     /// The run is over: paused nodes resume, crashed ones restart.
     pub(super) fn heal(&self) -> Risen {
+        self.bends().heal();
         let mut world = self.lock();
         world.pauses.clear();
         if world.downs.is_on() {

@@ -5,31 +5,33 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use super::Node;
+use super::Away;
 
 /// A pause of a node. Dropping the guard ends it; the node runs again when its last pause is gone.
 #[derive(Debug)]
 #[must_use = "dropping the guard ends the pause at once"]
 pub struct Paused {
-    node: Node,
+    node: Away,
     number: u64,
 }
 
 impl Paused {
-    pub(super) fn new(node: Node, number: u64) -> Self {
+    pub(super) fn new(node: Away, number: u64) -> Self {
         Self { node, number }
     }
 
     /// Lets the pause go on without the guard: until [`Node::resume`], a crash, or the end of the
     /// run.
     pub fn keep(self) {
-        self.node.core.lock().pauses.keep(self.number);
+        self.node.core().lock().pauses.keep(self.number);
     }
 }
 
 impl Drop for Paused {
     fn drop(&mut self) {
-        self.node.resume_one(self.number);
+        if let Some(node) = self.node.node() {
+            node.resume_one(self.number);
+        }
     }
 }
 
@@ -39,24 +41,26 @@ impl Drop for Paused {
 #[derive(Debug)]
 #[must_use = "dropping the guard restarts the node at once"]
 pub struct Down {
-    node: Node,
+    node: Away,
     number: u64,
 }
 
 impl Down {
-    pub(super) fn new(node: Node, number: u64) -> Self {
+    pub(super) fn new(node: Away, number: u64) -> Self {
         Self { node, number }
     }
 
     /// Leaves the node down without the guard: until [`Node::restart`], or the end of the run.
     pub fn keep(self) {
-        self.node.core.lock().downs.keep(self.number);
+        self.node.core().lock().downs.keep(self.number);
     }
 }
 
 impl Drop for Down {
     fn drop(&mut self) {
-        self.node.restart_one(self.number);
+        if let Some(node) = self.node.node() {
+            node.restart_one(self.number);
+        }
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use murphy_core::Seed;
 
-use super::clock;
 use super::core::{NodeCore, Risen};
 use crate::network::NetworkError;
 use crate::plan::nearest;
@@ -55,7 +54,9 @@ impl Nodes {
         let room = known.len() < MOST_NODES;
         if room {
             known.insert(name.into(), Arc::clone(&core));
-        } else {
+        }
+        drop(known);
+        if !room {
             tracing::warn!(target: "murphy::fault", node = name, "chaos.too_many_nodes");
         }
         (core, room)
@@ -106,7 +107,7 @@ impl Nodes {
 impl Healed {
     pub(crate) fn wake(self) {
         for (core, risen) in self.0 {
-            clock::heal(&core.clock);
+            core.clock.rouse();
             core.wake(risen);
         }
     }

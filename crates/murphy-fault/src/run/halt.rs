@@ -16,7 +16,7 @@ use crate::run::SiteRun;
 pub enum Reason {
     /// It was told to.
     Told,
-    /// Its time was up.
+    /// Its time was up, or the runtime ended that would have said so.
     TimeLimit,
     /// Too large a share of calls failed.
     Errors,

@@ -17,5 +17,7 @@ mod network;
 mod node;
 mod readiness;
 mod replay;
+mod seams;
 mod support;
 mod survive;
+mod texts;

@@ -140,6 +140,17 @@ fn suspensions_add_up() {
 }
 
 #[test]
+fn a_machine_that_is_set_in_its_sleep_wakes_with_the_right_time() {
+    let mut bend = Bend::new(Wall::EPOCH);
+    bend.suspend(s(10), Suspended::IsLost);
+    bend.see(s(4));
+    bend.set_wall(Wall::EPOCH + s(4));
+    assert_eq!(shows(&bend), (0, 4));
+    bend.see(s(20));
+    assert_eq!(shows(&bend), (10, 20));
+}
+
+#[test]
 fn what_is_left_of_a_slew_is_spread_anew() {
     let mut bend = Bend::new(Wall::EPOCH);
     bend.slew(Offset::ahead(s(8)), s(8));

@@ -306,7 +306,9 @@ fn signed(text: &str, field: &str) -> Result<Offset, BadPlan> {
         let remedy = format!("{e}; write a duration with sign and unit, as `-5s` or `+150ms`");
         wrong(field, text, remedy)
     })?;
-    Ok(if behind {
+    Ok(if behind && by > Offset::MAX.abs() {
+        Offset::MIN
+    } else if behind {
         Offset::behind(by)
     } else {
         Offset::ahead(by)
