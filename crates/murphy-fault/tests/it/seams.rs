@@ -585,3 +585,81 @@ async fn arming_that_fails_changes_nothing() {
         assert_eq!(armed.ledger().events().len(), 1);
     }
 }
+
+#[test]
+fn what_no_event_can_be_is_refused_by_field() {
+    for (event, want) in [
+        (
+            "kind = \"pause\"\nnode = \"a\"\nflap = { on = \"1s\", off = \"0s\" }",
+            "`event[0].flap.off` is `0s`: at least 1ms",
+        ),
+        (
+            "kind = \"pause\"\nnode = \"a\"\nnodes = [\"b\"]",
+            "an event of kind `pause` has no `nodes`",
+        ),
+        (
+            "kind = \"swizzle\"\nnodes = [\"a\"]\nfor = \"1s\"\nflap = { on = \"1s\", off = \"1s\" }",
+            "a swizzle goes on and off by itself",
+        ),
+    ] {
+        let text = format!("version = 1\n[[event]]\n{event}\n");
+        let error = Plan::from_toml(&text).unwrap_err().to_string();
+        assert!(error.contains(want), "{event}: {error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ring_of_two_is_refused_when_it_is_armed() {
+    let chaos = chaos();
+    chaos.network().nodes(["a", "b"]).unwrap();
+    let ring = Disturbance::new(murphy_fault::Deed::MajoritiesRing).at(S);
+    let error = chaos.arm(&Plan::new().disturb(ring), S).unwrap_err();
+    assert!(matches!(error, ArmError::Event { index: 0, .. }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_withholds_faults_and_not_what_a_link_is_like() {
+    let chaos = chaos();
+    let network = chaos.network();
+    network.nodes(["api", "payments"]).unwrap();
+    let lossy = murphy_fault::Profile::new().losing(ALWAYS);
+    network.profile(["api"], ["payments"], &lossy).unwrap();
+    let link = chaos.site(SITE).layer().layer(Echo::default());
+    let late = Fault::latency(crate::support::fixed(5), ALWAYS);
+    let none = plan([late]).limits(|l| l.in_flight = 0);
+    let armed = chaos.arm(&none, TimeLimit::None).unwrap();
+    assert!(within(S, link.oneshot(1)).await.is_none());
+    let told: Vec<String> = armed
+        .ledger()
+        .records()
+        .into_iter()
+        .map(|r| r.fault)
+        .collect();
+    assert_eq!(told, ["link.loss"]);
+    assert_eq!(armed.ledger().summaries()[0].withheld, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_slow_link_after_the_other_is_twice_as_late() {
+    let chaos = chaos();
+    let network = chaos.network();
+    network.nodes(["api", "payments"]).unwrap();
+    let rate = || murphy_fault::Rate::messages(100.0).unwrap();
+    let places = 9.try_into().unwrap();
+    let slow = murphy_fault::Profile::new().rate(rate(), places);
+    network.profile(["api"], ["payments"], &slow).unwrap();
+    let link = chaos.site(SITE).layer().layer(Echo::default());
+    let also = Fault::slow_link(murphy_fault::Leg::Request, rate(), places, ALWAYS);
+    let _armed = chaos.arm(&plan([also]), TimeLimit::None).unwrap();
+    for held in [false, true] {
+        sleep(S).await;
+        let hold = held.then(|| network.hold(["api"], ["payments"]).unwrap());
+        let call = tokio::spawn(link.clone().oneshot(1));
+        sleep(ms(1)).await;
+        drop(hold);
+        let let_go = tokio::time::Instant::now();
+        call.await.unwrap().unwrap();
+        let took = let_go.elapsed() + ms(u64::from(!held));
+        assert_eq!(took, ms(20), "held: {held}");
+    }
+}
