@@ -29,7 +29,12 @@ pub fn runtime() -> Runtime {
 }
 
 /// The same with a clock that stands still while there is work, and jumps where there is none.
-fn paused() -> Runtime {
+///
+/// # Panics
+///
+/// Where the system gives it no resources.
+#[must_use]
+pub fn paused() -> Runtime {
     let mut builder = Builder::new_current_thread();
     let built = builder.enable_time().start_paused(true).build();
     built.expect("a runtime needs a few file descriptors")

@@ -12,11 +12,12 @@ use std::time::Duration;
 use murphy_core::{Distribution, Seed};
 use murphy_fault::{Armed, Chaos, Cut, FaultService, Network, Plan, Profile, TimeLimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::runtime::Builder;
+use tokio::runtime::Runtime;
 use tokio::time::sleep;
 use tower::{Layer, Service, ServiceExt};
 use turmoil::net::{TcpListener, TcpStream};
 
+use crate::drive::paused;
 use crate::service::Prompt;
 
 /// Nodes of the network that is described link by link.
@@ -56,6 +57,7 @@ pub fn described() -> Chaos {
 pub struct World {
     network: Network,
     ring: Vec<FaultService<Prompt>>,
+    runtime: Runtime,
     names: Vec<String>,
     _armed: Armed,
 }
@@ -70,10 +72,12 @@ impl World {
     pub fn new() -> Self {
         let chaos = described();
         let ring = (0..NODES).map(|n| link(&chaos, n, NODES)).collect();
-        let armed = chaos.arm(&Plan::new(), TimeLimit::None);
+        let runtime = paused();
+        let armed = runtime.block_on(async { chaos.arm(&Plan::new(), TimeLimit::None) });
         Self {
             network: chaos.network(),
             ring,
+            runtime,
             names: (0..NODES).map(name).collect(),
             _armed: armed.expect("a right plan"),
         }
@@ -115,18 +119,21 @@ impl World {
         self.network.repair();
     }
 
-    /// A call over a link of the ring that has seen none since the network changed: it is begun, and
-    /// left.
+    /// A call over each of two links, one within a half and one between the halves, that have seen
+    /// none since the network changed. They are begun, and left.
     ///
     /// # Panics
     ///
-    /// If its service is not ready.
-    pub fn first_call(&mut self) {
-        let service = &mut self.ring[0];
+    /// If a service is not ready.
+    pub fn first_calls(&mut self) {
+        let _entered = self.runtime.enter();
         let mut cx = Context::from_waker(Waker::noop());
-        assert!(service.poll_ready(&mut cx).is_ready());
-        let reply = pin!(service.call(1));
-        _ = black_box(reply.poll(&mut cx));
+        for link in [0, self.names.len() / 2 - 1] {
+            let service = &mut self.ring[link];
+            assert!(service.poll_ready(&mut cx).is_ready());
+            let reply = pin!(service.call(1));
+            _ = black_box(reply.poll(&mut cx));
+        }
     }
 }
 
@@ -155,12 +162,16 @@ pub struct Trips {
     pub cut: bool,
 }
 
+/// Makes all the trips, once. What they need is built by then.
+pub type Travel = Box<dyn FnMut()>;
+
 /// A way of a millisecond there and one back, in virtual time.
 ///
 /// # Panics
 ///
 /// If a call goes wrong.
-pub fn murphy(load: Trips) {
+#[must_use]
+pub fn murphy(load: Trips) -> Travel {
     let chaos = Chaos::new(Seed::new(1));
     let network = chaos.network();
     let names = (0..load.nodes).map(name).chain(["spare".to_owned()]);
@@ -169,28 +180,35 @@ pub fn murphy(load: Trips) {
     let ring: Vec<_> = (0..load.nodes)
         .map(|n| link(&chaos, n, load.nodes))
         .collect();
-    let mut builder = Builder::new_current_thread();
-    let runtime = builder.enable_time().start_paused(true).build();
-    runtime.expect("a runtime").block_on(async {
-        let _armed = chaos.arm(&Plan::new(), TimeLimit::None);
-        let _cut = load.cut.then(|| network.isolate("spare"));
-        let clients = (0..load.clients).map(|client| {
-            let own = ring.iter().skip(client as usize);
-            let mut own: Vec<_> = own.step_by(load.clients as usize).cloned().collect();
-            let trips = load.trips / load.clients;
-            tokio::spawn(async move {
-                let links = own.len();
-                for trip in 0..trips {
-                    let link = &mut own[trip as usize % links];
-                    let ready = link.ready().await.expect("it is always ready");
-                    _ = black_box(ready.call(trip).await.expect("it never fails"));
-                }
-            })
-        });
-        for client in clients.collect::<Vec<_>>() {
-            client.await.expect("no client panics");
+    let runtime = paused();
+    runtime.block_on(async {
+        let armed = chaos.arm(&Plan::new(), TimeLimit::None);
+        armed.expect("a right plan").keep();
+        if load.cut {
+            network.isolate("spare").expect("a node").keep();
         }
     });
+    Box::new(move || {
+        runtime.block_on(async {
+            let clients = (0..load.clients).map(|client| {
+                let own = ring.iter().skip(client as usize);
+                let own = own.step_by(load.clients as usize).cloned();
+                tokio::spawn(travel(own.collect(), load.trips / load.clients))
+            });
+            for client in clients.collect::<Vec<_>>() {
+                client.await.expect("no client panics");
+            }
+        });
+    })
+}
+
+async fn travel(mut links: Vec<FaultService<Prompt>>, trips: u64) {
+    let count = links.len();
+    for trip in 0..trips {
+        let link = &mut links[trip as usize % count];
+        let ready = link.ready().await.expect("it is always ready");
+        _ = black_box(ready.call(trip).await.expect("it never fails"));
+    }
 }
 
 /// The same by turmoil, over TCP: hosts that call each other, 8 bytes there and back.
@@ -198,7 +216,8 @@ pub fn murphy(load: Trips) {
 /// # Panics
 ///
 /// If a host fails.
-pub fn turmoil(load: Trips) {
+#[must_use]
+pub fn turmoil(load: Trips) -> Travel {
     let mut sim = turmoil::Builder::new()
         .tick_duration(MILLISECOND)
         .min_message_latency(MILLISECOND)
@@ -226,7 +245,7 @@ pub fn turmoil(load: Trips) {
             Ok(())
         });
     }
-    sim.run().expect("every host ends well");
+    Box::new(move || sim.run().expect("every host ends well"))
 }
 
 const PORT: u16 = 80;

@@ -7,7 +7,7 @@ use murphy_fault::Cut;
 
 const ROUNDS: usize = 21;
 
-/// The median of the rounds. The first call over a link after each change is part of it.
+/// The median of the rounds. The first calls after each change are part of it.
 pub(crate) fn measure() -> Vec<Figure> {
     let mut world = World::new();
     let cuts: [(&str, &str, fn(&World) -> Cut); 3] = [
@@ -34,7 +34,7 @@ pub(crate) fn measure() -> Vec<Figure> {
             times.sort_by(f64::total_cmp);
             let (middle, worst) = (times[ROUNDS / 2], times[ROUNDS - 1]);
             let note = format!(
-                "{what}: {done}, and the first call over a link; median of {ROUNDS}, worst {worst:.3}"
+                "{what}: {done}, and the first calls; median of {ROUNDS}, worst {worst:.3}"
             );
             let name = format!("network.{verb}{suffix}_ms");
             figures.push(Figure::new(name, "murphy", middle, "ms", &note));
@@ -46,6 +46,6 @@ pub(crate) fn measure() -> Vec<Figure> {
 fn timed<T>(world: &mut World, change: impl FnOnce(&World) -> T) -> (f64, T) {
     let start = WallTime.start();
     let changed = change(world);
-    world.first_call();
+    world.first_calls();
     (WallTime.end(start).as_secs_f64() * 1e3, changed)
 }
