@@ -4,6 +4,10 @@
 
 mod decide;
 mod halt;
+mod judge;
+mod late;
+mod notes;
+mod receipt;
 mod rule;
 
 use std::collections::BTreeMap;
@@ -23,9 +27,10 @@ use crate::table::Table;
 use crate::turnstile::Turnstile;
 use crate::{Fault, Leg};
 
-pub(crate) use decide::{Asked, Judged, Receipt};
+pub(crate) use decide::{Asked, Judged};
 pub use halt::Reason;
 pub(crate) use halt::{Halting, Watch};
+pub(crate) use receipt::Receipt;
 pub(crate) use rule::Rule;
 
 /// What all sites of a run share.

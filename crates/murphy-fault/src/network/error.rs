@@ -44,6 +44,12 @@ pub enum NetworkError {
         /// Its index among the groups, from 0.
         index: usize,
     },
+    /// Nothing to be parted from anything.
+    #[error("network: {have} groups: a partition has at least two sides")]
+    TooFewGroups {
+        /// Groups that were named.
+        have: usize,
+    },
     /// Too few nodes for this.
     #[error("network: {have} nodes: this takes at least {need}")]
     TooFew {

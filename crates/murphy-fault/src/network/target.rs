@@ -109,6 +109,9 @@ impl Target {
         sides: &[Side],
         bridge: Option<NodeId>,
     ) -> Result<Self, NetworkError> {
+        if sides.len() < 2 {
+            return Err(NetworkError::TooFewGroups { have: sides.len() });
+        }
         const NOWHERE: u32 = ANY - 1;
         let nodes = network.wires().lock().names.len();
         let mut groups = vec![NOWHERE; nodes];

@@ -306,3 +306,16 @@ async fn calls_that_are_spared_pass_through_a_cut() {
     assert!(within(IMPATIENT, service.oneshot(1)).await.is_none());
     assert_eq!(lines(&armed.ledger()), ["a->b link.partition NeverRan"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_group_is_no_partition() {
+    let (_, network, armed) = armed(&["a", "b"]);
+    for groups in [vec![], vec![vec!["a", "b"]]] {
+        let refused = network.partition_groups(groups).unwrap_err();
+        assert!(
+            matches!(refused, NetworkError::TooFewGroups { .. }),
+            "{refused}"
+        );
+    }
+    assert!(armed.ledger().events().is_empty());
+}
