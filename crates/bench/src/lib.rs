@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! cargo bench -p bench --bench overhead
+//! cargo bench -p bench --bench network
 //! ```
 //!
-//! Here is what is measured ([`cases`], [`faulted`]), how a call is driven ([`drive`]) and how figures are kept
+//! Here is what is measured ([`cases`], [`faulted`], [`network`]), how a call is driven ([`drive`]) and how figures are kept
 //! ([`figure`]). What measures lies in `benches/`.
 //!
 //! Speed is asserted nowhere: a figure is printed, never tested.
