@@ -206,7 +206,9 @@ async fn without_a_run_the_world_is_left_alone() {
     network.nodes(["a", "b", "c"]).unwrap();
     let refusals = [
         network.partition(["a"], ["b", "c"]).unwrap_err(),
-        network.partition_groups([vec!["a"], vec!["b", "c"]]).unwrap_err(),
+        network
+            .partition_groups([vec!["a"], vec!["b", "c"]])
+            .unwrap_err(),
         network.partition_oneway(["a"], ["b"]).unwrap_err(),
         network.isolate("a").unwrap_err(),
         network.bridge("a", ["b"], ["c"]).unwrap_err(),

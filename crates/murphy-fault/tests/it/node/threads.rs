@@ -171,11 +171,14 @@ async fn nodes_that_crash_each_other_do_not_wait_for_each_other() {
         let fights: Vec<_> = [(&a, &b), (&b, &a)]
             .map(|(from, to)| {
                 let (met, to) = (Arc::clone(&met), to.clone());
-                from.spawn(async move {
+                let work = from.run(async move {
                     met.wait();
                     to.crash().unwrap().keep();
                     poll_fn(|_| Poll::<()>::Pending).await
-                })
+                });
+                // A thread each: of two workers, one may hold both tasks and block in the first.
+                let runtime = tokio::runtime::Handle::current();
+                tokio::task::spawn_blocking(move || runtime.block_on(work))
             })
             .into();
         for fight in fights {
