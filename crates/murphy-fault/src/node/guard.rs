@@ -20,7 +20,7 @@ impl Paused {
         Self { node, number }
     }
 
-    /// Lets the pause go on without the guard: until [`Node::resume`], a crash, or the end of the
+    /// Lets the pause go on without the guard: until [`Node::resume`](crate::Node::resume), a crash, or the end of the
     /// run.
     pub fn keep(self) {
         self.node.core().lock().pauses.keep(self.number);
@@ -50,7 +50,7 @@ impl Down {
         Self { node, number }
     }
 
-    /// Leaves the node down without the guard: until [`Node::restart`], or the end of the run.
+    /// Leaves the node down without the guard: until [`Node::restart`](crate::Node::restart), or the end of the run.
     pub fn keep(self) {
         self.node.core().lock().downs.keep(self.number);
     }
