@@ -98,8 +98,9 @@ async fn main() -> Result<(), BoxError> {
     let charges = charges.load(SeqCst);
     println!("20 orders, {lost} replies of the bank lost: {served} served, {charges} charges");
     println!(
-        "one order more, which asked for an outage: {}, come back in {wait:?} s",
-        asked.status()
+        "one order more, which asked for an outage: {}, come back in {} s",
+        asked.status(),
+        wait.unwrap_or("?")
     );
     println!("(more charges than orders: a retry wants an idempotency key)");
     let taught = served == 20 && lost > 0 && charges as usize == 20 + lost;

@@ -137,7 +137,7 @@ impl Access {
     pub const REGULAR_3G: Self = Self {
         preset: "regular-3g",
         publisher: "Lighthouse, core/config/constants.js (mobileRegular3G)",
-        date: "2023",
+        date: "2026 (as read; the source gives none)",
         measured: false,
         rtt_ms: 300,
         loss_percent: 0.0,
@@ -148,7 +148,7 @@ impl Access {
     pub const SLOW_4G: Self = Self {
         preset: "slow-4g",
         publisher: "Lighthouse, core/config/constants.js (mobileSlow4G)",
-        date: "2023",
+        date: "2026 (as read; the source gives none)",
         measured: false,
         rtt_ms: 150,
         loss_percent: 0.0,
@@ -183,7 +183,7 @@ impl Access {
     pub const POOR_WIFI: Self = Self {
         preset: "poor-wifi",
         publisher: "BeanNetworkTester, weak-wifi; rates: judgement",
-        date: "2025",
+        date: "2026 (as read; the source gives none)",
         measured: false,
         rtt_ms: 160,
         loss_percent: 2.0,

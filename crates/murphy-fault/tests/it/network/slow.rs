@@ -413,6 +413,22 @@ async fn queues_stand_one_behind_the_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_on_hold_enters_its_queues_one_behind_the_other() {
+    let (chaos, network) = two();
+    network.profile(["a"], ["b"], &rated(100.0, 1)).unwrap();
+    let (service, _) = wire(&chaos, "a", "b");
+    let plan = Plan::new().with("a->b", slow(Leg::Request, 8));
+    let _armed = chaos.arm(&plan, TimeLimit::None).unwrap();
+    let held = network.hold(["a"], ["b"]).unwrap();
+    let release = async {
+        tokio::time::sleep(ms(100)).await;
+        held.release();
+    };
+    let (took, ()) = tokio::join!(burst(&service, 3), release);
+    assert_eq!(took, [Some(ms(120)), Some(ms(130)), Some(ms(140))]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_link_is_like_counts_for_no_limit() {
     let (chaos, network) = two();
     network.profile_everywhere(&rated(100.0, 8).latency(fixed(5)));
