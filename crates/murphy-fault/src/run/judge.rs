@@ -24,9 +24,9 @@ impl SiteRun {
         let mut fate = Fate::default();
         let mut queued = false;
         for strike in strikes.iter() {
-            let effect = &self.rules[strike.rule as usize].fault.effect;
-            fate.add(effect, strike);
-            queued |= matches!(effect, Effect::Queue { .. });
+            let rule = &self.rules[strike.rule as usize];
+            fate.add(&rule.fault.effect, strike);
+            queued |= rule.queue.is_some();
         }
         let at = self.elapsed();
         let mut overflow = None;

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use crate::Leg;
 use crate::book::{Entry, Finding, Outcome};
-use crate::effect::Effect;
 use crate::fate::{End, Fate, Strike};
 use crate::run::{Passage, Receipt, SiteRun};
 
@@ -26,14 +25,14 @@ impl SiteRun {
         let (now, mut queued) = (now.as_nanos() as u64, 0u64);
         for strike in strikes {
             let rule = &self.rules[strike.rule as usize];
-            let Effect::Queue { leg, .. } = rule.fault.effect else {
+            let Some((leg, queue)) = &rule.queue else {
                 continue;
             };
-            if leg == Leg::Reply || on_hold || !fate.copies.is_empty() {
-                fate.queues[leg as usize].push(strike.rule);
+            if *leg == Leg::Reply || on_hold || !fate.copies.is_empty() {
+                fate.queues[*leg as usize].push(strike.rule);
             }
-            if leg == Leg::Request && at_once {
-                let Some(left) = rule.enter(now.saturating_add(queued), size) else {
+            if *leg == Leg::Request && at_once {
+                let Some(left) = queue.enter(now.saturating_add(queued), size) else {
                     fate.request = End::Lost;
                     return Some(strike.rule);
                 };
@@ -60,7 +59,10 @@ impl SiteRun {
         for index in rules {
             let rule = &self.rules[*index as usize];
             let then = now.saturating_add(total).as_nanos() as u64;
-            let entered = rule.enter(then, || size).map(Duration::from_nanos);
+            let Some((_, queue)) = &rule.queue else {
+                continue;
+            };
+            let entered = queue.enter(then, || size).map(Duration::from_nanos);
             if entered.is_some() && rule.derived {
                 total = total.saturating_add(entered.unwrap_or_default());
                 continue;

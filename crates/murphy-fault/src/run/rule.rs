@@ -35,9 +35,7 @@ pub(crate) struct Rule {
     struck: AtomicU64,
     reached: Box<[AtomicBool]>,
     /// What a slow link has on it.
-    pub(crate) queue: Option<Arc<Queue>>,
-    /// For how long each message keeps that busy, where their sizes do not matter.
-    takes: Option<u64>,
+    pub(crate) queue: Option<(Leg, Arc<Queue>)>,
     /// Not of the plan, but of what the link is like: nothing is counted, and of delays nothing
     /// is written down.
     pub(crate) derived: bool,
@@ -64,11 +62,11 @@ impl Rule {
             struck: AtomicU64::new(0),
             reached: (0..points).map(|_| AtomicBool::new(false)).collect(),
             queue: match &fault.effect {
-                Effect::Queue { rate, .. } => Some(Arc::new(Queue::new(rate))),
-                _ => None,
-            },
-            takes: match &fault.effect {
-                Effect::Queue { rate, .. } => rate.takes_always(),
+                Effect::Queue {
+                    leg,
+                    rate,
+                    capacity,
+                } => Some((*leg, Arc::new(Queue::new(rate, *capacity)))),
                 _ => None,
             },
             derived: false,
@@ -85,7 +83,7 @@ impl Rule {
     ) -> Self {
         let rule = Self::new(seed, site, fault);
         Self {
-            queue: rule.queue.map(shared),
+            queue: rule.queue.map(|(leg, queue)| (leg, shared(queue))),
             derived: true,
             ..rule
         }
@@ -99,18 +97,6 @@ impl Rule {
             Effect::Delay { .. } => !self.derived,
             _ => true,
         }
-    }
-
-    /// A message of `size` bytes enters the queue: how many nanoseconds until it has left, or
-    /// nothing if it is full. `now` is in nanoseconds too.
-    #[inline]
-    pub(crate) fn enter(&self, now: u64, size: impl FnOnce() -> u64) -> Option<u64> {
-        let (Some(queue), Effect::Queue { rate, capacity, .. }) = (&self.queue, &self.fault.effect)
-        else {
-            return Some(0);
-        };
-        let takes = self.takes.unwrap_or_else(|| rate.takes(size()));
-        queue.enter(now, takes, *capacity)
     }
 
     /// What a draw must stay below for the rule to be worth a look.
