@@ -1,4 +1,5 @@
-//! What a call inherits from its caller, through a task-local: a [`Key`] and a deadline.
+//! What a call inherits from its caller, through a task-local: a [`Key`], a deadline and which
+//! attempt it is.
 //!
 //! The scope belongs to the *task*: what the future `tokio::spawn`s does not inherit it. Carry it
 //! over by hand: `tokio::spawn(Scope::current().enter(work))`.
@@ -30,6 +31,8 @@ tokio::task_local! {
 pub struct Scope {
     key: Option<Key>,
     deadline: Option<Instant>,
+    /// How many attempts came before this one.
+    repeats: u32,
 }
 
 impl Scope {
@@ -57,6 +60,22 @@ impl Scope {
     #[must_use]
     pub const fn deadline(&self) -> Option<Instant> {
         self.deadline
+    }
+
+    /// Which attempt at the operation this is: 1 unless somebody above repeats it.
+    ///
+    /// Of nested retries it is the number that the nearest one has set, which sets it from the
+    /// second attempt on.
+    #[must_use]
+    pub const fn attempt(&self) -> u32 {
+        self.repeats.saturating_add(1)
+    }
+
+    /// The same scope in its `attempt`-th attempt, 1 for the first (and for 0).
+    #[must_use]
+    pub const fn with_attempt(mut self, attempt: u32) -> Self {
+        self.repeats = attempt.saturating_sub(1);
+        self
     }
 
     /// The same scope with this key.
@@ -100,6 +119,16 @@ mod tests {
     #[test]
     fn outside_of_any_task_the_scope_is_empty() {
         assert_eq!(Scope::current(), Scope::default());
+    }
+
+    #[test]
+    fn attempts_count_from_one() {
+        let scope = Scope::default();
+        assert_eq!(scope.attempt(), 1);
+        for (given, is) in [(0, 1), (1, 1), (2, 2), (u32::MAX, u32::MAX)] {
+            assert_eq!(scope.with_attempt(given).attempt(), is);
+        }
+        assert_eq!(scope.with_attempt(3).sync(|| Scope::current().attempt()), 3);
     }
 
     #[tokio::test(start_paused = true)]

@@ -51,6 +51,7 @@
 pub mod budget;
 pub mod deadline;
 mod knob;
+mod metered;
 pub mod retry;
 pub mod surface;
 pub mod timeout;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::decide::Stop;
 use super::{Attempt, Kind};
 use crate::TARGET;
+use crate::metered::count;
 
 /// Another attempt was decided on.
 pub(super) fn waits(site: &str, next: Attempt, kind: Kind, wait: Duration) {
@@ -16,6 +17,7 @@ pub(super) fn waits(site: &str, next: Attempt, kind: Kind, wait: Duration) {
 
 /// Another attempt leaves.
 pub(super) fn attempt(site: &str, attempt: Attempt) {
+    count("murphy_policy_retry_attempts_total", site);
     tracing::debug!(
         name: "retry.attempt", target: TARGET,
         site, attempt = attempt.number(), of = attempt.max(), "tries again",
@@ -25,6 +27,9 @@ pub(super) fn attempt(site: &str, attempt: Attempt) {
 /// There is none.
 pub(super) fn stops(site: &str, after: Attempt, stop: Stop) {
     let attempts = after.number();
+    if stop != Stop::Pass {
+        count("murphy_policy_retry_given_up_total", site);
+    }
     match stop {
         Stop::Pass => {}
         Stop::Exhausted => tracing::warn!(

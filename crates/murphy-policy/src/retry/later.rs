@@ -154,7 +154,8 @@ impl<F, Req, E> Later<F, Req, E> {
         // ## Readying => Calling.
         *this.attempt = this.attempt.next();
         event::attempt(&policy.site, *this.attempt);
-        let future = service.call(request);
+        let scope = Scope::current().with_attempt(this.attempt.number());
+        let future = scope.sync(|| service.call(request));
         permit.sent();
         this.calling.set(Some(future));
         Poll::Ready(Ok(()))
