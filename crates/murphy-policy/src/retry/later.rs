@@ -27,8 +27,8 @@ pub(super) struct Later<F, Req, E> {
     held: Option<Held<Req, E>>,
     /// The last attempt that was sent.
     attempt: Attempt,
-    /// The wait before it.
-    wait: Duration,
+    /// What the pace asked for before it.
+    pace: Duration,
     /// Which jitter is the call's own; taken when it is needed.
     key: Option<Key>,
 }
@@ -47,7 +47,7 @@ impl<F, Req, E> Later<F, Req, E> {
             sleep: None,
             held: None,
             attempt: Attempt::new(1, max),
-            wait: Duration::ZERO,
+            pace: Duration::ZERO,
             key: None,
         }
     }
@@ -79,10 +79,12 @@ impl<F, Req, E> Later<F, Req, E> {
             let key = *this.key.get_or_insert_with(|| policy.chance.session());
             let pace = policy.pace.wait(Step {
                 n,
-                previous: *this.wait,
+                previous: *this.pace,
                 draw: policy.chance.draw(key, n),
+                earlier: policy.chance.draw(key, n.saturating_sub(1)),
                 kind: wanted.kind,
             });
+            *this.pace = pace;
             let wait = decide::wait(pace, wanted.hint, policy.longest_hint);
             // Only looked at: who is broke need not wait to hear it. It is paid when it is sent.
             let paid = policy.budget.balance() > 0;
@@ -98,7 +100,6 @@ impl<F, Req, E> Later<F, Req, E> {
             Ok((wait, request)) => {
                 let last = outcome.err();
                 *this.held = Some(Held { request, last });
-                *this.wait = wait;
                 if !wait.is_zero() {
                     this.sleep.set(Some(tokio::time::sleep(wait)));
                 }

@@ -12,6 +12,13 @@ use super::Kind;
 pub trait Pace {
     /// The wait before the retry that `step` describes.
     fn wait(&self, step: Step) -> Duration;
+
+    /// The longest wait that it can ask for before retry `n` (0 is the first), if it knows: what a
+    /// stack's worst case is reckoned from. `None` unless overridden.
+    fn longest_before(&self, n: u32) -> Option<Duration> {
+        _ = n;
+        None
+    }
 }
 
 impl<F: Fn(Step) -> Duration> Pace for F {
@@ -26,10 +33,12 @@ impl<F: Fn(Step) -> Duration> Pace for F {
 pub struct Step {
     /// Which retry: 0 before the second attempt.
     pub n: u32,
-    /// The wait before this one; zero for the first.
+    /// What the pace asked for before, a peer's hint left out; zero for the first.
     pub previous: Duration,
     /// Chance: the same for the same seed, site, key and `n`.
     pub draw: Draw,
+    /// The draw of the retry before; this one's own for the first.
+    pub earlier: Draw,
     /// Why the attempt before failed.
     pub kind: Kind,
 }
@@ -42,6 +51,7 @@ impl Step {
             n: 0,
             previous: Duration::ZERO,
             draw,
+            earlier: draw,
             kind: Kind::Transient,
         }
     }
