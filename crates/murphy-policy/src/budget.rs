@@ -8,6 +8,17 @@
 //! There is no clock in it: an idle budget keeps what it has, never more than its cap. When it is
 //! full, which is when all is well, a call pays with one load.
 //!
+//! Other ways to count are one constructor away, for those who know them from elsewhere:
+//!
+//! | | an extra attempt is granted | takes, and gives back |
+//! |---|---|---|
+//! | [`try_new`](Budget::try_new) | while a whole one is saved | a call pays in `ratio` |
+//! | [`in_flight`](Budget::in_flight) | while fewer are under way than `ratio` of the calls | its end frees it (Envoy) |
+//! | [`aws_standard`](Budget::aws_standard) | while 500 tokens last | 5, a timeout 10; a success gives its cost back |
+//! | [`aws_standard_2_1`](Budget::aws_standard_2_1) | the same | 14, throttled 5 |
+//! | [`grpc`](Budget::grpc) | while more than half the tokens are left | a failure 1; a success gives `ratio` back (A6) |
+//! | [`finagle`](Budget::finagle) | while what was paid in within `ttl` is more than what was taken | a call pays in `ratio`, and so many a second are free |
+//!
 //! # Examples
 //!
 //! ```
@@ -25,27 +36,40 @@
 //! # Ok::<(), murphy_policy::BadKnob>(())
 //! ```
 
+mod in_flight;
+mod partition;
+mod peers;
+mod permit;
+mod tokens;
+mod window;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
-use crate::BadKnob;
-
-/// 2³² units are one attempt, so that a deposit of any ratio is exact to 2⁻³² of an attempt.
-const TOKEN: u64 = 1 << 32;
+use self::in_flight::InFlight;
+pub use self::partition::Budgets;
+use self::peers::{Grpc, Standard};
+use self::permit::Held;
+pub use self::permit::{Begun, Permit, Spent};
+use self::tokens::{TOKEN, Tokens};
+use self::window::Window;
+use crate::{BadKnob, Kind};
 
 /// A shared account of extra attempts. Clones share it, so that several layers can.
 ///
-/// Every operation is O(1), atomic and takes no lock.
+/// Every operation is O(1) after any time. All are atomic and take no lock, but for those of
+/// [`finagle`](Self::finagle), which take one and read the clock.
 #[derive(Clone, Debug)]
 pub struct Budget(Arc<Account>);
 
 #[derive(Debug)]
-struct Account {
-    balance: AtomicU64,
-    deposit: u64,
-    cap: u64,
-    reserve: u32,
-    unlimited: bool,
+enum Account {
+    Tokens(Tokens),
+    Unlimited,
+    InFlight(InFlight),
+    Standard(Standard),
+    Grpc(Grpc),
+    Window(Window),
 }
 
 impl Budget {
@@ -66,124 +90,262 @@ impl Budget {
     ///
     /// [`BadKnob`] names the ratio: `budget.ratio = 20: use 0.0 to 10.0; did you mean 0.2 (20%)?`
     pub fn try_new(ratio: f64, reserve: u32) -> Result<Self, BadKnob> {
-        if !(0.0..=10.0).contains(&ratio) {
-            let guess = if ratio > 10.0 && ratio <= 100.0 {
-                format!("; did you mean {} ({ratio}%)?", ratio / 100.0)
-            } else {
-                String::new()
-            };
-            let remedy = format!("use 0.0 to 10.0{guess}");
-            return Err(BadKnob::new("budget.ratio", ratio, remedy));
+        let deposit = units(ratio)?;
+        Ok(Self::of(Account::Tokens(Tokens::new(
+            deposit,
+            reserve,
+            Self::DEFAULT_CAP,
+        ))))
+    }
+
+    /// As many extra attempts under way as `ratio` of the calls under way, 0.0 to 10.0, and `least`
+    /// always: what Envoy's retry budget counts, by default 0.2 and 3.
+    ///
+    /// It follows what a service is given at this moment and remembers nothing: a long outage of
+    /// quick failures costs it no more than a short one.
+    ///
+    /// # Errors
+    ///
+    /// [`BadKnob`] names the ratio.
+    pub fn in_flight(ratio: f64, least: u32) -> Result<Self, BadKnob> {
+        let ratio = units(ratio)?;
+        Ok(Self::of(Account::InFlight(InFlight::new(ratio, least))))
+    }
+
+    /// 500 tokens; a retry costs 5, after a timeout 10. A retry that succeeds gives its cost back, a
+    /// call that needs none one token: standard mode, version 2.0, of the AWS SDKs.
+    #[must_use]
+    pub fn aws_standard() -> Self {
+        Self::of(Account::Standard(Standard::v2_0()))
+    }
+
+    /// 500 tokens; a retry costs 14, of what was throttled 5; else as
+    /// [`aws_standard`](Self::aws_standard): version 2.1.
+    #[must_use]
+    pub fn aws_standard_2_1() -> Self {
+        Self::of(Account::Standard(Standard::v2_1()))
+    }
+
+    /// `max` tokens, 1 to 1000, of which each failed attempt takes one and each that succeeds gives
+    /// back `ratio`, in thousandths and above 0; retries while more than half are left: gRPC's
+    /// `retryThrottling` (proposal A6). A peer's refusal to be asked again counts as a failure.
+    ///
+    /// # Errors
+    ///
+    /// [`BadKnob`] names `budget.max_tokens` or `budget.token_ratio`.
+    pub fn grpc(max: u32, ratio: f64) -> Result<Self, BadKnob> {
+        if !(1..=1000).contains(&max) {
+            return Err(BadKnob::new("budget.max_tokens", max, "use 1 to 1000"));
         }
-        // Rounded up: five deposits of 0.2 are one attempt, not a hair less than one.
-        let deposit = (ratio * TOKEN as f64).ceil() as u64;
-        Ok(Self::build(deposit, reserve, Self::DEFAULT_CAP))
+        // Read to three digits, as A6 has it; what rounds to nothing would never recover.
+        let milli = ratio * 1e3;
+        if !(1.0..=1e6).contains(&milli) {
+            let remedy = "use 0.001 to 1000; gRPC's examples use 0.1";
+            return Err(BadKnob::new("budget.token_ratio", ratio, remedy));
+        }
+        let grpc = Grpc::new(max * 1_000, (milli + 1e-6) as u32);
+        Ok(Self::of(Account::Grpc(grpc)))
+    }
+
+    /// Within any `ttl`, 1 s to 60 s: `ratio` extra attempts per call, 0.0 to 1000, and `per_second`
+    /// whether there are calls or not: Finagle's `RetryBudget`, by default 10 s, 10 and 0.2.
+    ///
+    /// Takes a lock and reads the clock at each call.
+    ///
+    /// # Errors
+    ///
+    /// [`BadKnob`] names `budget.ttl` or `budget.ratio`.
+    pub fn finagle(ttl: Duration, per_second: u32, ratio: f64) -> Result<Self, BadKnob> {
+        if !(Duration::from_secs(1)..=Duration::from_secs(60)).contains(&ttl) {
+            let value = format!("{ttl:?}");
+            return Err(BadKnob::new("budget.ttl", value, "use 1 s to 60 s"));
+        }
+        if !(0.0..=1000.0).contains(&ratio) {
+            return Err(BadKnob::new("budget.ratio", ratio, "use 0.0 to 1000.0"));
+        }
+        let milli = (ratio * 1e3).round() as u32;
+        Ok(Self::of(Account::Window(Window::new(
+            ttl, per_second, milli,
+        ))))
     }
 
     /// One that grants everything and counts nothing: every failure may be repeated, and an outage
     /// multiplies the load by the attempts.
     #[must_use]
     pub fn unlimited() -> Self {
-        // Full at nothing, so that a deposit is one load here as well.
-        Self(Arc::new(Account {
-            balance: AtomicU64::new(0),
-            deposit: 0,
-            cap: 0,
-            reserve: 0,
-            unlimited: true,
-        }))
+        Self::of(Account::Unlimited)
     }
 
     /// A new account with the same ratio and reserve that holds at most `attempts`; never less
     /// than the reserve and one deposit, so that neither is lost. Clones made before keep theirs;
-    /// what is unlimited stays so.
+    /// of what is not made by [`try_new`](Self::try_new), nothing is changed.
     #[must_use]
     pub fn cap(self, attempts: u32) -> Self {
-        if self.0.unlimited {
-            return self;
+        match &*self.0 {
+            Account::Tokens(tokens) => Self::of(Account::Tokens(tokens.capped(attempts))),
+            _ => self,
         }
-        Self::build(self.0.deposit, self.0.reserve, attempts)
     }
 
-    fn build(deposit: u64, reserve: u32, cap: u32) -> Self {
-        let start = u64::from(reserve) * TOKEN;
-        Self(Arc::new(Account {
-            balance: AtomicU64::new(start),
-            deposit,
-            cap: (u64::from(cap) * TOKEN).max(start.saturating_add(deposit)),
-            reserve,
-            unlimited: false,
-        }))
+    fn of(account: Account) -> Self {
+        Self(Arc::new(account))
     }
 
     /// Pays in for one call.
     #[inline]
     pub fn deposit(&self) {
-        if self.0.balance.load(Relaxed) < self.0.cap {
-            self.put(self.0.deposit);
+        match &*self.0 {
+            Account::Tokens(tokens) => tokens.deposit(),
+            Account::Window(window) => window.deposit(),
+            _ => {}
+        }
+    }
+
+    /// Pays in for one call that begins, and counts it as under way until what this returns is
+    /// dropped. Where that is not what it counts, it is [`deposit`](Self::deposit).
+    #[inline]
+    pub fn begin(&self) -> Begun {
+        self.deposit();
+        match &*self.0 {
+            Account::InFlight(in_flight) => {
+                in_flight.begin();
+                Begun(Some(self.clone()))
+            }
+            _ => Begun(None),
+        }
+    }
+
+    /// A call succeeded at its first attempt.
+    #[inline]
+    pub fn succeeded(&self) {
+        match &*self.0 {
+            Account::Standard(standard) => standard.put(1),
+            Account::Grpc(grpc) => grpc.succeeded(),
+            _ => {}
+        }
+    }
+
+    /// An attempt failed in a way that is worth another, or the peer asked not to be asked again.
+    #[inline]
+    pub fn failed(&self) {
+        if let Account::Grpc(grpc) = &*self.0 {
+            grpc.failed();
         }
     }
 
     /// Takes out one attempt, if there is one. Never waits.
-    #[must_use = "dropping the permit returns it"]
     pub fn acquire(&self) -> Option<Permit> {
-        if self.0.unlimited {
-            return Some(Permit(None));
-        }
-        self.0
-            .balance
-            .fetch_update(Relaxed, Relaxed, |balance| balance.checked_sub(TOKEN))
-            .ok()
-            .map(|_| Permit(Some(self.clone())))
+        self.acquire_after(Kind::Transient)
     }
 
-    /// How many whole attempts could be taken out now.
+    /// As [`acquire`](Self::acquire), for an attempt after one that failed like this: some are
+    /// dearer.
+    pub fn acquire_after(&self, kind: Kind) -> Option<Permit> {
+        let mut cost = 1;
+        let granted = match &*self.0 {
+            Account::Unlimited => return Some(Permit(None)),
+            Account::Tokens(tokens) => tokens.take(),
+            Account::InFlight(in_flight) => in_flight.take(),
+            Account::Standard(standard) => {
+                cost = standard.cost(kind);
+                standard.take(cost)
+            }
+            Account::Grpc(grpc) => grpc.open(),
+            Account::Window(window) => window.take(),
+        };
+        granted.then(|| {
+            Permit(Some(Held {
+                budget: self.clone(),
+                cost,
+            }))
+        })
+    }
+
+    /// Whether an attempt after one that failed like this could be taken out now.
+    pub(crate) fn affords(&self, kind: Kind) -> bool {
+        match &*self.0 {
+            Account::Standard(standard) => standard.tokens() >= standard.cost(kind),
+            _ => self.balance() > 0,
+        }
+    }
+
+    /// How many whole attempts could be taken out now, the dearest.
     #[must_use]
     pub fn balance(&self) -> u32 {
-        if self.0.unlimited {
-            return u32::MAX;
+        match &*self.0 {
+            Account::Tokens(tokens) => tokens.balance(),
+            Account::Unlimited => u32::MAX,
+            Account::InFlight(in_flight) => in_flight.balance(),
+            Account::Standard(standard) => standard.tokens() / standard.dearest(),
+            Account::Grpc(grpc) => grpc.balance(),
+            Account::Window(window) => window.balance(),
         }
-        // Below 2⁶⁴ / 2³².
-        (self.0.balance.load(Relaxed) / TOKEN) as u32
     }
 
-    fn put(&self, amount: u64) {
-        // Fails, changing nothing, when it is full.
-        let _ = self.0.balance.fetch_update(Relaxed, Relaxed, |balance| {
-            (balance < self.0.cap).then(|| balance.saturating_add(amount).min(self.0.cap))
-        });
+    /// A permit that was not used.
+    fn give_back(&self, cost: u32) {
+        match &*self.0 {
+            Account::Tokens(tokens) => tokens.give_back(),
+            Account::InFlight(in_flight) => in_flight.give_back(),
+            Account::Standard(standard) => standard.put(cost),
+            Account::Window(window) => window.give_back(),
+            Account::Grpc(_) | Account::Unlimited => {}
+        }
     }
+
+    /// Whether it wants to know what becomes of an extra attempt.
+    fn follows_attempts(&self) -> bool {
+        matches!(
+            &*self.0,
+            Account::InFlight(_) | Account::Standard(_) | Account::Grpc(_)
+        )
+    }
+
+    /// An extra attempt succeeded.
+    fn reward(&self, cost: u32) {
+        match &*self.0 {
+            Account::Standard(standard) => standard.put(cost),
+            Account::Grpc(grpc) => grpc.succeeded(),
+            _ => {}
+        }
+    }
+
+    fn attempt_ended(&self) {
+        if let Account::InFlight(in_flight) = &*self.0 {
+            in_flight.give_back();
+        }
+    }
+
+    fn call_ended(&self) {
+        if let Account::InFlight(in_flight) = &*self.0 {
+            in_flight.end();
+        }
+    }
+}
+
+/// A ratio in units of 2⁻³² of an attempt.
+fn units(ratio: f64) -> Result<u64, BadKnob> {
+    if !(0.0..=10.0).contains(&ratio) {
+        let guess = if ratio > 10.0 && ratio <= 100.0 {
+            format!("; did you mean {} ({ratio}%)?", ratio / 100.0)
+        } else {
+            String::new()
+        };
+        let remedy = format!("use 0.0 to 10.0{guess}");
+        return Err(BadKnob::new("budget.ratio", ratio, remedy));
+    }
+    // Rounded up: five deposits of 0.2 are one attempt, not a hair less than one.
+    Ok((ratio * TOKEN as f64).ceil() as u64)
 }
 
 impl Default for Budget {
     /// A fifth of an attempt per call, ten to begin with, at most a hundred.
     fn default() -> Self {
         // 0.2 rounded up, as in `try_new`.
-        Self::build(
+        Self::of(Account::Tokens(Tokens::new(
             (Self::DEFAULT_RATIO * TOKEN as f64).ceil() as u64,
             Self::DEFAULT_RESERVE,
             Self::DEFAULT_CAP,
-        )
-    }
-}
-
-/// The right to one extra attempt. Returned to its budget when it is dropped before
-/// [`sent`](Self::sent).
-#[derive(Debug)]
-#[must_use = "dropping the permit returns it"]
-pub struct Permit(Option<Budget>);
-
-impl Permit {
-    /// The attempt leaves: the permit is used up.
-    pub fn sent(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        if let Some(budget) = self.0.take() {
-            budget.put(TOKEN);
-        }
+        )))
     }
 }

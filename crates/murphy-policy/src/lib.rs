@@ -26,6 +26,7 @@
 //! | `retry.exhausted` | warn | the last attempt failed | `site`, `attempts` |
 //! | `retry.over_budget` | warn | the budget had nothing left | `site`, `attempts` |
 //! | `retry.past_deadline` | warn | the wait would have passed the deadline | `site`, `attempts`, `needed`, `left` |
+//! | `retry.deferred` | warn | the peer asked for a longer wait than is allowed | `site`, `attempts`, `hint`, `longest` |
 //! | `retry.forbidden` | debug | the peer asked not to be asked again | `site`, `attempts` |
 //! | `retry.not_replayable` | debug | a failed request could not be repeated | `site`, `attempts` |
 //! | `retry.bad_seed` | warn | `MURPHY_SEED` is no number | `error` |
@@ -57,12 +58,12 @@ pub mod surface;
 pub mod timeout;
 mod timer;
 
-pub use budget::{Budget, Permit};
+pub use budget::{Begun, Budget, Budgets, Permit, Spent};
 pub use deadline::{Deadline, DeadlineError, DeadlineLayer, Expired};
 pub use knob::BadKnob;
 pub use retry::{
-    AnyError, Attempt, Backoff, Classify, CloneReplay, Kind, Once, Pace, Replay, Retry, RetryError,
-    RetryLayer, Step, Verdict,
+    AnyError, Attempt, Backoff, Classify, CloneReplay, Factory, Hints, Kind, Once, Pace, Replay,
+    Restore, Retry, RetryError, RetryLayer, Stamp, Step, Verdict,
 };
 pub use surface::{BoxError, Boxed, Typed, find};
 pub use timeout::{Elapsed, Timeout, TimeoutError, TimeoutLayer};

@@ -46,12 +46,15 @@ mod classify;
 mod decide;
 mod error;
 mod event;
+mod fund;
 mod future;
+mod hints;
 mod later;
 mod layer;
 mod pace;
 mod policy;
 mod replay;
+mod stamp;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -63,11 +66,15 @@ use tower_service::Service;
 pub use self::backoff::Backoff;
 pub use self::classify::{AnyError, Attempt, Classify, Kind, Verdict};
 pub use self::error::RetryError;
+pub use self::fund::Funded;
+use self::future::Funds;
 pub use self::future::ResponseFuture;
+pub use self::hints::Hints;
 pub use self::layer::RetryLayer;
 pub use self::pace::{Pace, Step};
 use self::policy::Policy;
-pub use self::replay::{CloneReplay, Once, Replay};
+pub use self::replay::{CloneReplay, Factory, Once, Replay, Restore};
+pub use self::stamp::{Stamp, Stamped};
 #[cfg(doc)]
 use crate::Budget;
 use crate::surface::{Boxed, Surface};
@@ -138,21 +145,15 @@ where
 
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
-        self.policy.budget.deposit();
-        let seen = self.policy.classify.see(&request);
-        let (request, saved) = match self.policy.attempts.get() {
-            1 => unsaved(request),
-            _ => self.policy.replay.split(request),
-        };
+        let classify = &self.policy.classify;
+        let own = classify.budget(&request);
+        let begun = own.as_ref().unwrap_or(&self.policy.budget).begin();
+        let seen = classify.see(&request);
+        let (request, saved) = self.policy.replay.split(request, &self.policy.first());
         // The readied instance makes this call; the clone readies itself for later ones.
         let spare = saved.map(|saved| (self.inner.clone(), saved));
         let policy = Arc::clone(&self.policy);
-        ResponseFuture::new(self.inner.call(request), spare, seen, policy)
+        let first = self.inner.call(request);
+        ResponseFuture::new(first, spare, seen, Funds { own, begun }, policy)
     }
-}
-
-/// Where there is one attempt only, nothing is kept for another.
-#[cold]
-fn unsaved<Req, T>(request: Req) -> (Req, Option<T>) {
-    (request, None)
 }

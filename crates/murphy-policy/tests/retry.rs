@@ -130,7 +130,7 @@ struct FromError;
 impl Replay<String, Bounced> for FromError {
     type Saved = ();
 
-    fn split(&self, request: String) -> (String, Option<()>) {
+    fn split(&self, request: String, _: &Attempt) -> (String, Option<()>) {
         (request, Some(()))
     }
 

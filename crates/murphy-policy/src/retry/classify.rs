@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::Budget;
+
 /// Judges the outcome of an attempt.
 ///
 /// Where the last attempt brings a *reply* that is a failure (a 503), the caller gets that reply, as
@@ -31,6 +33,14 @@ pub trait Classify<Req, Res, E> {
 
     /// Looks at the request before it is sent. Called once a call, whatever the attempts.
     fn see(&self, request: &Req) -> Self::Seen;
+
+    /// Who pays for further attempts of this request; `None`, unless overridden, is the layer's own
+    /// budget. Called once a call.
+    #[inline]
+    fn budget(&self, request: &Req) -> Option<Budget> {
+        _ = request;
+        None
+    }
 
     /// The verdict on `outcome`, which `attempt` had.
     fn classify(&self, seen: &Self::Seen, attempt: &Attempt, outcome: Result<&Res, &E>) -> Verdict;
@@ -82,8 +92,8 @@ pub enum Verdict {
     Terminal,
     /// It failed and may work if repeated.
     Retry(Kind),
-    /// As `Retry`, and the peer said how long to wait. Obeyed up to
-    /// [`longest_hint`](crate::RetryLayer::longest_hint), the pace on top.
+    /// As `Retry`, and the peer said how long to wait: [`Hints`](crate::Hints) says how far it is
+    /// obeyed.
     RetryAfter(Kind, Duration),
     /// The peer asked not to be asked again, whatever else holds.
     Forbid,
@@ -101,6 +111,10 @@ pub enum Kind {
     Throttled,
     /// The peer failed.
     Server,
+    /// It never left: the peer cannot have seen it. Once a call, such an attempt is repeated at
+    /// once and for free (it is not counted, and costs the budget nothing) as long as the replay
+    /// still has a request to send; after that it counts as any other.
+    NotSent,
 }
 
 /// Which attempt of how many.

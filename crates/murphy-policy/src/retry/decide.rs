@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use murphy_core::Draw;
+
+use super::hints::{Hints, TooLong};
 use super::{Attempt, Kind, Verdict};
 
 /// Why there is no further attempt.
@@ -16,6 +19,11 @@ pub(super) enum Stop {
         needed: Duration,
         left: Duration,
     },
+    /// The peer asked for more patience than is allowed.
+    Deferred {
+        hint: Duration,
+        longest: Duration,
+    },
     Budget,
 }
 
@@ -24,6 +32,8 @@ pub(super) enum Stop {
 pub(super) struct Wanted {
     pub(super) kind: Kind,
     pub(super) hint: Option<Duration>,
+    /// It never left, for the first time: the same attempt again, at once.
+    pub(super) free: bool,
 }
 
 /// What the verdict on `attempt` asks for.
@@ -31,6 +41,7 @@ pub(super) const fn wanted(
     verdict: Verdict,
     attempt: Attempt,
     replayable: bool,
+    not_sent_before: bool,
 ) -> Result<Wanted, Stop> {
     let (kind, hint) = match verdict {
         Verdict::Success | Verdict::Terminal => return Err(Stop::Pass),
@@ -38,25 +49,46 @@ pub(super) const fn wanted(
         Verdict::Retry(kind) => (kind, None),
         Verdict::RetryAfter(kind, hint) => (kind, Some(hint)),
     };
-    if attempt.is_last() {
+    let free = matches!(kind, Kind::NotSent) && !not_sent_before;
+    if attempt.is_last() && !(free && replayable) {
         return Err(Stop::Exhausted);
     }
     if !replayable {
         return Err(Stop::NotReplayable);
     }
-    Ok(Wanted { kind, hint })
+    Ok(Wanted { kind, hint, free })
 }
 
-/// How long to wait: the pace, or the peer's hint, cut to `longest_hint`, and the pace on top: so
-/// that those who were told the same, or were cut to the same, do not return together.
-pub(super) fn wait(pace: Duration, hint: Option<Duration>, longest_hint: Duration) -> Duration {
+/// What is done with hints.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Obedience {
+    pub(super) hints: Hints,
+    pub(super) longest: Duration,
+    pub(super) too_long: TooLong,
+}
+
+/// How long to wait: the pace, or what it and the peer's hint make.
+pub(super) fn wait(
+    pace: Duration,
+    hint: Option<Duration>,
+    obedience: Obedience,
+    draw: Draw,
+) -> Result<Duration, Stop> {
+    let Obedience {
+        hints,
+        longest,
+        too_long,
+    } = obedience;
     match hint {
-        None => pace,
-        Some(hint) => hint.min(longest_hint).saturating_add(pace),
+        None => Ok(pace),
+        Some(hint) if hint > longest && too_long == TooLong::GiveUp => {
+            Err(Stop::Deferred { hint, longest })
+        }
+        Some(hint) => Ok(hints.wait(hint.min(longest), pace, draw)),
     }
 }
 
-/// Whether there is time (`left`, if there is a deadline) and money for a retry after `needed`.
+/// Whether there is time (`left`, if there is a deadline) and money for a retry that needs `needed`.
 pub(super) fn affordable(
     needed: Duration,
     left: Option<Duration>,
@@ -82,10 +114,12 @@ mod tests {
         let plain = Wanted {
             kind: Kind::Server,
             hint: None,
+            free: false,
         };
         let hinted = Wanted {
             kind: Kind::Throttled,
             hint: Some(SECOND),
+            free: false,
         };
         for (name, verdict, number, replayable, want) in [
             (
@@ -127,7 +161,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                wanted(verdict, Attempt::new(number, 3), replayable),
+                wanted(verdict, Attempt::new(number, 3), replayable, false),
                 want,
                 "{name}"
             );
@@ -135,37 +169,74 @@ mod tests {
     }
 
     #[test]
+    fn what_never_left_is_free_once() {
+        let not_sent = Verdict::Retry(Kind::NotSent);
+        let free = |number, before| {
+            let wanted = wanted(not_sent, Attempt::new(number, 3), true, before);
+            wanted.map(|wanted| wanted.free)
+        };
+        assert_eq!(free(1, false), Ok(true));
+        assert_eq!(free(1, true), Ok(false));
+        assert_eq!(free(3, false), Ok(true));
+        assert_eq!(free(3, true), Err(Stop::Exhausted));
+        let once = wanted(not_sent, Attempt::new(1, 1), false, false);
+        assert_eq!(once, Err(Stop::Exhausted));
+    }
+
+    #[test]
     fn a_hint_is_obeyed_and_clamped() {
-        for (name, pace, hint, want) in [
-            ("none given", SECOND, None, SECOND),
+        let longest = SECOND * 10;
+        for (name, hints, pace, hint, want) in [
+            ("none given", Hints::Plus, 1, None, 1_000),
+            ("never earlier than asked", Hints::Plus, 1, Some(3), 4_000),
+            ("cut to what is allowed", Hints::Plus, 1, Some(99), 11_000),
+            ("never less than the pace", Hints::Plus, 20, Some(1), 21_000),
+            ("the end of time", Hints::Plus, 1, Some(u64::MAX), 11_000),
+            ("to the letter", Hints::Exact, 20, Some(1), 1_000),
+            ("to the letter, and cut", Hints::Exact, 20, Some(99), 10_000),
             (
-                "never earlier than asked",
-                SECOND,
-                Some(SECOND * 3),
-                SECOND * 4,
+                "at least the pace",
+                Hints::Within(SECOND * 5),
+                4,
+                Some(1),
+                4_000,
             ),
+            ("in between", Hints::Within(SECOND * 5), 4, Some(7), 7_000),
             (
-                "cut to what is allowed",
-                SECOND,
-                Some(SECOND * 99),
-                SECOND * 11,
+                "not much more",
+                Hints::Within(SECOND * 5),
+                4,
+                Some(99),
+                9_000,
             ),
-            (
-                "never less than the pace",
-                SECOND * 20,
-                Some(SECOND),
-                SECOND * 21,
-            ),
-            ("the end of time", SECOND, Some(Duration::MAX), SECOND * 11),
-            (
-                "a pace without end",
-                Duration::MAX,
-                Some(SECOND),
-                Duration::MAX,
-            ),
+            ("half on top", Hints::Spread, 4, Some(2), 2_500),
         ] {
-            assert_eq!(wait(pace, hint, SECOND * 10), want, "{name}");
+            let obedience = Obedience {
+                hints,
+                longest,
+                too_long: TooLong::Cut,
+            };
+            let hint = hint.map(Duration::from_secs);
+            let half = Draw::from_bits(1 << 63);
+            let wait = wait(SECOND * pace, hint, obedience, half).unwrap();
+            assert_eq!(wait, Duration::from_millis(want), "{name}");
+            let most = hints.longest(longest, SECOND * pace);
+            assert!(wait <= most, "{name}: {wait:?} of {most:?}");
         }
+    }
+
+    #[test]
+    fn a_hint_that_is_too_long_can_be_the_end() {
+        let obedience = Obedience {
+            hints: Hints::Plus,
+            longest: SECOND,
+            too_long: TooLong::GiveUp,
+        };
+        let draw = Draw::from_bits(0);
+        assert_eq!(wait(SECOND, Some(SECOND), obedience, draw), Ok(SECOND * 2));
+        let (hint, longest) = (SECOND * 2, SECOND);
+        let deferred = Err(Stop::Deferred { hint, longest });
+        assert_eq!(wait(SECOND, Some(hint), obedience, draw), deferred);
     }
 
     #[test]

@@ -42,6 +42,18 @@ pub enum RetryError<E = BoxError> {
         /// How many there were.
         attempts: u32,
     },
+    /// The peer asked for a longer wait than is allowed, and
+    /// [`give_up_beyond`](crate::RetryLayer::give_up_beyond) says that this is the end.
+    Deferred {
+        /// How long it asked to wait.
+        hint: Duration,
+        /// How long it may.
+        longest: Duration,
+        /// What the last attempt failed with.
+        last: E,
+        /// How many there were.
+        attempts: u32,
+    },
     /// The peer asked not to be asked again.
     Forbidden {
         /// What the last one failed with.
@@ -58,9 +70,10 @@ impl<E> RetryError<E> {
     /// What the last attempt failed with, unless that was a reply.
     pub fn into_inner(self) -> Option<E> {
         match self {
-            Self::Exhausted { last, .. } | Self::Forbidden { last, .. } | Self::Terminal(last) => {
-                Some(last)
-            }
+            Self::Exhausted { last, .. }
+            | Self::Forbidden { last, .. }
+            | Self::Deferred { last, .. }
+            | Self::Terminal(last) => Some(last),
             Self::Budget { last, .. } | Self::Deadline { last, .. } => last,
         }
     }
@@ -68,9 +81,10 @@ impl<E> RetryError<E> {
     /// What the last attempt failed with, unless that was a reply.
     pub const fn last(&self) -> Option<&E> {
         match self {
-            Self::Exhausted { last, .. } | Self::Forbidden { last, .. } | Self::Terminal(last) => {
-                Some(last)
-            }
+            Self::Exhausted { last, .. }
+            | Self::Forbidden { last, .. }
+            | Self::Deferred { last, .. }
+            | Self::Terminal(last) => Some(last),
             Self::Budget { last, .. } | Self::Deadline { last, .. } => last.as_ref(),
         }
     }
@@ -97,6 +111,17 @@ impl<E> RetryError<E> {
                 last: last.map(f),
                 attempts,
             },
+            Self::Deferred {
+                hint,
+                longest,
+                last,
+                attempts,
+            } => RetryError::Deferred {
+                hint,
+                longest,
+                last: f(last),
+                attempts,
+            },
             Self::Forbidden { last, attempts } => RetryError::Forbidden {
                 last: f(last),
                 attempts,
@@ -121,6 +146,15 @@ impl<E: fmt::Display> fmt::Display for RetryError<E> {
             } => write!(
                 f,
                 "no time to retry after attempt {attempts}: needs {needed:?} of {left:?} left"
+            )?,
+            Self::Deferred {
+                hint,
+                longest,
+                attempts,
+                ..
+            } => write!(
+                f,
+                "asked to wait {hint:?}, more than {longest:?}, after attempt {attempts}"
             )?,
             Self::Forbidden { attempts, .. } => {
                 write!(f, "asked not to retry after attempt {attempts}")?;

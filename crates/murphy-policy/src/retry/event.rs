@@ -42,6 +42,10 @@ pub(super) fn stops(site: &str, after: Attempt, stop: Stop) {
             name: "retry.past_deadline", target: TARGET,
             site, attempts, ?needed, ?left, "no time to try again",
         ),
+        Stop::Deferred { hint, longest } => tracing::warn!(
+            name: "retry.deferred", target: TARGET,
+            site, attempts, ?hint, ?longest, "asked to wait for too long",
+        ),
         Stop::Forbidden => tracing::debug!(
             name: "retry.forbidden", target: TARGET, site, attempts, "asked not to try again",
         ),

@@ -12,8 +12,9 @@ use tower_service::Service;
 
 use super::later::Later;
 use super::policy::Policy;
-use super::{AnyError, Attempt, Backoff, Classify, CloneReplay, Pace, Replay, RetryError, Verdict};
+use super::{AnyError, Backoff, Classify, CloneReplay, Pace, Replay, RetryError, Verdict};
 use crate::surface::{Boxed, Surface};
+use crate::{Begun, Budget};
 
 /// A call, its attempts and the waits between them.
 ///
@@ -40,8 +41,18 @@ where
     // What later attempts need. None: there can be none.
     spare: Option<(S, R::Saved)>,
     seen: C::Seen,
+    funds: Funds,
     policy: Arc<Policy<C, R, P>>,
     surface: PhantomData<M>,
+}
+
+/// Who pays for a call.
+pub(super) struct Funds {
+    /// `None`: the layer's.
+    pub(super) own: Option<Budget>,
+    /// Counts the call as under way, for those that want to know.
+    #[expect(dead_code, reason = "held until the call is over")]
+    pub(super) begun: Begun,
 }
 
 /// Boxed, what comes later costs a call that succeeds at once neither space nor a check.
@@ -62,12 +73,14 @@ where
         first: S::Future,
         spare: Option<(S, R::Saved)>,
         seen: C::Seen,
+        funds: Funds,
         policy: Arc<Policy<C, R, P>>,
     ) -> Self {
         Self {
             state: State::First(first),
             spare,
             seen,
+            funds,
             policy,
             surface: PhantomData,
         }
@@ -91,11 +104,16 @@ where
             return self.poll_later(None, cx);
         };
         let outcome = ready!(first.poll(cx));
-        let attempt = Attempt::new(1, this.policy.attempts.get());
+        let attempt = this.policy.first();
         let classify = &this.policy.classify;
         match classify.classify(this.seen, &attempt, outcome.as_ref()) {
             // ## First => done.
-            Verdict::Success | Verdict::Terminal => Poll::Ready(outcome.map_err(M::inner)),
+            Verdict::Success => {
+                let budget = this.funds.own.as_ref().unwrap_or(&this.policy.budget);
+                budget.succeeded();
+                Poll::Ready(outcome.map_err(M::inner))
+            }
+            Verdict::Terminal => Poll::Ready(outcome.map_err(M::inner)),
             verdict => self.poll_later(Some((verdict, outcome)), cx),
         }
     }
@@ -118,10 +136,11 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Result<S::Response, M::Error>> {
         let mut this = self.project();
-        let max = this.policy.attempts.get();
+        let budget = this.funds.own.as_ref().unwrap_or(&this.policy.budget);
         if let StateProj::First(_) = this.state.as_mut().project() {
             // ## First => Later. The first attempt's future goes, and what it holds.
-            this.state.set(State::Later(Box::pin(Later::new(max))));
+            let later = Later::new(this.policy.first());
+            this.state.set(State::Later(Box::pin(later)));
         }
         let StateProj::Later(later) = this.state.project() else {
             unreachable!("set above");
@@ -129,12 +148,17 @@ where
         loop {
             if let Some((verdict, outcome)) = failed {
                 let saved = this.spare.as_mut().map(|(_, saved)| saved);
-                let ended = later.as_mut().failed(this.policy, saved, verdict, outcome);
+                let ended = later
+                    .as_mut()
+                    .judged(this.policy, budget, saved, verdict, outcome);
                 if let Some(result) = ended {
                     return Poll::Ready(result.map_err(M::own));
                 }
             }
-            if let Err(error) = ready!(later.as_mut().poll_sent(this.policy, this.spare, cx)) {
+            let sent = later
+                .as_mut()
+                .poll_sent(this.policy, budget, this.spare, cx);
+            if let Err(error) = ready!(sent) {
                 return Poll::Ready(Err(M::own(error)));
             }
             let (attempt, outcome) = ready!(later.as_mut().poll_attempt(cx));

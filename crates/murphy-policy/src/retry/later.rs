@@ -12,8 +12,8 @@ use tower_service::Service;
 
 use super::decide::{self, Stop};
 use super::policy::Policy;
-use super::{Attempt, Pace, Replay, RetryError, Step, Verdict, event};
-use crate::Permit;
+use super::{Attempt, Kind, Pace, Replay, RetryError, Step, Verdict, event};
+use crate::{Budget, Permit, Spent};
 
 /// The waits and the further attempts of a call.
 ///
@@ -25,10 +25,14 @@ pub(super) struct Later<F, Req, E> {
     #[pin]
     sleep: Option<Sleep>,
     held: Option<Held<Req, E>>,
+    /// What the attempt that is under way took from the budget.
+    spent: Option<Spent>,
     /// The last attempt that was sent.
     attempt: Attempt,
     /// What the pace asked for before it.
     pace: Duration,
+    /// Whether an attempt never left, and was repeated for free.
+    not_sent: bool,
     /// Which jitter is the call's own; taken when it is needed.
     key: Option<Key>,
 }
@@ -37,17 +41,21 @@ pub(super) struct Later<F, Req, E> {
 struct Held<Req, E> {
     request: Req,
     last: Option<E>,
+    kind: Kind,
+    /// It is the same attempt again, and costs nothing.
+    free: bool,
 }
 
 impl<F, Req, E> Later<F, Req, E> {
-    /// After the first attempt of at most `max`.
-    pub(super) const fn new(max: u32) -> Self {
+    pub(super) const fn new(first: Attempt) -> Self {
         Self {
             calling: None,
             sleep: None,
             held: None,
-            attempt: Attempt::new(1, max),
+            spent: None,
+            attempt: first,
             pace: Duration::ZERO,
+            not_sent: false,
             key: None,
         }
     }
@@ -57,9 +65,10 @@ impl<F, Req, E> Later<F, Req, E> {
     }
 
     /// The last attempt came to `outcome`: the call's end, or `None` where it goes on.
-    pub(super) fn failed<C, R, P, Res>(
+    pub(super) fn judged<C, R, P, Res>(
         self: Pin<&mut Self>,
         policy: &Policy<C, R, P>,
+        budget: &Budget,
         saved: Option<&mut R::Saved>,
         verdict: Verdict,
         mut outcome: Result<Res, E>,
@@ -72,34 +81,51 @@ impl<F, Req, E> Later<F, Req, E> {
         let attempt = *this.attempt;
         // The attempt's future goes, and what it holds.
         this.calling.set(None);
+        let not_sent = matches!(verdict, Verdict::Retry(Kind::NotSent));
+        if !not_sent {
+            // What paid for an attempt that never left pays for its repetition.
+            settle(budget, this.spent.take(), verdict);
+        }
         let plan = || {
-            let wanted = decide::wanted(verdict, attempt, saved.is_some())?;
+            let wanted = decide::wanted(verdict, attempt, saved.is_some(), *this.not_sent)?;
             let saved = saved.ok_or(Stop::NotReplayable)?;
-            let n = attempt.number() - 1;
-            let key = *this.key.get_or_insert_with(|| policy.chance.session());
-            let pace = policy.pace.wait(Step {
-                n,
-                previous: *this.pace,
-                draw: policy.chance.draw(key, n),
-                earlier: policy.chance.draw(key, n.saturating_sub(1)),
-                kind: wanted.kind,
-            });
-            *this.pace = pace;
-            let wait = decide::wait(pace, wanted.hint, policy.longest_hint);
+            let (next, wait) = if wanted.free {
+                *this.not_sent = true;
+                (attempt, Duration::ZERO)
+            } else {
+                let n = attempt.number() - 1;
+                let key = *this.key.get_or_insert_with(|| policy.chance.session());
+                let draw = policy.chance.draw(key, n);
+                let pace = policy.pace.wait(Step {
+                    n,
+                    previous: *this.pace,
+                    draw,
+                    earlier: policy.chance.draw(key, n.saturating_sub(1)),
+                    kind: wanted.kind,
+                });
+                *this.pace = pace;
+                let wait = decide::wait(pace, wanted.hint, policy.obedience, draw.nth(1))?;
+                (attempt.next(), wait)
+            };
             // Only looked at: who is broke need not wait to hear it. It is paid when it is sent.
-            let paid = policy.budget.balance() > 0;
-            let wait = decide::affordable(wait, left(), paid)?;
-            let next = attempt.next();
+            let paid = wanted.free || budget.affords(wanted.kind);
+            let needed = wait.saturating_add(policy.shortest_attempt);
+            decide::affordable(needed, left(), paid)?;
             let request = policy.replay.next(saved, &next, outcome.as_mut().err());
             let request = request.ok_or(Stop::NotReplayable)?;
             event::waits(&policy.site, next, wanted.kind, wait);
-            Ok((wait, request))
+            Ok((wait, request, wanted))
         };
         match plan() {
             // ## Calling => Waiting, or Readying where there is nothing to wait for.
-            Ok((wait, request)) => {
+            Ok((wait, request, wanted)) => {
                 let last = outcome.err();
-                *this.held = Some(Held { request, last });
+                *this.held = Some(Held {
+                    request,
+                    last,
+                    kind: wanted.kind,
+                    free: wanted.free,
+                });
                 if !wait.is_zero() {
                     this.sleep.set(Some(tokio::time::sleep(wait)));
                 }
@@ -117,6 +143,7 @@ impl<F, Req, E> Later<F, Req, E> {
     pub(super) fn poll_sent<S, T, C, R, P>(
         self: Pin<&mut Self>,
         policy: &Policy<C, R, P>,
+        budget: &Budget,
         spare: &mut Option<(S, T)>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), RetryError<E>>>
@@ -139,9 +166,7 @@ impl<F, Req, E> Later<F, Req, E> {
         let admitted = match (readied, this.held.take()) {
             // What cannot become ready is no more.
             (Err(error), _) => Err(RetryError::Terminal(error)),
-            (Ok(()), Some(Held { request, last })) => {
-                admit(policy, *this.attempt, last).map(|permit| (permit, request))
-            }
+            (Ok(()), Some(held)) => admit(policy, budget, *this.attempt, held),
             (Ok(()), None) => unreachable!("looked at above"),
         };
         let (permit, request) = match admitted {
@@ -153,11 +178,15 @@ impl<F, Req, E> Later<F, Req, E> {
             }
         };
         // ## Readying => Calling.
-        *this.attempt = this.attempt.next();
+        if permit.is_some() {
+            *this.attempt = this.attempt.next();
+        }
         event::attempt(&policy.site, *this.attempt);
         let scope = Scope::current().with_attempt(this.attempt.number());
         let future = scope.sync(|| service.call(request));
-        permit.sent();
+        if let Some(permit) = permit {
+            *this.spent = Some(permit.sent());
+        }
         this.calling.set(Some(future));
         Poll::Ready(Ok(()))
     }
@@ -179,26 +208,53 @@ impl<F, Req, E> Later<F, Req, E> {
     }
 }
 
-/// Ready to send: is there still time, and a permit?
-fn admit<C, R, P, E>(
+/// Tells the budget what came of an attempt.
+fn settle(budget: &Budget, spent: Option<Spent>, verdict: Verdict) {
+    match verdict {
+        Verdict::Success => match spent {
+            Some(spent) => spent.succeeded(),
+            // The first attempt, after one that never left.
+            None => budget.succeeded(),
+        },
+        Verdict::Terminal => {}
+        Verdict::Retry(_) | Verdict::RetryAfter(..) | Verdict::Forbid => budget.failed(),
+    }
+}
+
+/// Ready to send: is there still time, and a permit, unless it is free?
+fn admit<C, R, P, Req, E>(
     policy: &Policy<C, R, P>,
+    budget: &Budget,
     attempt: Attempt,
-    last: Option<E>,
-) -> Result<Permit, RetryError<E>> {
+    held: Held<Req, E>,
+) -> Result<(Option<Permit>, Req), RetryError<E>> {
     let attempts = attempt.number();
-    if let Err(stop) = decide::affordable(Duration::ZERO, left(), true) {
+    let Held {
+        request,
+        last,
+        kind,
+        free,
+    } = held;
+    let needed = policy.shortest_attempt;
+    if let Err(stop @ Stop::Deadline { needed, left }) = decide::affordable(needed, left(), true) {
         event::stops(&policy.site, attempt, stop);
         return Err(RetryError::Deadline {
-            needed: Duration::ZERO,
-            left: Duration::ZERO,
+            needed,
+            left,
             last,
             attempts,
         });
     }
-    policy.budget.acquire().ok_or_else(|| {
-        event::stops(&policy.site, attempt, Stop::Budget);
-        RetryError::Budget { last, attempts }
-    })
+    if free {
+        return Ok((None, request));
+    }
+    match budget.acquire_after(kind) {
+        Some(permit) => Ok((Some(permit), request)),
+        None => {
+            event::stops(&policy.site, attempt, Stop::Budget);
+            Err(RetryError::Budget { last, attempts })
+        }
+    }
 }
 
 /// What is left until the caller's deadline. Reads the clock only if there is one.
@@ -213,6 +269,12 @@ fn stopped<E>(stop: Stop, after: Attempt, last: E) -> RetryError<E> {
         Stop::Pass | Stop::NotReplayable => RetryError::Terminal(last),
         Stop::Exhausted => RetryError::Exhausted { last, attempts },
         Stop::Forbidden => RetryError::Forbidden { last, attempts },
+        Stop::Deferred { hint, longest } => RetryError::Deferred {
+            hint,
+            longest,
+            last,
+            attempts,
+        },
         Stop::Budget => RetryError::Budget {
             last: Some(last),
             attempts,

@@ -10,8 +10,10 @@ use std::time::Duration;
 use murphy_core::Seed;
 use tower_layer::Layer;
 
+use super::decide::Obedience;
+use super::hints::TooLong;
 use super::policy::{Chance, Policy, seed_from_environment};
-use super::{AnyError, Backoff, CloneReplay, Retry};
+use super::{AnyError, Backoff, CloneReplay, Funded, Hints, Retry, Stamped};
 use crate::surface::{Boxed, Typed};
 use crate::{BadKnob, Budget};
 
@@ -38,7 +40,8 @@ pub struct RetryLayer<C = AnyError, R = CloneReplay, P = Backoff, M = Boxed> {
     pace: P,
     attempts: NonZeroU32,
     budget: Budget,
-    longest_hint: Duration,
+    obedience: Obedience,
+    shortest_attempt: Duration,
     seed: Seed,
     site: Cow<'static, str>,
     chance: Chance,
@@ -66,7 +69,12 @@ impl RetryLayer {
             pace: Backoff::default(),
             attempts: NonZeroU32::MIN.saturating_add(Self::DEFAULT_ATTEMPTS - 1),
             budget: Budget::default(),
-            longest_hint: Self::DEFAULT_LONGEST_HINT,
+            obedience: Obedience {
+                hints: Hints::default(),
+                longest: Self::DEFAULT_LONGEST_HINT,
+                too_long: TooLong::Cut,
+            },
+            shortest_attempt: Duration::ZERO,
             seed,
             chance: Chance::shared(seed, &site),
             site,
@@ -127,12 +135,59 @@ impl<C, R, P, M> RetryLayer<C, R, P, M> {
         self.budget(Budget::unlimited())
     }
 
+    /// Each request's own budget pays, such as one a tenant ([`Budgets`](crate::Budgets)); the
+    /// layer's pays for none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use murphy_policy::{Budget, Budgets, RetryLayer};
+    ///
+    /// struct Order { tenant: u64 }
+    /// let budgets = Budgets::new(10_000, Budget::default);
+    /// let layer = RetryLayer::new().budget_by(move |order: &Order| budgets.of(order.tenant));
+    /// ```
+    #[must_use]
+    pub fn budget_by<F>(self, whose: F) -> RetryLayer<Funded<C, F>, R, P, M> {
+        self.swap(|classify, replay, pace| (Funded { classify, whose }, replay, pace))
+    }
+
+    /// Writes on each request which attempt it is: a [`Stamp`](super::Stamp), such as a closure.
+    #[must_use]
+    pub fn stamping<T>(self, stamp: T) -> RetryLayer<C, Stamped<R, T>, P, M> {
+        self.swap(|classify, replay, pace| (classify, Stamped { replay, stamp }, pace))
+    }
+
     /// How much of a peer's hint ([`Verdict::RetryAfter`](super::Verdict::RetryAfter)) is obeyed;
-    /// 60 s unless set. A longer hint is cut to this. The pace comes on top of it, so that callers
-    /// who were told the same do not return together.
+    /// 60 s unless set. A longer hint is cut to this.
     #[must_use]
     pub fn longest_hint(mut self, longest: Duration) -> Self {
-        self.longest_hint = longest;
+        self.obedience.longest = longest;
+        self.obedience.too_long = TooLong::Cut;
+        self
+    }
+
+    /// As [`longest_hint`](Self::longest_hint), but a longer one is the end of the call:
+    /// [`RetryError::Deferred`](super::RetryError::Deferred).
+    #[must_use]
+    pub fn give_up_beyond(mut self, longest: Duration) -> Self {
+        self.obedience.longest = longest;
+        self.obedience.too_long = TooLong::GiveUp;
+        self
+    }
+
+    /// How a peer's hint and the pace make a wait; [`Hints::Plus`] unless set.
+    #[must_use]
+    pub fn hints(mut self, hints: Hints) -> Self {
+        self.obedience.hints = hints;
+        self
+    }
+
+    /// What an attempt takes at least: one is not begun, nor waited for, with less than this left
+    /// until the deadline. Zero unless set.
+    #[must_use]
+    pub fn shortest_attempt(mut self, least: Duration) -> Self {
+        self.shortest_attempt = least;
         self
     }
 
@@ -177,7 +232,8 @@ impl<C, R, P, M> RetryLayer<C, R, P, M> {
             pace,
             attempts: self.attempts,
             budget: self.budget,
-            longest_hint: self.longest_hint,
+            obedience: self.obedience,
+            shortest_attempt: self.shortest_attempt,
             seed: self.seed,
             site: self.site,
             chance: self.chance,
@@ -198,7 +254,8 @@ impl<S, C: Clone, R: Clone, P: Clone, M> Layer<S> for RetryLayer<C, R, P, M> {
                 pace: self.pace.clone(),
                 attempts: self.attempts,
                 budget: self.budget.clone(),
-                longest_hint: self.longest_hint,
+                obedience: self.obedience,
+                shortest_attempt: self.shortest_attempt,
                 site: self.site.clone(),
                 chance: self.chance.clone(),
             }),
@@ -214,7 +271,8 @@ impl<C: Clone, R: Clone, P: Clone, M> Clone for RetryLayer<C, R, P, M> {
             pace: self.pace.clone(),
             attempts: self.attempts,
             budget: self.budget.clone(),
-            longest_hint: self.longest_hint,
+            obedience: self.obedience,
+            shortest_attempt: self.shortest_attempt,
             seed: self.seed,
             site: self.site.clone(),
             chance: self.chance.clone(),
@@ -229,7 +287,7 @@ impl<C, R, P, M> fmt::Debug for RetryLayer<C, R, P, M> {
             .field("site", &self.site)
             .field("attempts", &self.attempts)
             .field("budget", &self.budget)
-            .field("longest_hint", &self.longest_hint)
+            .field("obedience", &self.obedience)
             .field("seed", &self.seed)
             .finish_non_exhaustive()
     }

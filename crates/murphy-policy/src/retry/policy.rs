@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use murphy_core::{Draw, Key, Lane, Point, Scope, Seed, Stream};
 
+use super::Attempt;
+use super::decide::Obedience;
 use crate::{Budget, TARGET};
 
 /// The hooks and knobs of a retry.
@@ -18,9 +20,16 @@ pub(super) struct Policy<C, R, P> {
     pub(super) pace: P,
     pub(super) attempts: NonZeroU32,
     pub(super) budget: Budget,
-    pub(super) longest_hint: Duration,
+    pub(super) obedience: Obedience,
+    pub(super) shortest_attempt: Duration,
     pub(super) site: Cow<'static, str>,
     pub(super) chance: Chance,
+}
+
+impl<C, R, P> Policy<C, R, P> {
+    pub(super) const fn first(&self) -> Attempt {
+        Attempt::new(1, self.attempts.get())
+    }
 }
 
 /// How many layers of this process share its seed.

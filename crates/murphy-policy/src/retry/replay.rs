@@ -10,9 +10,9 @@ pub trait Replay<Req, E> {
     /// What is kept between attempts.
     type Saved;
 
-    /// Splits a request into the one to send and what is kept of it. `None`: nothing will do.
-    /// Not called where there is one attempt only.
-    fn split(&self, request: Req) -> (Req, Option<Self::Saved>);
+    /// Splits a request into the one to send as `first` and what is kept of it. `None`: nothing
+    /// will do. Where [`first.is_last()`](Attempt::is_last), nothing need be kept.
+    fn split(&self, request: Req, first: &Attempt) -> (Req, Option<Self::Saved>);
 
     /// The request for `attempt`, which is about to wait its turn and be sent. `None`: it cannot
     /// be repeated after all, and the last outcome stands.
@@ -35,7 +35,10 @@ impl<Req: Clone, E> Replay<Req, E> for CloneReplay {
     type Saved = Option<Req>;
 
     #[inline]
-    fn split(&self, request: Req) -> (Req, Option<Self::Saved>) {
+    fn split(&self, request: Req, first: &Attempt) -> (Req, Option<Self::Saved>) {
+        if first.is_last() {
+            return unsaved(request);
+        }
         let copy = request.clone();
         (request, Some(Some(copy)))
     }
@@ -57,7 +60,7 @@ impl<Req, E> Replay<Req, E> for Once {
     type Saved = std::convert::Infallible;
 
     #[inline]
-    fn split(&self, request: Req) -> (Req, Option<Self::Saved>) {
+    fn split(&self, request: Req, _: &Attempt) -> (Req, Option<Self::Saved>) {
         (request, None)
     }
 
@@ -73,7 +76,10 @@ where
     type Saved = Option<Req>;
 
     #[inline]
-    fn split(&self, request: Req) -> (Req, Option<Self::Saved>) {
+    fn split(&self, request: Req, first: &Attempt) -> (Req, Option<Self::Saved>) {
+        if first.is_last() {
+            return unsaved(request);
+        }
         let copy = self(&request);
         (request, copy.map(Some))
     }
@@ -84,5 +90,64 @@ where
         } else {
             saved.as_ref().and_then(self)
         }
+    }
+}
+
+/// Where there is one attempt only, nothing is kept for another.
+#[cold]
+fn unsaved<Req, T>(request: Req) -> (Req, Option<T>) {
+    (request, None)
+}
+
+/// Makes each request anew: of no request a copy is kept.
+///
+/// The function is asked for every attempt but the first, which is the caller's own request. `None`
+/// declines.
+///
+/// # Examples
+///
+/// ```
+/// use murphy_policy::{Factory, RetryLayer};
+///
+/// struct Upload(std::io::Empty);
+/// let again = RetryLayer::new().replay(Factory(|_: &_| Some(Upload(std::io::empty()))));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Factory<F>(pub F);
+
+impl<F, Req, E> Replay<Req, E> for Factory<F>
+where
+    F: Fn(&Attempt) -> Option<Req>,
+{
+    type Saved = ();
+
+    #[inline]
+    fn split(&self, request: Req, first: &Attempt) -> (Req, Option<()>) {
+        (request, (!first.is_last()).then_some(()))
+    }
+
+    fn next(&self, (): &mut (), attempt: &Attempt, _: Option<&mut E>) -> Option<Req> {
+        (self.0)(attempt)
+    }
+}
+
+/// Takes the request back out of the error that an attempt failed with, where it gives it back:
+/// nothing is copied. A failure that is a reply, or an error without its request, is not repeated.
+#[derive(Clone, Copy, Debug)]
+pub struct Restore<F>(pub F);
+
+impl<F, Req, E> Replay<Req, E> for Restore<F>
+where
+    F: Fn(&mut E) -> Option<Req>,
+{
+    type Saved = ();
+
+    #[inline]
+    fn split(&self, request: Req, first: &Attempt) -> (Req, Option<()>) {
+        (request, (!first.is_last()).then_some(()))
+    }
+
+    fn next(&self, (): &mut (), _: &Attempt, error: Option<&mut E>) -> Option<Req> {
+        error.and_then(&self.0)
     }
 }
