@@ -51,6 +51,10 @@
 
 pub mod budget;
 pub mod deadline;
+#[cfg(feature = "grpc")]
+pub mod grpc;
+#[cfg(feature = "http")]
+pub mod http;
 mod knob;
 mod metered;
 pub mod retry;
@@ -62,8 +66,8 @@ pub use budget::{Begun, Budget, Budgets, Permit, Spent};
 pub use deadline::{Deadline, DeadlineError, DeadlineLayer, Expired};
 pub use knob::BadKnob;
 pub use retry::{
-    AnyError, Attempt, Backoff, Classify, CloneReplay, Factory, Hints, Kind, Once, Pace, Replay,
-    Restore, Retry, RetryError, RetryLayer, Stamp, Step, Verdict,
+    AnyError, Attempt, Backoff, Classify, CloneReplay, Factory, Hints, IoClassify, Kind, Once,
+    Pace, Replay, Restore, Retry, RetryError, RetryLayer, Stamp, Step, Verdict,
 };
 pub use surface::{BoxError, Boxed, Typed, find};
 pub use timeout::{Elapsed, Timeout, TimeoutError, TimeoutLayer};

@@ -49,6 +49,7 @@ mod event;
 mod fund;
 mod future;
 mod hints;
+mod io;
 mod later;
 mod layer;
 mod pace;
@@ -70,6 +71,9 @@ pub use self::fund::Funded;
 use self::future::Funds;
 pub use self::future::ResponseFuture;
 pub use self::hints::Hints;
+pub use self::io::IoClassify;
+#[cfg(feature = "http")]
+pub(crate) use self::io::{cause, kind_of};
 pub use self::layer::RetryLayer;
 pub use self::pace::{Pace, Step};
 use self::policy::Policy;

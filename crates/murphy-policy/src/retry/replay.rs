@@ -107,10 +107,10 @@ fn unsaved<Req, T>(request: Req) -> (Req, Option<T>) {
 /// # Examples
 ///
 /// ```
-/// use murphy_policy::{Factory, RetryLayer};
+/// use murphy_policy::{Attempt, Factory, RetryLayer};
 ///
 /// struct Upload(std::io::Empty);
-/// let again = RetryLayer::new().replay(Factory(|_: &_| Some(Upload(std::io::empty()))));
+/// let again = RetryLayer::new().replay(Factory(|_: &Attempt| Some(Upload(std::io::empty()))));
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Factory<F>(pub F);

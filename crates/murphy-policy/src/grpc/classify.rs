@@ -1,0 +1,299 @@
+//! [`GrpcClassify`]: status codes and pushback.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+
+use super::Trailers;
+use crate::http::{digits, only};
+use crate::retry::{Stamp, kind_of};
+use crate::{Attempt, Classify, Kind, Verdict};
+
+const STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
+const PREVIOUS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
+
+/// A gRPC status code: 0 to 16, by name where one is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Code(u8);
+
+impl Code {
+    /// It worked.
+    pub const OK: Self = Self(0);
+    /// An error of nobody knows which kind.
+    pub const UNKNOWN: Self = Self(2);
+    /// The deadline passed.
+    pub const DEADLINE_EXCEEDED: Self = Self(4);
+    /// Some quota is used up, or the peer has too much to do.
+    pub const RESOURCE_EXHAUSTED: Self = Self(8);
+    /// A conflict, such as a lost race: the whole operation may work if repeated.
+    pub const ABORTED: Self = Self(10);
+    /// The peer failed.
+    pub const INTERNAL: Self = Self(13);
+    /// Nobody is there to serve it now.
+    pub const UNAVAILABLE: Self = Self(14);
+
+    /// The code of this number, if there is one: 0 to 16.
+    #[must_use]
+    pub const fn new(number: u8) -> Option<Self> {
+        if number <= 16 {
+            Some(Self(number))
+        } else {
+            None
+        }
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+
+    const fn kind(self) -> Kind {
+        match self {
+            Self::DEADLINE_EXCEEDED => Kind::Timeout,
+            Self::RESOURCE_EXHAUSTED => Kind::Throttled,
+            Self::UNAVAILABLE => Kind::Transient,
+            _ => Kind::Server,
+        }
+    }
+}
+
+/// Judges by `grpc-status` and `grpc-retry-pushback-ms`.
+///
+/// A retryable code ([`UNAVAILABLE`](Code::UNAVAILABLE) unless [`retrying`](Self::retrying) says
+/// otherwise) is worth another attempt; any other but OK is terminal. With it the peer can say how
+/// long to wait, in milliseconds: more than nine digits count as a day. A pushback that is negative,
+/// or no number, forbids to ask again, whatever the code (A6).
+///
+/// The status is looked for in the headers (a reply of trailers only), then in what
+/// [`PeekTrailersLayer`] found; a reply with neither is a success as far as can be known. Without an
+/// HTTP 200 the HTTP status stands for a code, as gRPC maps them: 429, 502, 503 and 504 are
+/// unavailable. Errors are judged as [`IoClassify`](crate::IoClassify) judges them, and only one that
+/// was provably not sent, or lost its connection, is repeated.
+///
+/// A code says nothing of whether the call took effect: choose methods that may be repeated.
+#[derive(Clone, Debug)]
+pub struct GrpcClassify {
+    retrying: Vec<Code>,
+}
+
+impl GrpcClassify {
+    /// Repeats what was unavailable.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            retrying: vec![Code::UNAVAILABLE],
+        }
+    }
+
+    /// Repeats after these codes.
+    #[must_use]
+    pub fn retrying(mut self, codes: impl IntoIterator<Item = Code>) -> Self {
+        self.retrying = codes.into_iter().collect();
+        self
+    }
+
+    fn of_status(&self, code: Code, fields: &HeaderMap) -> Verdict {
+        if code == Code::OK {
+            return Verdict::Success;
+        }
+        let pushback = pushback(fields);
+        if pushback == Some(Pushback::Never) {
+            return Verdict::Forbid;
+        }
+        if !self.retrying.contains(&code) {
+            return Verdict::Terminal;
+        }
+        match pushback {
+            Some(Pushback::After(wait)) => Verdict::RetryAfter(code.kind(), wait),
+            _ => Verdict::Retry(code.kind()),
+        }
+    }
+}
+
+impl Default for GrpcClassify {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<B, C, E: 'static> Classify<Request<B>, Response<C>, E> for GrpcClassify {
+    type Seen = ();
+
+    fn see(&self, _: &Request<B>) {}
+
+    fn classify(&self, (): &(), _: &Attempt, outcome: Result<&Response<C>, &E>) -> Verdict {
+        let reply = match outcome {
+            Ok(reply) => reply,
+            Err(error) => return kind_of(error).map_or(Verdict::Terminal, Verdict::Retry),
+        };
+        if let Some(code) = status(reply.headers()) {
+            return self.of_status(code, reply.headers());
+        }
+        let trailers = reply.extensions().get::<Trailers>();
+        if let Some((code, Trailers(fields))) = trailers.and_then(|t| Some((status(&t.0)?, t))) {
+            return self.of_status(code, fields);
+        }
+        match of_http(reply.status()) {
+            Some(code) => self.of_status(code, reply.headers()),
+            None => Verdict::Success,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pushback {
+    After(Duration),
+    Never,
+}
+
+/// What is no code is unknown, as gRPC has it.
+fn status(fields: &HeaderMap) -> Option<Code> {
+    fields.contains_key(STATUS).then(|| {
+        let number = only(fields, &STATUS).and_then(digits);
+        let code = number
+            .and_then(|n| u8::try_from(n).ok())
+            .and_then(Code::new);
+        code.unwrap_or(Code::UNKNOWN)
+    })
+}
+
+fn pushback(fields: &HeaderMap) -> Option<Pushback> {
+    const DAY: u64 = 86_400_000;
+    if !fields.contains_key(PUSHBACK) {
+        return None;
+    }
+    let value = only(fields, &PUSHBACK).unwrap_or_default();
+    Some(match value.len() {
+        10.. if value.iter().all(u8::is_ascii_digit) => Pushback::After(Duration::from_millis(DAY)),
+        _ => match digits(value) {
+            Some(millis) => Pushback::After(Duration::from_millis(millis.min(DAY))),
+            None => Pushback::Never,
+        },
+    })
+}
+
+fn of_http(status: StatusCode) -> Option<Code> {
+    let number = match status.as_u16() {
+        200 => return None,
+        400 => 13,
+        401 => 16,
+        403 => 7,
+        404 => 12,
+        429 | 502..=504 => 14,
+        _ => 2,
+    };
+    Code::new(number)
+}
+
+/// Writes how many attempts there were before into `grpc-previous-rpc-attempts`, from the second on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PreviousAttempts;
+
+impl<B> Stamp<Request<B>> for PreviousAttempts {
+    fn stamp(&self, request: &mut Request<B>, attempt: &Attempt) {
+        if attempt.number() > 1 {
+            let before = HeaderValue::from(attempt.number() - 1);
+            request.headers_mut().insert(PREVIOUS, before);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::BoxError;
+
+    const ATTEMPT: Attempt = Attempt::new(1, 3);
+
+    fn judged(http: u16, fields: &[(&'static str, &str)], in_trailers: bool) -> Verdict {
+        let mut reply = Response::builder().status(http).body(()).unwrap();
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, value.parse().unwrap());
+        }
+        if in_trailers {
+            reply.extensions_mut().insert(Trailers(headers));
+        } else {
+            *reply.headers_mut() = headers;
+        }
+        let outcome: Result<_, &BoxError> = Ok(&reply);
+        let classify = GrpcClassify::new();
+        let of_request: &dyn Classify<Request<()>, _, _, Seen = ()> = &classify;
+        of_request.classify(&(), &ATTEMPT, outcome)
+    }
+
+    #[test]
+    fn codes_and_pushback_are_judged_wherever_they_are() {
+        let after = |ms| Verdict::RetryAfter(Kind::Transient, Duration::from_millis(ms));
+        let unavailable = ("grpc-status", "14");
+        let pushed = |value| [unavailable, ("grpc-retry-pushback-ms", value)];
+        for (name, http, fields, want) in [
+            ("ok", 200, &[("grpc-status", "0")][..], Verdict::Success),
+            (
+                "unavailable",
+                200,
+                &[unavailable],
+                Verdict::Retry(Kind::Transient),
+            ),
+            (
+                "invalid argument",
+                200,
+                &[("grpc-status", "3")],
+                Verdict::Terminal,
+            ),
+            ("no code", 200, &[("grpc-status", "+14")], Verdict::Terminal),
+            (
+                "no such code",
+                200,
+                &[("grpc-status", "17")],
+                Verdict::Terminal,
+            ),
+            (
+                "two codes",
+                200,
+                &[unavailable, unavailable],
+                Verdict::Terminal,
+            ),
+            ("pushed back", 200, &pushed("25"), after(25)),
+            ("not again", 200, &pushed("-1"), Verdict::Forbid),
+            ("no number", 200, &pushed("soon"), Verdict::Forbid),
+            ("a sign", 200, &pushed("+25"), Verdict::Forbid),
+            ("empty", 200, &pushed(""), Verdict::Forbid),
+            (
+                "without end",
+                200,
+                &pushed("99999999999999999999999"),
+                after(86_400_000),
+            ),
+            (
+                "terminal, and not again",
+                200,
+                &[("grpc-status", "3"), ("grpc-retry-pushback-ms", "-1")],
+                Verdict::Forbid,
+            ),
+        ] {
+            for in_trailers in [false, true] {
+                assert_eq!(
+                    judged(http, fields, in_trailers),
+                    want,
+                    "{name}, {in_trailers}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_proxys_status_stands_for_a_code() {
+        for (http, want) in [
+            (200, Verdict::Success),
+            (503, Verdict::Retry(Kind::Transient)),
+            (429, Verdict::Retry(Kind::Transient)),
+            (404, Verdict::Terminal),
+            (500, Verdict::Terminal),
+        ] {
+            assert_eq!(judged(http, &[], false), want, "{http}");
+        }
+    }
+}
