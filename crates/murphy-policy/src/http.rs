@@ -40,3 +40,13 @@ pub(crate) fn digits(text: &[u8]) -> Option<u64> {
     let number = |n: u64, digit: &u8| n * 10 + u64::from(digit - b'0');
     Some(text.iter().fold(0, number))
 }
+
+/// [`Repeatable`](crate::hedge::Repeatable) by method and `Idempotency-Key`: see [`is_repeatable`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MayRepeat;
+
+impl<B> crate::hedge::Repeatable<http::Request<B>> for MayRepeat {
+    fn may_repeat(&self, request: &http::Request<B>) -> bool {
+        is_repeatable(request)
+    }
+}

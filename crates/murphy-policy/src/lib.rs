@@ -53,6 +53,7 @@ pub mod budget;
 pub mod deadline;
 #[cfg(feature = "grpc")]
 pub mod grpc;
+pub mod hedge;
 #[cfg(feature = "http")]
 pub mod http;
 mod knob;
@@ -64,6 +65,7 @@ mod timer;
 
 pub use budget::{Begun, Budget, Budgets, Permit, Spent};
 pub use deadline::{Deadline, DeadlineError, DeadlineLayer, Expired};
+pub use hedge::{Hedge, HedgeLayer};
 pub use knob::BadKnob;
 pub use retry::{
     AnyError, Attempt, Backoff, Classify, CloneReplay, Factory, Hints, IoClassify, Kind, Once,

@@ -149,7 +149,7 @@ impl Attempt {
         self.number >= self.max
     }
 
-    pub(super) const fn next(self) -> Self {
+    pub(crate) const fn next(self) -> Self {
         Self {
             number: self.number.saturating_add(1),
             max: self.max,

@@ -1,0 +1,289 @@
+//! The future of a [`Hedge`](super::Hedge): the first request in place, the others in a box.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use pin_project::{pin_project, pinned_drop};
+use tokio::time::{Instant, Sleep};
+use tower_service::Service;
+
+use super::layer::Policy;
+use super::race::Race;
+use super::{Delay, event};
+use crate::retry::{Attempt, Classify, Replay, Verdict};
+use crate::{Begun, timer};
+
+/// A longer wait than this is not granted to a peer that asks for one before the next request.
+const LONGEST_HINT: Duration = Duration::from_secs(60);
+
+/// A call and, once it is slow, those that race it.
+///
+/// # Panics
+///
+/// When it pends outside a tokio runtime with time enabled, and when polled after it is done.
+///
+/// # Cancel safety
+///
+/// Dropping it drops all requests; one that was not sent costs the budget nothing.
+#[pin_project(PinnedDrop)]
+#[must_use = "futures do nothing unless polled"]
+pub struct ResponseFuture<S, Req, D, G, C, R>
+where
+    S: Service<Req>,
+    D: Delay<Req>,
+    C: Classify<Req, S::Response, S::Error>,
+    R: Replay<Req, S::Error>,
+{
+    // None: it failed, and others are under way.
+    #[pin]
+    first: Option<S::Future>,
+    // Until the next request. Made at the first poll that pends.
+    #[pin]
+    sleep: Option<Sleep>,
+    delay: Duration,
+    // What hedges need. None: there can be none.
+    spare: Option<(S, R::Saved)>,
+    race: Option<Box<Race<S::Future, Req>>>,
+    // What the first failed with.
+    failed: Option<Result<S::Response, S::Error>>,
+    seen: C::Seen,
+    // When the first was sent, where somebody wants to know.
+    sent: Option<Instant>,
+    // Held until the call is over.
+    begun: Begun,
+    policy: Arc<Policy<D, G, C, R>>,
+}
+
+impl<S, Req, D, G, C, R> ResponseFuture<S, Req, D, G, C, R>
+where
+    S: Service<Req>,
+    D: Delay<Req>,
+    C: Classify<Req, S::Response, S::Error>,
+    R: Replay<Req, S::Error>,
+{
+    #[inline]
+    pub(super) fn new(
+        first: S::Future,
+        spare: Option<(S, R::Saved)>,
+        seen: C::Seen,
+        delay: Duration,
+        begun: Begun,
+        policy: Arc<Policy<D, G, C, R>>,
+    ) -> Self {
+        let sent = policy.clock().learns().then(Instant::now);
+        Self {
+            first: Some(first),
+            sleep: None,
+            delay,
+            spare,
+            race: None,
+            failed: None,
+            seen,
+            sent,
+            begun,
+            policy,
+        }
+    }
+}
+
+impl<S, Req, D, G, C, R> Future for ResponseFuture<S, Req, D, G, C, R>
+where
+    S: Service<Req>,
+    D: Delay<Req>,
+    C: Classify<Req, S::Response, S::Error>,
+    R: Replay<Req, S::Error>,
+{
+    type Output = Result<S::Response, S::Error>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(first) = self.as_mut().project().first.as_pin_mut() {
+            if let Poll::Ready(outcome) = first.poll(cx) {
+                if let Some(outcome) = self.as_mut().first_came(outcome) {
+                    return Poll::Ready(outcome);
+                }
+            }
+        }
+        if self.spare.is_none() {
+            return Poll::Pending;
+        }
+        self.poll_race(cx)
+    }
+}
+
+impl<S, Req, D, G, C, R> ResponseFuture<S, Req, D, G, C, R>
+where
+    S: Service<Req>,
+    D: Delay<Req>,
+    C: Classify<Req, S::Response, S::Error>,
+    R: Replay<Req, S::Error>,
+{
+    /// What the first came to: the end of the call, unless others may do better.
+    #[inline]
+    fn first_came(
+        mut self: Pin<&mut Self>,
+        outcome: Result<S::Response, S::Error>,
+    ) -> Option<Result<S::Response, S::Error>> {
+        let this = self.as_mut().project();
+        let attempt = Attempt::new(1, this.policy.attempts);
+        let classify = &this.policy.classify;
+        match classify.classify(this.seen, &attempt, outcome.as_ref()) {
+            Verdict::Success => {
+                this.policy.budget.succeeded();
+                if let Some(sent) = this.sent.take() {
+                    this.policy.clock().answered(sent.elapsed());
+                }
+                Some(outcome)
+            }
+            Verdict::Terminal => {
+                *this.sent = None;
+                Some(outcome)
+            }
+            verdict => self.first_failed(verdict, outcome),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn first_failed(
+        self: Pin<&mut Self>,
+        verdict: Verdict,
+        mut outcome: Result<S::Response, S::Error>,
+    ) -> Option<Result<S::Response, S::Error>> {
+        let mut this = self.project();
+        this.policy.budget.failed();
+        let Some((_, saved)) = this.spare.as_mut().filter(|_| verdict != Verdict::Forbid) else {
+            return Some(outcome);
+        };
+        // It goes, and what it holds. How long it took to fail says nothing of how long work takes.
+        this.first.set(None);
+        *this.sent = None;
+        let first = Attempt::new(1, this.policy.attempts);
+        let race = this.race.get_or_insert_with(|| Box::new(Race::new(first)));
+        match wait_of(verdict) {
+            Some(wait) => this.sleep.set(Some(tokio::time::sleep(wait))),
+            None if race.has_more() => {
+                race.prepare(&this.policy.replay, saved, outcome.as_mut().err());
+            }
+            None => {}
+        }
+        *this.failed = Some(outcome);
+        None
+    }
+
+    /// ## Alone => Racing => done. Hedges that are under way, the one that is about to be, and the
+    /// time until then.
+    #[inline(never)]
+    fn poll_race(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<S::Response, S::Error>> {
+        let mut this = self.project();
+        let policy = &**this.policy;
+        let Some((service, saved)) = this.spare.as_mut() else {
+            return Poll::Pending;
+        };
+        loop {
+            if let Some(race) = this.race.as_deref_mut() {
+                while let Some(came) = race.poll_lanes(cx) {
+                    let mut outcome = came.outcome;
+                    let verdict =
+                        policy
+                            .classify
+                            .classify(this.seen, &came.attempt, outcome.as_ref());
+                    let wait = match verdict {
+                        Verdict::Success => {
+                            came.spent.succeeded();
+                            policy.clock().answered(came.after);
+                            event::won(&policy.site, came.attempt);
+                            return Poll::Ready(outcome);
+                        }
+                        Verdict::Terminal => return Poll::Ready(outcome),
+                        verdict => {
+                            policy.budget.failed();
+                            if verdict == Verdict::Forbid {
+                                return Poll::Ready(outcome);
+                            }
+                            wait_of(verdict)
+                        }
+                    };
+                    match wait {
+                        Some(wait) => this.sleep.set(Some(tokio::time::sleep(wait))),
+                        None if race.has_more() => {
+                            race.prepare(&policy.replay, saved, outcome.as_mut().err());
+                        }
+                        None => {}
+                    }
+                }
+                if race.poll_send(service, policy, cx) {
+                    this.sleep.set(None);
+                    continue;
+                }
+                if this.first.is_none() && race.is_idle() && !race.has_more() {
+                    // All failed.
+                    return this.failed.take().map_or(Poll::Pending, Poll::Ready);
+                }
+                if !race.has_more() {
+                    return Poll::Pending;
+                }
+            }
+            if this.sleep.is_none() {
+                this.sleep.set(Some(tokio::time::sleep(*this.delay)));
+            }
+            if let Some(sleep) = this.sleep.as_mut().as_pin_mut() {
+                ready!(timer::poll(sleep, cx));
+            }
+            this.sleep.set(None);
+            let first = Attempt::new(1, policy.attempts);
+            let race = this.race.get_or_insert_with(|| Box::new(Race::new(first)));
+            race.prepare(&policy.replay, saved, None);
+        }
+    }
+}
+
+/// How long a peer asks to wait before the next is sent, if it does.
+fn wait_of(verdict: Verdict) -> Option<Duration> {
+    match verdict {
+        Verdict::RetryAfter(_, hint) => Some(hint.min(LONGEST_HINT)),
+        _ => None,
+    }
+}
+
+#[pinned_drop]
+impl<S, Req, D, G, C, R> PinnedDrop for ResponseFuture<S, Req, D, G, C, R>
+where
+    S: Service<Req>,
+    D: Delay<Req>,
+    C: Classify<Req, S::Response, S::Error>,
+    R: Replay<Req, S::Error>,
+{
+    /// Whoever lost, or was left, would have taken longer still.
+    fn drop(self: Pin<&mut Self>) {
+        let this = self.project();
+        let delay = this.policy.clock();
+        if let Some(sent) = this.sent.take() {
+            delay.censored(sent.elapsed());
+        }
+        if let Some(race) = this.race.as_deref().filter(|_| delay.learns()) {
+            race.censored().for_each(|after| delay.censored(after));
+        }
+    }
+}
+
+impl<S, Req, D, G, C, R> fmt::Debug for ResponseFuture<S, Req, D, G, C, R>
+where
+    S: Service<Req>,
+    D: Delay<Req>,
+    C: Classify<Req, S::Response, S::Error>,
+    R: Replay<Req, S::Error>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("hedge::ResponseFuture")
+            .field("racing", &self.race.is_some())
+            .finish_non_exhaustive()
+    }
+}
