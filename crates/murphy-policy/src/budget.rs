@@ -269,6 +269,25 @@ impl Budget {
         }
     }
 
+    /// How many extra attempts a call it grants in the long run, if all fail; `None` if nothing
+    /// bounds them, or what it counts is something else than calls.
+    #[must_use]
+    pub fn ratio(&self) -> Option<f64> {
+        match &*self.0 {
+            Account::Tokens(tokens) => Some(tokens.ratio()),
+            Account::InFlight(in_flight) => Some(in_flight.ratio()),
+            // Only a success gives anything back.
+            Account::Standard(_) | Account::Grpc(_) => Some(0.0),
+            Account::Window(_) | Account::Unlimited => None,
+        }
+    }
+
+    /// Whether the two are one account.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// How many whole attempts could be taken out now, the dearest.
     #[must_use]
     pub fn balance(&self) -> u32 {

@@ -90,6 +90,12 @@ impl DeadlineLayer {
     }
 }
 
+impl<M> DeadlineLayer<M> {
+    pub(crate) const fn total(&self) -> Duration {
+        self.total
+    }
+}
+
 impl<S, M> Layer<S> for DeadlineLayer<M> {
     type Service = Deadline<S, M>;
 

@@ -59,6 +59,7 @@ pub mod http;
 mod knob;
 mod metered;
 pub mod retry;
+pub mod stack;
 pub mod surface;
 pub mod timeout;
 mod timer;
@@ -71,6 +72,7 @@ pub use retry::{
     AnyError, Attempt, Backoff, Classify, CloneReplay, Factory, Hints, IoClassify, Kind, Once,
     Pace, Replay, Restore, Retry, RetryError, RetryLayer, Stamp, Step, Verdict,
 };
+pub use stack::{Rule, Stack};
 pub use surface::{BoxError, Boxed, Typed, find};
 pub use timeout::{Elapsed, Timeout, TimeoutError, TimeoutLayer};
 

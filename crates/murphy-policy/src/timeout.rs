@@ -79,6 +79,12 @@ impl TimeoutLayer {
     }
 }
 
+impl<M> TimeoutLayer<M> {
+    pub(crate) const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+}
+
 impl<S, M> Layer<S> for TimeoutLayer<M> {
     type Service = Timeout<S, M>;
 

@@ -50,6 +50,10 @@ impl Tokens {
         self.put(TOKEN);
     }
 
+    pub(super) fn ratio(&self) -> f64 {
+        self.deposit as f64 / TOKEN as f64
+    }
+
     pub(super) fn balance(&self) -> u32 {
         // Below 2⁶⁴ / 2³².
         (self.balance.load(Relaxed) / TOKEN) as u32

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tower_layer::Layer;
 
 use super::{Delay, Hedge, Repeatable, event};
+use crate::stack::Part;
 use crate::{AnyError, BadKnob, Begun, Budget, CloneReplay};
 
 /// Puts a [`Hedge`] around a service.
@@ -104,6 +105,13 @@ impl<D, G, C, R> HedgeLayer<D, G, C, R> {
     pub fn named(mut self, site: impl Into<Cow<'static, str>>) -> Self {
         self.0.site = site.into();
         self
+    }
+
+    pub(crate) fn part(&self) -> Part {
+        Part::Hedge {
+            attempts: self.0.attempts,
+            budget: self.0.budget.clone(),
+        }
     }
 
     fn swap<C2, R2>(self, hooks: impl FnOnce(C, R) -> (C2, R2)) -> HedgeLayer<D, G, C2, R2> {

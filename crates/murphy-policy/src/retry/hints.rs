@@ -41,14 +41,4 @@ impl Hints {
             }
         }
     }
-
-    /// The longest wait that a hint of at most `hint` can make, the pace being at most `pace`.
-    pub(crate) fn longest(self, hint: Duration, pace: Duration) -> Duration {
-        match self {
-            Self::Plus => hint.saturating_add(pace),
-            Self::Exact => hint,
-            Self::Within(more) => pace.max(hint.min(pace.saturating_add(more))),
-            Self::Spread => hint.saturating_add(hint / 2),
-        }
-    }
 }

@@ -13,7 +13,8 @@ use tower_layer::Layer;
 use super::decide::Obedience;
 use super::hints::TooLong;
 use super::policy::{Chance, Policy, seed_from_environment};
-use super::{AnyError, Backoff, CloneReplay, Funded, Hints, Retry, Stamped};
+use super::{AnyError, Backoff, CloneReplay, Funded, Hints, Pace, Retry, Stamped};
+use crate::stack::Part;
 use crate::surface::{Boxed, Typed};
 use crate::{BadKnob, Budget};
 
@@ -212,6 +213,25 @@ impl<C, R, P, M> RetryLayer<C, R, P, M> {
         self.site = site.into();
         self.chance = self.chance.renamed(self.seed, &self.site);
         self
+    }
+
+    pub(crate) fn part(&self) -> Part
+    where
+        P: Pace,
+    {
+        let retries = 0..self.attempts.get() - 1;
+        // Beyond so many nobody waits for a sum.
+        let retries = retries.take(100_000);
+        let add = |sum: Option<Duration>, n| {
+            let wait = self.pace.longest_before(n)?;
+            Some(sum?.saturating_add(wait))
+        };
+        Part::Retry {
+            attempts: self.attempts.get(),
+            waits: retries.fold(Some(Duration::ZERO), add),
+            longest_hint: self.obedience.longest,
+            budget: Some(self.budget.clone()),
+        }
     }
 
     /// Errors are [`RetryError<S::Error>`](super::RetryError) instead of

@@ -1,0 +1,243 @@
+//! The rules, and what breaks them: pure functions of a list of parts.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::Part;
+
+/// What a stack must keep to. See the [module](super) for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Rule {
+    /// A fallback lies outside of the deadline.
+    FallbackOutside,
+    /// A deadline lies outside of whatever repeats.
+    DeadlineOutside,
+    /// All attempts of a call have one key.
+    OneKey,
+    /// A hedge lies outside of a retry.
+    HedgeOutside,
+    /// Breaker and throttle lie within whatever repeats.
+    AttemptsCounted,
+    /// A bulkhead lies within whatever repeats.
+    NothingHeldAsleep,
+    /// A timeout lies within whatever repeats.
+    TimeoutInside,
+    /// A bulkhead lies outside of the timeout.
+    QueueOutside,
+    /// Whatever repeats has a timeout beneath it.
+    AttemptBounded,
+    /// All attempts and waits fit into the deadline.
+    FitsDeadline,
+    /// Hedge and retry share one budget.
+    OnePurse,
+}
+
+/// A rule that is broken, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Which.
+    pub rule: Rule,
+    /// By whom, and what it does.
+    pub what: String,
+    /// What would be right.
+    pub remedy: String,
+}
+
+/// A stack that does not do what it looks like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsound {
+    pub(super) findings: Vec<Finding>,
+}
+
+impl Unsound {
+    /// Each rule that is broken.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Whether this rule is among them.
+    #[must_use]
+    pub fn breaks(&self, rule: Rule) -> bool {
+        self.findings.iter().any(|finding| finding.rule == rule)
+    }
+}
+
+impl fmt::Display for Unsound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the stack is not sound:")?;
+        for Finding { rule, what, remedy } in &self.findings {
+            write!(f, "\n- {what} ({rule:?}): {remedy}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Unsound {}
+
+/// Two kinds of layers in an order that is wrong: the outer, the inner, and what it would do.
+struct Order {
+    rule: Rule,
+    outer: fn(&Part) -> bool,
+    inner: fn(&Part) -> bool,
+    does: &'static str,
+}
+
+const ORDERS: &[Order] = &[
+    Order {
+        rule: Rule::FallbackOutside,
+        outer: |p| matches!(p, Part::Deadline { .. }),
+        inner: |p| matches!(p, Part::Fallback),
+        does: "when the deadline passes, nobody is left to serve the fallback",
+    },
+    Order {
+        rule: Rule::DeadlineOutside,
+        outer: repeats,
+        inner: |p| matches!(p, Part::Deadline { .. }),
+        does: "each attempt gets the whole deadline, and the waits between them have none",
+    },
+    Order {
+        rule: Rule::OneKey,
+        outer: repeats,
+        inner: |p| matches!(p, Part::IdempotencyKey),
+        does: "each attempt has a key of its own, so that the peer does the work as often",
+    },
+    Order {
+        rule: Rule::HedgeOutside,
+        outer: |p| matches!(p, Part::Retry { .. }),
+        inner: |p| matches!(p, Part::Hedge { .. }),
+        does: "each attempt hedges, and an attempt is over only when its hedges are",
+    },
+    Order {
+        rule: Rule::AttemptsCounted,
+        outer: |p| matches!(p, Part::Breaker | Part::Throttle),
+        inner: repeats,
+        does: "it counts calls and not attempts, and takes what was repeated into a success for one",
+    },
+    Order {
+        rule: Rule::NothingHeldAsleep,
+        outer: |p| matches!(p, Part::Bulkhead),
+        inner: |p| matches!(p, Part::Retry { .. }),
+        does: "a call keeps its place while it sleeps between attempts",
+    },
+    Order {
+        rule: Rule::TimeoutInside,
+        outer: |p| matches!(p, Part::Timeout { .. }),
+        inner: repeats,
+        does: "one timeout ends all attempts together, and none of them knows of it",
+    },
+    Order {
+        rule: Rule::QueueOutside,
+        outer: |p| matches!(p, Part::Timeout { .. }),
+        inner: |p| matches!(p, Part::Bulkhead),
+        does: "the wait for a place is taken from the attempt's own time",
+    },
+];
+
+fn repeats(part: &Part) -> bool {
+    matches!(part, Part::Retry { .. } | Part::Hedge { .. })
+}
+
+/// Each rule that `parts`, outermost first, break.
+pub(super) fn findings(parts: &[Part]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (at, outer) in parts.iter().enumerate() {
+        for inner in &parts[at + 1..] {
+            let broken = ORDERS
+                .iter()
+                .filter(|o| (o.outer)(outer) && (o.inner)(inner));
+            findings.extend(broken.map(|order| {
+                let (outer, inner) = (outer.name(), inner.name());
+                Finding {
+                    rule: order.rule,
+                    what: format!("{outer} > {inner}: {}", order.does),
+                    remedy: format!("put {outer} inside of {inner}"),
+                }
+            }));
+        }
+        if repeats(outer) {
+            findings.extend(unbounded(outer, &parts[at + 1..]));
+        }
+    }
+    findings.extend(two_purses(parts));
+    findings.extend(too_long(parts));
+    findings
+}
+
+fn unbounded(repeater: &Part, beneath: &[Part]) -> Option<Finding> {
+    let bounded = beneath
+        .iter()
+        .any(|p| repeats(p) || matches!(p, Part::Timeout { .. }));
+    (!bounded).then(|| {
+        let name = repeater.name();
+        Finding {
+            rule: Rule::AttemptBounded,
+            what: format!(
+                "{name} without a Timeout beneath: one silent attempt takes all the time"
+            ),
+            remedy: format!(
+                "put a Timeout inside of {name}, after which an attempt is worth another"
+            ),
+        }
+    })
+}
+
+fn two_purses(parts: &[Part]) -> Option<Finding> {
+    let budgets = parts.iter().filter_map(|part| match part {
+        Part::Hedge { budget, .. } => Some(budget),
+        Part::Retry { budget, .. } => budget.as_ref(),
+        _ => None,
+    });
+    let mut budgets: Vec<_> = budgets.collect();
+    let first = budgets.pop()?;
+    let other = budgets.iter().find(|b| !b.is_same(first))?;
+    let grown = |b: &crate::Budget| b.ratio().map_or(f64::INFINITY, |r| 1.0 + r);
+    Some(Finding {
+        rule: Rule::OnePurse,
+        what: format!(
+            "two budgets multiply: {:.2} requests a call in the long run",
+            grown(first) * grown(other)
+        ),
+        remedy: "give all that repeat one budget: .budget(budget.clone())".into(),
+    })
+}
+
+/// How long all attempts of a call and the waits between them can take, as far as is known.
+pub(super) fn longest(parts: &[Part]) -> Option<Duration> {
+    let timeout = parts.iter().rev().find_map(|part| match part {
+        Part::Timeout { most } => Some(*most),
+        _ => None,
+    })??;
+    let retry = parts.iter().find_map(|part| match part {
+        Part::Retry {
+            attempts, waits, ..
+        } => Some(waits.map(|waits| (*attempts, waits))),
+        _ => None,
+    });
+    match retry {
+        None => Some(timeout),
+        Some(known) => {
+            let (attempts, waits) = known?;
+            Some(timeout.saturating_mul(attempts).saturating_add(waits))
+        }
+    }
+}
+
+fn too_long(parts: &[Part]) -> Option<Finding> {
+    let deadline = parts.iter().find_map(|part| match part {
+        Part::Deadline { total } => Some(*total),
+        _ => None,
+    })?;
+    let needed = longest(parts).filter(|needed| *needed > deadline)?;
+    Some(Finding {
+        rule: Rule::FitsDeadline,
+        what: format!(
+            "all attempts and waits take up to {needed:?}, of a deadline of {deadline:?}"
+        ),
+        remedy: format!(
+            "shorten the timeout, take fewer attempts, or give it {needed:?}; where the last attempts \
+             may be cut off, allow it"
+        ),
+    })
+}

@@ -1,0 +1,226 @@
+//! The stack's rules: each wrong order is named, and the right one is let through.
+
+use std::time::Duration;
+
+use murphy_policy::hedge::Idempotent;
+use murphy_policy::stack::{Describe, Part};
+use murphy_policy::{
+    Backoff, BoxError, Budget, DeadlineLayer, HedgeLayer, RetryLayer, Rule, Stack, TimeoutLayer,
+};
+use tower::{Layer, ServiceExt, service_fn};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A layer that does nothing and says that it is something.
+#[derive(Clone)]
+struct Says(Part);
+
+impl Describe for Says {
+    fn describe(&self) -> Part {
+        self.0.clone()
+    }
+}
+
+impl<S> Layer<S> for Says {
+    type Service = S;
+
+    fn layer(&self, inner: S) -> S {
+        inner
+    }
+}
+
+/// What breaks in a stack of these: `f`allback, `d`eadline, `k`ey, `h`edge, `r`etry, `b`reaker,
+/// t`H`rottle, b`u`lkhead, `t`imeout; `o`ther.
+fn broken(letters: &str) -> Vec<Rule> {
+    let budget = Budget::default();
+    let mut stack = Stack::new().other("nothing", tower_layer::Identity::new());
+    // One type, whatever the letters.
+    let mut parts = Vec::new();
+    for letter in letters.chars() {
+        parts.push(match letter {
+            'f' => Part::Fallback,
+            'd' => Part::Deadline {
+                total: SECOND * 100,
+            },
+            'k' => Part::IdempotencyKey,
+            'h' => Part::Hedge {
+                attempts: 2,
+                budget: budget.clone(),
+            },
+            'r' => Part::Retry {
+                attempts: 3,
+                waits: Some(SECOND),
+                longest_hint: SECOND,
+                budget: Some(budget.clone()),
+            },
+            'b' => Part::Breaker,
+            'H' => Part::Throttle,
+            'u' => Part::Bulkhead,
+            't' => Part::Timeout { most: Some(SECOND) },
+            _ => Part::Other { name: "other" },
+        });
+    }
+    let rules = match parts.as_slice() {
+        [] => stack.build().map(|_| ()),
+        [a] => stack.layer(Says(a.clone())).build().map(|_| ()),
+        [a, b] => {
+            let both = stack.layer(Says(a.clone())).layer(Says(b.clone()));
+            both.build().map(|_| ())
+        }
+        [a, b, c] => {
+            let two = stack.layer(Says(a.clone())).layer(Says(b.clone()));
+            two.layer(Says(c.clone())).build().map(|_| ())
+        }
+        many => {
+            for rule in [] {
+                stack = stack.allow(rule);
+            }
+            let all = many.iter().cloned().fold(Vec::new(), |mut all, part| {
+                all.push(part);
+                all
+            });
+            let [a, b, c, d, e, f, g, h, i] = <[Part; 9]>::try_from(all).expect("nine");
+            let stack = stack
+                .layer(Says(a))
+                .layer(Says(b))
+                .layer(Says(c))
+                .layer(Says(d));
+            let stack = stack.layer(Says(e)).layer(Says(f)).layer(Says(g));
+            stack.layer(Says(h)).layer(Says(i)).build().map(|_| ())
+        }
+    };
+    let Err(unsound) = rules else {
+        return Vec::new();
+    };
+    unsound
+        .findings()
+        .iter()
+        .map(|finding| finding.rule)
+        .collect()
+}
+
+#[test]
+fn each_wrong_order_is_named() {
+    for (name, letters, want) in [
+        ("nothing", "", &[][..]),
+        ("the whole order", "fdkhrbHut", &[]),
+        (
+            "no fallback when time is up",
+            "df",
+            &[Rule::FallbackOutside],
+        ),
+        ("a deadline an attempt", "rdt", &[Rule::DeadlineOutside]),
+        ("a deadline a hedge", "hdt", &[Rule::DeadlineOutside]),
+        ("a key an attempt", "rkt", &[Rule::OneKey]),
+        ("a key a hedge", "hkt", &[Rule::OneKey]),
+        ("a hedge an attempt", "rht", &[Rule::HedgeOutside]),
+        ("a breaker of calls", "brt", &[Rule::AttemptsCounted]),
+        ("a throttle of calls", "Hrt", &[Rule::AttemptsCounted]),
+        ("a place held asleep", "urt", &[Rule::NothingHeldAsleep]),
+        (
+            "one timeout for all",
+            "tr",
+            &[Rule::TimeoutInside, Rule::AttemptBounded],
+        ),
+        ("no time in the queue", "tu", &[Rule::QueueOutside]),
+        ("attempts without end", "r", &[Rule::AttemptBounded]),
+        (
+            "attempts without end, under others",
+            "ro",
+            &[Rule::AttemptBounded],
+        ),
+        ("a breaker is in the right place", "rbt", &[]),
+        ("two layers of others' between", "oot", &[]),
+    ] {
+        assert_eq!(broken(letters), want, "{name}");
+    }
+}
+
+#[test]
+fn the_time_that_attempts_and_waits_can_take_must_fit() {
+    let stack = |deadline: Duration| {
+        let pace = Backoff::exponential(SECOND, SECOND * 60);
+        Stack::new()
+            .layer(DeadlineLayer::new(deadline))
+            .layer(RetryLayer::new().pace(pace))
+            .layer(TimeoutLayer::new(SECOND * 2))
+    };
+    // Three attempts of two seconds, and waits of one and two.
+    let sound = stack(SECOND * 9).build().unwrap();
+    assert_eq!(sound.report().longest(), Some(SECOND * 9));
+    let unsound = stack(SECOND * 9 - Duration::from_millis(1))
+        .build()
+        .unwrap_err();
+    assert!(unsound.breaks(Rule::FitsDeadline));
+    assert!(
+        unsound
+            .to_string()
+            .contains("up to 9s, of a deadline of 8.999s"),
+        "{unsound}"
+    );
+    stack(SECOND).allow(Rule::FitsDeadline).build().unwrap();
+}
+
+#[test]
+fn a_pace_that_does_not_say_is_not_proven() {
+    let stack = Stack::new()
+        .layer(DeadlineLayer::new(SECOND))
+        .layer(RetryLayer::new().pace(|_| SECOND * 100))
+        .layer(TimeoutLayer::new(SECOND));
+    let sound = stack.build().unwrap();
+    assert_eq!(sound.report().longest(), None);
+    assert!(sound.report().to_string().contains("not known beforehand"));
+}
+
+#[test]
+fn what_a_call_can_cost_is_reckoned() {
+    let budget = Budget::try_new(0.2, 0).unwrap();
+    let retry = RetryLayer::new().attempts(4).unwrap();
+    let timeout = TimeoutLayer::new(SECOND);
+    let plain = Stack::new()
+        .layer(retry.clone().no_budget())
+        .layer(timeout)
+        .build()
+        .unwrap();
+    let report = plain.report();
+    assert_eq!((report.most_requests(), report.amplification()), (4, None));
+    assert_eq!(report.amplification_through(3), 64.0);
+
+    let hedge = HedgeLayer::new(SECOND, Idempotent).budget(budget.clone());
+    let shared = Stack::new()
+        .layer(hedge.clone())
+        .layer(retry.clone().budget(budget))
+        .layer(timeout);
+    let sound = shared.build().unwrap();
+    let report = sound.report();
+    assert_eq!(report.most_requests(), 8);
+    assert!((report.amplification().unwrap() - 1.2).abs() < 1e-6);
+    assert!((report.amplification_through(3) - 1.728).abs() < 1e-6);
+    assert_eq!(
+        report.to_string(),
+        "Hedge > Retry > Timeout\n\
+         attempts and waits: up to 4.35s; no deadline\n\
+         requests a call: at most 8, in the long run 1.20; through 3 such layers 1.73"
+    );
+
+    let two = Stack::new()
+        .layer(hedge)
+        .layer(retry)
+        .layer(timeout)
+        .build()
+        .unwrap_err();
+    assert!(two.breaks(Rule::OnePurse));
+    assert!(two.to_string().contains("1.44 requests a call"), "{two}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sound_stack_is_a_layer() {
+    let sound = Stack::new()
+        .layer(DeadlineLayer::new(SECOND * 10))
+        .layer(RetryLayer::new())
+        .layer(TimeoutLayer::new(SECOND))
+        .build()
+        .unwrap();
+    let service = sound.service(service_fn(async |n: u32| Ok::<_, BoxError>(n + 1)));
+    assert_eq!(service.oneshot(1).await.unwrap(), 2);
+}
