@@ -84,6 +84,21 @@ impl Default for Stack {
     }
 }
 
+/// Whether layers that are these parts, outermost first, are in an order that makes sense: what
+/// [`Stack::build`] asks, for stacks that are built in another way.
+///
+/// # Errors
+///
+/// [`Unsound`] names each rule that is broken.
+pub fn check(parts: &[Part]) -> Result<(), Unsound> {
+    let findings = lint::findings(parts);
+    if findings.is_empty() {
+        Ok(())
+    } else {
+        Err(Unsound { findings })
+    }
+}
+
 impl<L> Stack<L> {
     /// One more of ours, within those before.
     pub fn layer<T: Describe>(self, layer: T) -> Stack<tower_layer::Stack<T, L>> {
@@ -124,15 +139,16 @@ impl<L> Stack<L> {
     /// [`Unsound`] names each rule that is broken, by which layers, what it would do, and what would
     /// be right.
     pub fn build(self) -> Result<Sound<L>, Unsound> {
-        let mut findings = lint::findings(&self.parts);
-        findings.retain(|finding| !self.allowed.contains(&finding.rule));
-        if findings.is_empty() {
-            let report = Report::new(self.parts);
-            let layers = self.layers;
-            Ok(Sound { layers, report })
-        } else {
-            Err(Unsound { findings })
+        if let Err(mut unsound) = check(&self.parts) {
+            let findings = &mut unsound.findings;
+            findings.retain(|finding| !self.allowed.contains(&finding.rule));
+            if !findings.is_empty() {
+                return Err(unsound);
+            }
         }
+        let report = Report::new(self.parts);
+        let layers = self.layers;
+        Ok(Sound { layers, report })
     }
 }
 

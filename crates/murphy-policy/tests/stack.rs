@@ -3,100 +3,45 @@
 use std::time::Duration;
 
 use murphy_policy::hedge::Idempotent;
-use murphy_policy::stack::{Describe, Part};
+use murphy_policy::stack::{Part, check};
 use murphy_policy::{
     Backoff, BoxError, Budget, DeadlineLayer, HedgeLayer, RetryLayer, Rule, Stack, TimeoutLayer,
 };
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{ServiceExt, service_fn};
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// A layer that does nothing and says that it is something.
-#[derive(Clone)]
-struct Says(Part);
-
-impl Describe for Says {
-    fn describe(&self) -> Part {
-        self.0.clone()
-    }
-}
-
-impl<S> Layer<S> for Says {
-    type Service = S;
-
-    fn layer(&self, inner: S) -> S {
-        inner
-    }
-}
 
 /// What breaks in a stack of these: `f`allback, `d`eadline, `k`ey, `h`edge, `r`etry, `b`reaker,
 /// t`H`rottle, b`u`lkhead, `t`imeout; `o`ther.
 fn broken(letters: &str) -> Vec<Rule> {
     let budget = Budget::default();
-    let mut stack = Stack::new().other("nothing", tower_layer::Identity::new());
-    // One type, whatever the letters.
-    let mut parts = Vec::new();
-    for letter in letters.chars() {
-        parts.push(match letter {
-            'f' => Part::Fallback,
-            'd' => Part::Deadline {
-                total: SECOND * 100,
-            },
-            'k' => Part::IdempotencyKey,
-            'h' => Part::Hedge {
-                attempts: 2,
-                budget: budget.clone(),
-            },
-            'r' => Part::Retry {
-                attempts: 3,
-                waits: Some(SECOND),
-                longest_hint: SECOND,
-                budget: Some(budget.clone()),
-            },
-            'b' => Part::Breaker,
-            'H' => Part::Throttle,
-            'u' => Part::Bulkhead,
-            't' => Part::Timeout { most: Some(SECOND) },
-            _ => Part::Other { name: "other" },
-        });
+    let part = |letter| match letter {
+        'f' => Part::Fallback,
+        'd' => Part::Deadline {
+            total: SECOND * 100,
+        },
+        'k' => Part::IdempotencyKey,
+        'h' => Part::Hedge {
+            attempts: 2,
+            budget: budget.clone(),
+        },
+        'r' => Part::Retry {
+            attempts: 3,
+            waits: Some(SECOND),
+            longest_hint: SECOND,
+            budget: Some(budget.clone()),
+        },
+        'b' => Part::Breaker,
+        'H' => Part::Throttle,
+        'u' => Part::Bulkhead,
+        't' => Part::Timeout { most: Some(SECOND) },
+        _ => Part::Other { name: "other" },
+    };
+    let parts: Vec<Part> = letters.chars().map(part).collect();
+    match check(&parts) {
+        Ok(()) => Vec::new(),
+        Err(unsound) => unsound.findings().iter().map(|f| f.rule).collect(),
     }
-    let rules = match parts.as_slice() {
-        [] => stack.build().map(|_| ()),
-        [a] => stack.layer(Says(a.clone())).build().map(|_| ()),
-        [a, b] => {
-            let both = stack.layer(Says(a.clone())).layer(Says(b.clone()));
-            both.build().map(|_| ())
-        }
-        [a, b, c] => {
-            let two = stack.layer(Says(a.clone())).layer(Says(b.clone()));
-            two.layer(Says(c.clone())).build().map(|_| ())
-        }
-        many => {
-            for rule in [] {
-                stack = stack.allow(rule);
-            }
-            let all = many.iter().cloned().fold(Vec::new(), |mut all, part| {
-                all.push(part);
-                all
-            });
-            let [a, b, c, d, e, f, g, h, i] = <[Part; 9]>::try_from(all).expect("nine");
-            let stack = stack
-                .layer(Says(a))
-                .layer(Says(b))
-                .layer(Says(c))
-                .layer(Says(d));
-            let stack = stack.layer(Says(e)).layer(Says(f)).layer(Says(g));
-            stack.layer(Says(h)).layer(Says(i)).build().map(|_| ())
-        }
-    };
-    let Err(unsound) = rules else {
-        return Vec::new();
-    };
-    unsound
-        .findings()
-        .iter()
-        .map(|finding| finding.rule)
-        .collect()
 }
 
 #[test]

@@ -220,8 +220,6 @@ mod tests {
             let half = Draw::from_bits(1 << 63);
             let wait = wait(SECOND * pace, hint, obedience, half).unwrap();
             assert_eq!(wait, Duration::from_millis(want), "{name}");
-            let most = hints.longest(longest, SECOND * pace);
-            assert!(wait <= most, "{name}: {wait:?} of {most:?}");
         }
     }
 
