@@ -52,6 +52,8 @@ pub mod budget;
 pub mod deadline;
 mod knob;
 mod metered;
+#[cfg(feature = "http")]
+mod millis;
 pub mod retry;
 pub mod surface;
 pub mod timeout;
@@ -65,7 +67,9 @@ pub use retry::{
     RetryLayer, Step, Verdict,
 };
 pub use surface::{BoxError, Boxed, Typed, find};
-pub use timeout::{Elapsed, Timeout, TimeoutError, TimeoutLayer};
+#[cfg(feature = "http")]
+pub use timeout::RequestTimeout;
+pub use timeout::{Bound, Elapsed, Timeout, TimeoutError, TimeoutLayer};
 
 /// The target of every event.
 const TARGET: &str = "murphy::policy";
