@@ -61,6 +61,8 @@ mod timer;
 
 pub use budget::{Budget, Permit};
 pub use deadline::{Deadline, DeadlineError, DeadlineLayer, Expired};
+#[cfg(feature = "http")]
+pub use deadline::{SendDeadline, SendDeadlineLayer, ServerDeadline, ServerDeadlineLayer};
 pub use knob::BadKnob;
 pub use retry::{
     AnyError, Attempt, Backoff, Classify, CloneReplay, Kind, Once, Pace, Replay, Retry, RetryError,
