@@ -21,6 +21,21 @@
 //! A call costs one clock read, for the instant that propagates; the timer is made only when
 //! something pends.
 //!
+//! # On the wire
+//!
+//! With the `http` feature, `SendDeadlineLayer` writes what is left on a client's requests, and
+//! `ServerDeadlineLayer` takes it from there into the scope of a server's handler, and does not
+//! begin what nobody waits for.
+//!
+//! | event | level | when | fields |
+//! |---|---|---|---|
+//! | `deadline.elapsed` | warn | a call, or a handler, outlived its deadline | `allowed` |
+//! | `deadline.dropped` | warn | a request's time was up before its handler began | `site`, `allowed` |
+//! | `deadline.bad_header` | debug | a header was no deadline, and ignored | `site`, `header` |
+//!
+//! Counters (feature `metrics`), by server: `murphy_policy_deadline_elapsed_total`,
+//! `murphy_policy_deadline_dropped_total`, `murphy_policy_deadline_bad_header_total`.
+//!
 //! # Examples
 //!
 //! ```
@@ -39,6 +54,16 @@
 
 mod error;
 mod future;
+#[cfg(feature = "grpc")]
+mod grpc;
+#[cfg(feature = "http")]
+mod header;
+#[cfg(feature = "http")]
+mod send;
+#[cfg(feature = "http")]
+mod serve;
+#[cfg(feature = "http")]
+mod server;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -53,6 +78,14 @@ use tower_service::Service;
 
 pub use self::error::{DeadlineError, Expired};
 pub use self::future::ResponseFuture;
+#[cfg(feature = "http")]
+pub use self::header::HEADER;
+#[cfg(feature = "http")]
+pub use self::send::{SendDeadline, SendDeadlineLayer};
+#[cfg(feature = "http")]
+pub use self::serve::ServeFuture;
+#[cfg(feature = "http")]
+pub use self::server::{ServerDeadline, ServerDeadlineLayer};
 use crate::surface::{Boxed, Surface, Typed};
 use crate::timer;
 

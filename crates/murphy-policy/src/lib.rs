@@ -58,6 +58,8 @@ pub mod hedge;
 pub mod http;
 mod knob;
 mod metered;
+#[cfg(feature = "http")]
+mod millis;
 pub mod retry;
 pub mod stack;
 pub mod surface;
@@ -66,6 +68,8 @@ mod timer;
 
 pub use budget::{Begun, Budget, Budgets, Permit, Spent};
 pub use deadline::{Deadline, DeadlineError, DeadlineLayer, Expired};
+#[cfg(feature = "http")]
+pub use deadline::{SendDeadline, SendDeadlineLayer, ServerDeadline, ServerDeadlineLayer};
 pub use hedge::{Hedge, HedgeLayer};
 pub use knob::BadKnob;
 pub use retry::{
@@ -74,7 +78,9 @@ pub use retry::{
 };
 pub use stack::{Rule, Stack};
 pub use surface::{BoxError, Boxed, Typed, find};
-pub use timeout::{Elapsed, Timeout, TimeoutError, TimeoutLayer};
+#[cfg(feature = "http")]
+pub use timeout::RequestTimeout;
+pub use timeout::{Bound, Elapsed, Timeout, TimeoutError, TimeoutLayer};
 
 /// The target of every event.
 const TARGET: &str = "murphy::policy";

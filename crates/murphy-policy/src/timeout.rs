@@ -12,6 +12,26 @@
 //!
 //! What ended is the wait, not the work: the peer may still carry the request out.
 //!
+//! Calls that may take equally long wait in line, in one queue for each thread, runtime and
+//! timeout, and one timer of tokio's wakes those that are due: to wait costs a clock reading and
+//! two short locks. The queue holds as many places of 40 bytes as ever waited at once since it was
+//! last empty (up to twice that while it grows). Its timer stays armed when the last call leaves,
+//! for at most one timeout.
+//!
+//! A timeout that differs from call to call has a timer for each, and is cut to what is left of the
+//! caller's deadline, `min(timeout, left)`: [`by`](TimeoutLayer::by) the request,
+//! [`by_attempt`](TimeoutLayer::by_attempt), [`adaptive`](TimeoutLayer::adaptive),
+//! [`within_deadline`](TimeoutLayer::within_deadline). The fixed one does not look at the deadline,
+//! which would cost each call a task-local: the [`Deadline`](crate::Deadline) that set it ends the
+//! call as well. [`Elapsed::bound`] says which of them it was.
+//!
+//! | event | level | when | fields |
+//! |---|---|---|---|
+//! | `timeout.elapsed` | debug | an attempt outlived its timeout | `timeout`, `bound` |
+//! | `timeout.bad_header` | debug | a header was no number of milliseconds, and ignored | `header`, `values` |
+//!
+//! Counter (feature `metrics`): `murphy_policy_timeout_bad_header_total`, by the header's name.
+//!
 //! # Examples
 //!
 //! ```
@@ -29,83 +49,53 @@
 //! # });
 //! ```
 
+mod adaptive;
+mod by;
 mod error;
+mod fifo;
 mod future;
+mod histogram;
+mod layer;
+mod limit;
+mod quantile;
+mod queue;
+mod round_trip;
+mod slept;
+#[cfg(feature = "http")]
+mod wire;
 
 use std::marker::PhantomData;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tower_layer::Layer;
 use tower_service::Service;
 
-pub use self::error::{Elapsed, TimeoutError};
+pub use self::adaptive::{Adaptive, Estimate, Learning};
+pub use self::by::{By, ByAttempt, Within};
+pub use self::error::{Bound, Elapsed, TimeoutError};
 pub use self::future::ResponseFuture;
-use crate::surface::{Boxed, Surface, Typed};
+pub use self::layer::TimeoutLayer;
+pub(crate) use self::limit::sealed::Sealed;
+pub use self::limit::{Fixed, Limit, Queued, Wait};
+pub use self::quantile::Quantile;
+pub use self::round_trip::RoundTrip;
+pub use self::slept::{Slept, Watch};
+#[cfg(feature = "http")]
+pub use self::wire::{ByWire, RequestTimeout};
+use crate::surface::{Boxed, Surface};
 
 /// Thirty years.
 const FAR_FUTURE: Duration = Duration::from_secs(86_400 * 365 * 30);
 
-/// Puts a [`Timeout`] around a service.
-#[derive(Clone, Copy, Debug)]
-pub struct TimeoutLayer<M = Boxed> {
-    timeout: Duration,
-    surface: PhantomData<M>,
-}
-
-impl TimeoutLayer {
-    /// At most `timeout` for each call, from its first poll that pends.
-    ///
-    /// tokio's timers are whole milliseconds and round up. [`Duration::ZERO`] ends whatever is
-    /// not ready at once; more than thirty years count as thirty.
-    #[must_use]
-    pub const fn new(timeout: Duration) -> Self {
-        // Where tokio cuts as well: done here, it need not be done for each call.
-        let endless = timeout.as_secs() > FAR_FUTURE.as_secs();
-        Self {
-            timeout: if endless { FAR_FUTURE } else { timeout },
-            surface: PhantomData,
-        }
-    }
-
-    /// Errors are [`TimeoutError<S::Error>`](TimeoutError) instead of
-    /// [`BoxError`](crate::BoxError); nothing is asked of `S::Error`.
-    #[must_use]
-    pub const fn typed(self) -> TimeoutLayer<Typed> {
-        TimeoutLayer {
-            timeout: self.timeout,
-            surface: PhantomData,
-        }
-    }
-}
-
-impl<M> TimeoutLayer<M> {
-    pub(crate) const fn timeout(&self) -> Duration {
-        self.timeout
-    }
-}
-
-impl<S, M> Layer<S> for TimeoutLayer<M> {
-    type Service = Timeout<S, M>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Timeout {
-            inner,
-            timeout: self.timeout,
-            surface: PhantomData,
-        }
-    }
-}
-
 /// Ends a call with [`Elapsed`] when it takes too long. See the [module](self).
 #[derive(Clone, Copy, Debug)]
-pub struct Timeout<S, M = Boxed> {
+pub struct Timeout<S, L = Fixed, M = Boxed> {
     inner: S,
-    timeout: Duration,
+    limit: L,
     surface: PhantomData<M>,
 }
 
-impl<S, M> Timeout<S, M> {
+impl<S, L, M> Timeout<S, L, M> {
     /// The service within.
     pub const fn inner(&self) -> &S {
         &self.inner
@@ -117,14 +107,15 @@ impl<S, M> Timeout<S, M> {
     }
 }
 
-impl<S, M, Req> Service<Req> for Timeout<S, M>
+impl<S, L, M, Req> Service<Req> for Timeout<S, L, M>
 where
     S: Service<Req>,
+    L: Limit<Req>,
     M: Surface<Elapsed, S::Error>,
 {
     type Response = S::Response;
     type Error = M::Error;
-    type Future = ResponseFuture<S::Future, M>;
+    type Future = ResponseFuture<S::Future, L::Wait, M>;
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
@@ -133,6 +124,7 @@ where
 
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
-        ResponseFuture::new(self.inner.call(request), self.timeout)
+        let wait = self.limit.begin(&request);
+        ResponseFuture::new(self.inner.call(request), wait)
     }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use common::{BoxError, events, probe, slow_to_ready};
 use murphy_core::Scope;
 use murphy_policy::hedge::{Delay, Idempotent};
+use murphy_policy::timeout::Quantile;
 use murphy_policy::{Attempt, Budget, HedgeLayer, Kind, Verdict};
 use tokio::time::{Instant, sleep};
 use tower::{Layer, Service, ServiceExt};
@@ -254,6 +255,29 @@ async fn losers_are_measured_too() {
         .oneshot(());
     assert!(tokio::time::timeout(MS * 50, call).await.is_err());
     assert_eq!(*told.0.lock().unwrap(), [(false, 50), (false, 40)]);
+}
+
+/// Where each tenth request stalls, the 95th percentile is that of the stalls, and stays it, although
+/// hedges win against nearly all of them.
+#[tokio::test(start_paused = true)]
+async fn a_percentile_does_not_drift_with_the_luck_of_the_winners() {
+    let p95 = Quantile::try_new(0.95, MS, MS * 1000)
+        .unwrap()
+        .factor(1.0)
+        .unwrap();
+    let service = probe(|n| async move {
+        sleep(if n % 10 == 0 { MS * 200 } else { MS * 5 }).await;
+        Ok::<_, BoxError>(n)
+    });
+    let layer = HedgeLayer::new(p95.clone(), Idempotent).budget(Budget::unlimited());
+    let hedge = layer.layer(service.clone());
+    for _ in 0..4000 {
+        hedge.clone().oneshot(()).await.unwrap();
+    }
+    let delay = Delay::<()>::delay(&p95, &()).unwrap();
+    assert!((MS * 180..MS * 220).contains(&delay), "{delay:?}");
+    let hedged = f64::from(service.calls()) / 4000.0;
+    assert!(hedged < 1.02, "{hedged}");
 }
 
 #[tokio::test(start_paused = true)]

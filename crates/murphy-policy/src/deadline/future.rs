@@ -83,7 +83,7 @@ where
 }
 
 /// Waits for the deadline, if there is one, and makes its timer first if there is none.
-fn wait(
+pub(super) fn wait(
     mut sleep: Pin<&mut Option<Sleep>>,
     ends: Option<Instant>,
     cx: &mut Context<'_>,
@@ -98,7 +98,7 @@ fn wait(
 }
 
 #[cold]
-fn expired(allowed: Duration) -> Expired {
+pub(super) fn expired(allowed: Duration) -> Expired {
     tracing::warn!(name: "deadline.elapsed", target: TARGET, ?allowed, "the deadline passed");
     Expired::new(allowed)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::retry::{Pace, RetryLayer};
-use crate::timeout::TimeoutLayer;
+use crate::timeout::{Sealed, TimeoutLayer};
 use crate::{Budget, DeadlineLayer, HedgeLayer};
 
 /// What a layer is, for whoever checks a stack.
@@ -89,11 +89,9 @@ impl<M> Describe for DeadlineLayer<M> {
     }
 }
 
-impl<M> Describe for TimeoutLayer<M> {
+impl<L: Sealed, M> Describe for TimeoutLayer<L, M> {
     fn describe(&self) -> Part {
-        Part::Timeout {
-            most: Some(self.timeout()),
-        }
+        Part::Timeout { most: self.most() }
     }
 }
 

@@ -1,4 +1,4 @@
-//! [`Elapsed`] and the enum of it and the inner error.
+//! [`Elapsed`], which timeout it was, and the enum of it and the inner error.
 
 use std::error::Error;
 use std::fmt;
@@ -10,22 +10,61 @@ use crate::surface::{BoxError, Failure};
 ///
 /// It may still have taken effect: what ended is the wait, not the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no reply within {timeout:?}; it may still have taken effect")]
+#[error("no reply within {timeout:?}{bound}; it may still have taken effect")]
 pub struct Elapsed {
     timeout: Duration,
+    bound: Bound,
+}
+
+/// Which timeout it was that a call outlived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Bound {
+    /// The layer's own.
+    Layer,
+    /// The request's: a closure's, an extension's, a header's.
+    Request,
+    /// The attempt's.
+    Attempt,
+    /// What past calls made it.
+    Estimate,
+    /// What was left of the caller's deadline.
+    Deadline,
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Layer => "",
+            Self::Request => ", which the request allows",
+            Self::Attempt => ", which the attempt is allowed",
+            Self::Estimate => ", by the estimate",
+            Self::Deadline => ", which the deadline left",
+        })
+    }
 }
 
 impl Elapsed {
-    /// A wait of `timeout` that was in vain.
+    /// A wait of `timeout` that was in vain, by the layer's own.
     #[must_use]
     pub const fn new(timeout: Duration) -> Self {
-        Self { timeout }
+        Self::by(timeout, Bound::Layer)
+    }
+
+    pub(super) const fn by(timeout: Duration, bound: Bound) -> Self {
+        Self { timeout, bound }
     }
 
     /// How long the attempt was given.
     #[must_use]
     pub const fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    /// Which timeout it was.
+    #[must_use]
+    pub const fn bound(&self) -> Bound {
+        self.bound
     }
 }
 

@@ -5,16 +5,15 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use pin_project::pin_project;
-use tokio::time::{Instant, Sleep};
 
 use super::Elapsed;
+use super::limit::{Queued, Wait};
+use crate::TARGET;
 use crate::surface::{Boxed, Surface};
-use crate::{TARGET, timer};
 
-/// A call and, once it has pended, its timer.
+/// A call and, once it has pended, its place among those that wait, or its timer.
 ///
 /// # Panics
 ///
@@ -25,75 +24,56 @@ use crate::{TARGET, timer};
 /// Dropping it drops the inner future and the timer.
 #[pin_project]
 #[must_use = "futures do nothing unless polled"]
-pub struct ResponseFuture<F, M = Boxed> {
+pub struct ResponseFuture<F, W = Queued, M = Boxed> {
     #[pin]
     inner: F,
     #[pin]
-    sleep: Option<Sleep>,
-    timeout: Duration,
+    wait: W,
     surface: PhantomData<M>,
 }
 
-impl<F, M> ResponseFuture<F, M> {
+impl<F, W, M> ResponseFuture<F, W, M> {
     #[inline]
-    pub(super) const fn new(inner: F, timeout: Duration) -> Self {
+    pub(super) const fn new(inner: F, wait: W) -> Self {
         Self {
             inner,
-            sleep: None,
-            timeout,
+            wait,
             surface: PhantomData,
         }
     }
 }
 
-impl<F, M, Res, E> Future for ResponseFuture<F, M>
+impl<F, W, M, Res, E> Future for ResponseFuture<F, W, M>
 where
     F: Future<Output = Result<Res, E>>,
+    W: Wait,
     M: Surface<Elapsed, E>,
 {
     type Output = Result<Res, M::Error>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
+        let this = self.project();
         if let Poll::Ready(outcome) = this.inner.poll(cx) {
+            this.wait.answered(outcome.is_ok());
             return Poll::Ready(outcome.map_err(M::inner));
         }
-        ready!(wait(this.sleep.as_mut(), *this.timeout, cx));
-        Poll::Ready(Err(M::own(elapsed(*this.timeout))))
-    }
-}
-
-/// Waits for the timer, and makes it first if there is none.
-// Out of line: an attempt that is ready at once pays nothing for it.
-#[inline(never)]
-fn wait(mut sleep: Pin<&mut Option<Sleep>>, timeout: Duration, cx: &mut Context<'_>) -> Poll<()> {
-    if let Some(sleep) = sleep.as_mut().as_pin_mut() {
-        return timer::poll(sleep, cx);
-    }
-    if timeout.is_zero() {
-        // A timer would leave it what is missing to the next millisecond.
-        return Poll::Ready(());
-    }
-    // ## Polled => Armed. The only place that reads a clock.
-    sleep.set(Some(tokio::time::sleep_until(Instant::now() + timeout)));
-    match sleep.as_pin_mut() {
-        Some(sleep) => sleep.poll(cx),
-        None => Poll::Pending,
+        let elapsed = ready!(this.wait.poll_elapsed(cx));
+        say(elapsed);
+        Poll::Ready(Err(M::own(elapsed)))
     }
 }
 
 #[cold]
-fn elapsed(timeout: Duration) -> Elapsed {
-    tracing::debug!(name: "timeout.elapsed", target: TARGET, ?timeout, "no reply in time");
-    Elapsed::new(timeout)
+fn say(elapsed: Elapsed) {
+    let (timeout, bound) = (elapsed.timeout(), elapsed.bound());
+    tracing::debug!(name: "timeout.elapsed", target: TARGET, ?timeout, ?bound, "no reply in time");
 }
 
-impl<F, M> fmt::Debug for ResponseFuture<F, M> {
+impl<F, W: fmt::Debug, M> fmt::Debug for ResponseFuture<F, W, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("timeout::ResponseFuture")
-            .field("timeout", &self.timeout)
-            .field("armed", &self.sleep.is_some())
+            .field("wait", &self.wait)
             .finish_non_exhaustive()
     }
 }

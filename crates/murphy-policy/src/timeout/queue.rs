@@ -1,0 +1,258 @@
+//! [`Queue`]: many calls that wait for equally long, and one timer of tokio's for all of them.
+//!
+//! ```text
+//!          first comes                 time is up: wakes those that are due
+//! Unarmed ────────────▶ Armed ─────────────────┬─ others wait ──▶ Armed, for the first of them
+//!    ▲                                         └─ nobody waits ─┐
+//!    └──────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! The timer wakes the queue itself, on the thread that drives the runtime's timers: no call has to
+//! be polled for another to be woken in time. That nobody waits any more does not disarm it, so
+//! that calls which come one after the other arm it once in the time that each may take.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use tokio::runtime::{Handle, Id};
+use tokio::task::coop;
+use tokio::time::{Instant, Sleep};
+
+use super::fifo::Fifo;
+
+/// How many queues a thread remembers: one for each runtime and timeout.
+const REMEMBERED: usize = 32;
+/// How many are woken between two looks at the queue.
+const BATCH: usize = 64;
+
+thread_local! {
+    static QUEUES: RefCell<Vec<(Id, Duration, Arc<Queue>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The calls of one thread, runtime and timeout.
+#[derive(Debug)]
+pub(super) struct Queue(Mutex<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    waiting: Fifo<Waker>,
+    /// Its deadline is that of nobody who still waits, or of the first who does: never a later one.
+    timer: Option<Pin<Box<Sleep>>>,
+    /// The runtime is gone, and its timers with it.
+    closed: bool,
+}
+
+/// A call's place in a queue, given up on drop.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    queue: Arc<Queue>,
+    at: u32,
+}
+
+/// What a call in the queue is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    Elapsed,
+    /// The queue's runtime is gone: join that of another.
+    Closed,
+}
+
+impl Ticket {
+    /// Waits for `timeout` from now, among those of this thread and runtime.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime with time enabled.
+    pub(super) fn take(timeout: Duration, cx: &Context<'_>) -> Self {
+        let deadline = Instant::now() + timeout;
+        let runtime = Handle::current().id();
+        let mut known = remembered(runtime, timeout);
+        loop {
+            let queue = known.take().unwrap_or_else(|| remember(runtime, timeout));
+            if let Some(at) = queue.join(deadline, cx.waker()) {
+                return Self { queue, at };
+            }
+        }
+    }
+
+    pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<Told> {
+        let mut inner = self.queue.lock();
+        if inner.closed {
+            return Poll::Ready(Told::Closed);
+        }
+        match inner.waiting.waiting(self.at) {
+            None => Poll::Ready(Told::Elapsed),
+            Some(waker) if waker.will_wake(cx.waker()) => Poll::Pending,
+            Some(_) => {
+                drop(inner);
+                self.moved(cx.waker().clone())
+            }
+        }
+    }
+
+    /// Another task waits from now on.
+    #[cold]
+    fn moved(&self, mut new: Waker) -> Poll<Told> {
+        let mut inner = self.queue.lock();
+        let Some(waker) = inner.waiting.waiting(self.at) else {
+            return Poll::Ready(Told::Elapsed);
+        };
+        std::mem::swap(waker, &mut new);
+        // What the old one holds may be a call that gives up its place here.
+        drop(inner);
+        drop(new);
+        Poll::Pending
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        // Dropped when the lock is released, since it may hold another call.
+        let _waker = self.queue.lock().waiting.remove(self.at);
+    }
+}
+
+impl Queue {
+    const fn new() -> Self {
+        Self(Mutex::new(Inner {
+            waiting: Fifo::new(),
+            timer: None,
+            closed: false,
+        }))
+    }
+
+    /// Nothing that can panic leaves the queue half changed.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place, unless the queue is closed.
+    fn join(self: &Arc<Self>, deadline: Instant, waker: &Waker) -> Option<u32> {
+        let waker = waker.clone();
+        let mut inner = self.lock();
+        if inner.closed {
+            return None;
+        }
+        let mut due = None;
+        if inner.timer.is_none() {
+            // ## Unarmed => Armed. Nobody waits.
+            let mut timer = Box::pin(tokio::time::sleep_until(deadline));
+            match self.arm(timer.as_mut()) {
+                Poll::Pending => inner.timer = Some(timer),
+                Poll::Ready(()) => due = Some(deadline),
+            }
+        }
+        let at = inner.waiting.push(deadline, waker);
+        // It was due before it could wait: it is to look again at once.
+        let due = due.and_then(|now| inner.waiting.pop_due(now));
+        drop(inner);
+        due.into_iter().for_each(Waker::wake);
+        Some(at)
+    }
+
+    fn arm(self: &Arc<Self>, timer: Pin<&mut Sleep>) -> Poll<()> {
+        let waker = Waker::from(Arc::clone(self));
+        // Without the task's budget, that may be used up: it is no task's timer.
+        let mut poll = std::pin::pin!(coop::unconstrained(timer));
+        poll.as_mut().poll(&mut Context::from_waker(&waker))
+    }
+
+    /// The next of those that are due, up to a batch, and whether there may be more. Arms the timer
+    /// for those that are not.
+    fn due(self: &Arc<Self>, woken: &mut Vec<Waker>) -> bool {
+        let now = Instant::now();
+        let mut inner = self.lock();
+        let inner = &mut *inner;
+        let Some(timer) = &mut inner.timer else {
+            return false;
+        };
+        let shut_down = now < timer.deadline();
+        while woken.len() < BATCH {
+            let Some(waker) = inner.waiting.pop_due(now) else {
+                break;
+            };
+            woken.push(waker);
+        }
+        let Some(next) = inner.waiting.head() else {
+            // ## Armed => Unarmed. Nothing of ours keeps an idle runtime alive.
+            inner.timer = None;
+            return false;
+        };
+        if woken.len() == BATCH {
+            return true;
+        }
+        if !shut_down {
+            // ## Armed => Armed. tokio panics over a timer of a runtime that is gone; only calls
+            // that outlive theirs get here then.
+            let armed = catch_unwind(AssertUnwindSafe(|| {
+                timer.as_mut().reset(next);
+                self.arm(timer.as_mut())
+            }));
+            if let Ok(armed) = armed {
+                return armed.is_ready();
+            }
+        }
+        inner.close(woken);
+        false
+    }
+}
+
+impl Inner {
+    /// Timers that go off early are those of a runtime that goes down.
+    #[cold]
+    fn close(&mut self, woken: &mut Vec<Waker>) {
+        self.closed = true;
+        self.timer = None;
+        while let Some(head) = self.waiting.head() {
+            woken.extend(self.waiting.pop_due(head));
+        }
+    }
+}
+
+/// The timer went off.
+impl Wake for Queue {
+    fn wake(self: Arc<Self>) {
+        let mut woken = Vec::with_capacity(BATCH);
+        loop {
+            let more = self.due(&mut woken);
+            woken.drain(..).for_each(Waker::wake);
+            if !more {
+                break;
+            }
+        }
+    }
+}
+
+fn remembered(runtime: Id, timeout: Duration) -> Option<Arc<Queue>> {
+    let find = |queues: &RefCell<Vec<(Id, Duration, Arc<Queue>)>>| {
+        let queues = queues.borrow();
+        let mut queues = queues.iter();
+        let found = queues.find(|queue| (queue.0, queue.1) == (runtime, timeout))?;
+        Some(Arc::clone(&found.2))
+    };
+    QUEUES.try_with(find).ok().flatten()
+}
+
+/// A new queue, in the place of one that is closed, or of the oldest of too many. Those who wait
+/// there go on to. A thread that ends remembers nothing.
+#[cold]
+fn remember(runtime: Id, timeout: Duration) -> Arc<Queue> {
+    let new = Arc::new(Queue::new());
+    let insert = |queues: &RefCell<Vec<(Id, Duration, Arc<Queue>)>>| {
+        let mut queues = queues.borrow_mut();
+        let same = |queue: &(Id, Duration, _)| (queue.0, queue.1) == (runtime, timeout);
+        let old = queues.iter().position(same);
+        let old = old.or((queues.len() >= REMEMBERED).then_some(0));
+        let old = old.map(|at| queues.remove(at));
+        queues.push((runtime, timeout, Arc::clone(&new)));
+        old
+    };
+    // What was there is dropped here, where nothing is borrowed.
+    drop(QUEUES.try_with(insert));
+    new
+}
