@@ -48,15 +48,18 @@
 //! # }).unwrap();
 //! ```
 
+pub mod breaker;
 pub mod budget;
 pub mod deadline;
 mod knob;
 mod metered;
 pub mod retry;
 pub mod surface;
+pub mod throttle;
 pub mod timeout;
 mod timer;
 
+pub use breaker::{Breaker, BreakerError, BreakerHandle, BreakerLayer, Open};
 pub use budget::{Budget, Permit};
 pub use deadline::{Deadline, DeadlineError, DeadlineLayer, Expired};
 pub use knob::BadKnob;

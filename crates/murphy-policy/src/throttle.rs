@@ -1,0 +1,2 @@
+//! Soon.
+pub(crate) mod chance;
