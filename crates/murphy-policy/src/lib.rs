@@ -68,6 +68,7 @@ pub use retry::{
     RetryLayer, Step, Verdict,
 };
 pub use surface::{BoxError, Boxed, Typed, find};
+pub use throttle::{Throttle, ThrottleError, ThrottleLayer, Throttled};
 pub use timeout::{Elapsed, Timeout, TimeoutError, TimeoutLayer};
 
 /// The target of every event.

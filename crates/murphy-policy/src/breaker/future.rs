@@ -130,8 +130,8 @@ where
     }
 }
 
-/// The breaker sees each attempt alone.
-const ONLY: Attempt = Attempt::new(1, 1);
+/// A policy beneath the retries sees each attempt alone.
+pub(crate) const ONLY: Attempt = Attempt::new(1, 1);
 
 /// Whether the peer failed to answer.
 pub(crate) const fn failed(verdict: Verdict) -> bool {
