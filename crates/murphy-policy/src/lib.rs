@@ -49,6 +49,7 @@
 //! # }).unwrap();
 //! ```
 
+pub mod breaker;
 pub mod budget;
 pub mod deadline;
 #[cfg(feature = "grpc")]
@@ -63,9 +64,11 @@ mod millis;
 pub mod retry;
 pub mod stack;
 pub mod surface;
+pub mod throttle;
 pub mod timeout;
 mod timer;
 
+pub use breaker::{Breaker, BreakerError, BreakerHandle, BreakerLayer, Open};
 pub use budget::{Begun, Budget, Budgets, Permit, Spent};
 pub use deadline::{Deadline, DeadlineError, DeadlineLayer, Expired};
 #[cfg(feature = "http")]
@@ -78,6 +81,7 @@ pub use retry::{
 };
 pub use stack::{Rule, Stack};
 pub use surface::{BoxError, Boxed, Typed, find};
+pub use throttle::{Throttle, ThrottleError, ThrottleLayer, Throttled};
 #[cfg(feature = "http")]
 pub use timeout::RequestTimeout;
 pub use timeout::{Bound, Elapsed, Timeout, TimeoutError, TimeoutLayer};

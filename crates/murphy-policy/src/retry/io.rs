@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 
 use super::{Attempt, Classify, Kind, Verdict};
 use crate::surface::{as_boxed, find};
-use crate::{Elapsed, Expired};
+use crate::{Elapsed, Expired, Open, Throttled};
 
 /// Judges errors by the `io::Error` in them: every `Ok` is a success.
 ///
@@ -15,7 +15,7 @@ use crate::{Elapsed, Expired};
 /// | connection refused, address not available | not sent |
 /// | reset, aborted, broken pipe, not connected, unexpected end, interrupted, host or network unreachable | transient |
 /// | timed out; [`Elapsed`] | timeout |
-/// | [`Expired`]; invalid input or data, permission denied, unsupported, not found, out of memory | terminal |
+/// | [`Expired`], [`Open`], [`Throttled`]: nobody was asked, and waiting longer is for others; invalid input or data, permission denied, unsupported, not found, out of memory | terminal |
 /// | anything else | transient |
 ///
 /// Errors are looked for in a [`BoxError`](crate::BoxError) and all its sources.
@@ -40,7 +40,10 @@ pub(crate) fn kind_of<E: 'static>(error: &E) -> Option<Kind> {
     let Some(error) = cause(error) else {
         return Some(Kind::Transient);
     };
-    if find::<Expired>(error).is_some() {
+    let hopeless = find::<Expired>(error).is_some()
+        || find::<Open>(error).is_some()
+        || find::<Throttled>(error).is_some();
+    if hopeless {
         return None;
     }
     if find::<Elapsed>(error).is_some() {

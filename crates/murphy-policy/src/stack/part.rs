@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::retry::{Pace, RetryLayer};
 use crate::timeout::{Sealed, TimeoutLayer};
-use crate::{Budget, DeadlineLayer, HedgeLayer};
+use crate::{BreakerLayer, Budget, DeadlineLayer, HedgeLayer, ThrottleLayer};
 
 /// What a layer is, for whoever checks a stack.
 #[derive(Clone, Debug)]
@@ -104,5 +104,17 @@ impl<C, R, P: Pace, M> Describe for RetryLayer<C, R, P, M> {
 impl<D, G, C, R> Describe for HedgeLayer<D, G, C, R> {
     fn describe(&self) -> Part {
         self.part()
+    }
+}
+
+impl<C, M> Describe for BreakerLayer<C, M> {
+    fn describe(&self) -> Part {
+        Part::Breaker
+    }
+}
+
+impl<C, M> Describe for ThrottleLayer<C, M> {
+    fn describe(&self) -> Part {
+        Part::Throttle
     }
 }

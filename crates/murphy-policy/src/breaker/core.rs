@@ -1,0 +1,197 @@
+//! What all services of a breaker share: the machine behind a lock, and a word in front of it, so
+//! that a closed breaker takes none.
+
+use std::fmt;
+use std::sync::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Release},
+};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::machine::{Admission, Change, Machine};
+use super::rules::{Rules, Trials};
+use super::tally::{Outcome, Tally};
+use super::{Open, State, event};
+
+/// How long the n-th opening in a row lasts; the second number counts all of them, for its draw.
+pub(super) type Wait = Arc<dyn Fn(u32) -> Duration + Send + Sync>;
+
+pub(super) struct Core {
+    // The period, and beneath it whether it is one in which every call passes.
+    word: AtomicU64,
+    machine: Mutex<Machine>,
+    tally: Tally,
+    rules: Rules,
+    wait: Wait,
+    states: watch::Sender<State>,
+    site: Arc<str>,
+}
+
+const REFUSES: u64 = 0;
+const COUNTS: u64 = 1;
+const PASSES: u64 = 2;
+const KIND_BITS: u32 = 2;
+
+/// The right to make one call, and what is remembered of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pass {
+    period: u64,
+    trial: bool,
+    began: Option<Instant>,
+}
+
+impl Core {
+    pub(super) fn new(rules: Rules, trials: Trials, wait: Wait, site: Arc<str>) -> Self {
+        Self {
+            word: AtomicU64::new(COUNTS),
+            machine: Mutex::new(Machine::new(trials)),
+            tally: Tally::new(&rules),
+            rules,
+            wait,
+            states: watch::Sender::new(State::Closed),
+            site,
+        }
+    }
+
+    pub(super) fn site(&self) -> &str {
+        &self.site
+    }
+
+    pub(super) fn state(&self) -> State {
+        *self.states.borrow()
+    }
+
+    pub(super) fn subscribe(&self) -> watch::Receiver<State> {
+        self.states.subscribe()
+    }
+
+    /// Whether a call now would be refused. Takes no place.
+    #[inline]
+    pub(super) fn refuses(&self) -> bool {
+        self.word.load(Acquire) & 3 == REFUSES && self.lock().refusal(Instant::now()).is_some()
+    }
+
+    /// A call comes.
+    #[inline]
+    pub(super) fn admit(&self) -> Result<Pass, Open> {
+        let word = self.word.load(Acquire);
+        let (period, trial) = match word & 3 {
+            REFUSES => self.admit_slowly()?,
+            _ => (word >> KIND_BITS, false),
+        };
+        let began = self.rules.slow.map(|_| Instant::now());
+        Ok(Pass {
+            period,
+            trial,
+            began,
+        })
+    }
+
+    #[cold]
+    fn admit_slowly(&self) -> Result<(u64, bool), Open> {
+        let now = Instant::now();
+        match self.change(|machine| machine.admit(now, &*self.wait)) {
+            Admission::Pass { period, trial } => Ok((period, trial)),
+            Admission::Refuse { retry_after } => Err(self.refused(retry_after)),
+        }
+    }
+
+    /// A call that came when all were refused, whatever holds by now: its instance is not ready.
+    #[cold]
+    pub(super) fn refuse(&self) -> Open {
+        let retry_after = self.lock().refusal(Instant::now()).flatten();
+        self.refused(retry_after)
+    }
+
+    fn refused(&self, retry_after: Option<Duration>) -> Open {
+        event::refused(&self.site);
+        Open::new(Arc::clone(&self.site), retry_after)
+    }
+
+    /// The call of `pass` came back.
+    #[inline]
+    pub(super) fn settle(&self, pass: Pass, failed: bool) {
+        let mut end = None;
+        let mut slow = false;
+        if let (Some(began), Some((after, _))) = (pass.began, self.rules.slow) {
+            let now = *end.insert(Instant::now());
+            slow = now.saturating_duration_since(began) > after;
+        }
+        let outcome = Outcome { failed, slow };
+        if pass.trial {
+            return self.trial_returned(pass.period, outcome);
+        }
+        // What was begun before the breaker opened, and what is forced, says nothing now.
+        if self.word.load(Acquire) == (pass.period << KIND_BITS | COUNTS) {
+            let now = move || end.unwrap_or_else(Instant::now);
+            if let Some(cause) = self.tally.add(outcome, now) {
+                let now = Instant::now();
+                self.change(|m| ((), m.trip(pass.period, now, cause, &*self.wait)));
+            }
+        }
+    }
+
+    #[cold]
+    fn trial_returned(&self, period: u64, outcome: Outcome) {
+        let now = Instant::now();
+        self.change(|m| ((), m.returned(period, outcome.is_bad(), now, &*self.wait)));
+    }
+
+    /// The call of `pass` was dropped: it says nothing, and its place is free again.
+    #[inline]
+    pub(super) fn give_back(&self, pass: Pass) {
+        if pass.trial {
+            self.lock().given_back(pass.period);
+        }
+    }
+
+    pub(super) fn force(&self, open: bool) {
+        self.change(|machine| ((), machine.force(open)));
+    }
+
+    pub(super) fn automatic(&self) {
+        self.change(|machine| ((), machine.automatic()));
+    }
+
+    /// Moves the machine, and the word and the listeners with it.
+    fn change<T>(&self, f: impl FnOnce(&mut Machine) -> (T, Option<Change>)) -> T {
+        let mut machine = self.lock();
+        let (answer, change) = f(&mut machine);
+        let Some(change) = change else { return answer };
+        let state = machine.state();
+        let kind = match state {
+            State::Closed => COUNTS,
+            State::ForcedClosed => PASSES,
+            State::Open | State::Probation | State::ForcedOpen => REFUSES,
+        };
+        if kind == COUNTS {
+            self.tally.clear();
+        }
+        self.word
+            .store(machine.period() << KIND_BITS | kind, Release);
+        // Under the lock, so that listeners see states in their order.
+        self.states.send_replace(state);
+        drop(machine);
+        event::changed(&self.site, change, state);
+        answer
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Machine> {
+        // A pace that panics does so before the machine moves.
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core")
+            .field("site", &self.site)
+            .field("state", &self.state())
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
+    }
+}
