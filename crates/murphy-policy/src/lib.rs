@@ -51,6 +51,8 @@
 
 pub mod breaker;
 pub mod budget;
+#[cfg(feature = "serde")]
+pub mod config;
 pub mod deadline;
 #[cfg(feature = "grpc")]
 pub mod grpc;
@@ -61,9 +63,11 @@ mod knob;
 mod metered;
 #[cfg(feature = "http")]
 mod millis;
+pub mod reload;
 pub mod retry;
 pub mod stack;
 pub mod surface;
+pub mod switch;
 pub mod throttle;
 pub mod timeout;
 mod timer;

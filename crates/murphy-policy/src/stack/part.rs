@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::retry::{Pace, RetryLayer};
+use crate::switch::Switch;
 use crate::timeout::{Sealed, TimeoutLayer};
 use crate::{BreakerLayer, Budget, DeadlineLayer, HedgeLayer, ThrottleLayer};
 
@@ -110,6 +111,14 @@ impl<D, G, C, R> Describe for HedgeLayer<D, G, C, R> {
 impl<C, M> Describe for BreakerLayer<C, M> {
     fn describe(&self) -> Part {
         Part::Breaker
+    }
+}
+
+/// What is switched off is named `off`.
+impl<L: Describe> Describe for Switch<L> {
+    fn describe(&self) -> Part {
+        let off = Part::Other { name: "off" };
+        self.layer().map_or(off, Describe::describe)
     }
 }
 
