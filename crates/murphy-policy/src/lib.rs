@@ -50,6 +50,7 @@
 
 pub mod budget;
 pub mod deadline;
+pub mod fallback;
 mod knob;
 mod metered;
 #[cfg(feature = "http")]
@@ -63,6 +64,7 @@ pub use budget::{Budget, Permit};
 pub use deadline::{Deadline, DeadlineError, DeadlineLayer, Expired};
 #[cfg(feature = "http")]
 pub use deadline::{SendDeadline, SendDeadlineLayer, ServerDeadline, ServerDeadlineLayer};
+pub use fallback::{Fallback, FallbackCause, FallbackError, FallbackLayer};
 pub use knob::BadKnob;
 pub use retry::{
     AnyError, Attempt, Backoff, Classify, CloneReplay, Kind, Once, Pace, Replay, Retry, RetryError,
