@@ -72,7 +72,7 @@ pub use retry::{
 };
 pub use surface::{BoxError, Boxed, Typed, find};
 #[cfg(feature = "http")]
-pub use timeout::RequestTimeout;
+pub use timeout::{BodyTimeout, BodyTimeoutLayer, RequestTimeout};
 pub use timeout::{Bound, Elapsed, Timeout, TimeoutError, TimeoutLayer};
 
 /// The target of every event.
