@@ -54,6 +54,7 @@ pub mod budget;
 #[cfg(feature = "serde")]
 pub mod config;
 pub mod deadline;
+pub mod fallback;
 #[cfg(feature = "grpc")]
 pub mod grpc;
 pub mod hedge;
@@ -77,6 +78,7 @@ pub use budget::{Begun, Budget, Budgets, Permit, Spent};
 pub use deadline::{Deadline, DeadlineError, DeadlineLayer, Expired};
 #[cfg(feature = "http")]
 pub use deadline::{SendDeadline, SendDeadlineLayer, ServerDeadline, ServerDeadlineLayer};
+pub use fallback::{Fallback, FallbackCause, FallbackError, FallbackLayer};
 pub use hedge::{Hedge, HedgeLayer};
 pub use knob::BadKnob;
 pub use retry::{
@@ -87,7 +89,7 @@ pub use stack::{Rule, Stack};
 pub use surface::{BoxError, Boxed, Typed, find};
 pub use throttle::{Throttle, ThrottleError, ThrottleLayer, Throttled};
 #[cfg(feature = "http")]
-pub use timeout::RequestTimeout;
+pub use timeout::{BodyTimeout, BodyTimeoutLayer, RequestTimeout};
 pub use timeout::{Bound, Elapsed, Timeout, TimeoutError, TimeoutLayer};
 
 /// The target of every event.

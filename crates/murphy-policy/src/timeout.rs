@@ -29,8 +29,11 @@
 //! |---|---|---|---|
 //! | `timeout.elapsed` | debug | an attempt outlived its timeout | `timeout`, `bound` |
 //! | `timeout.bad_header` | debug | a header was no number of milliseconds, and ignored | `header`, `values` |
+//! | `timeout.body_idle` | debug | a body brought no frame in time | `leg`, `allowed` |
+//! | `timeout.body_overdue` | debug | a body was not over in time | `leg`, `allowed` |
 //!
-//! Counter (feature `metrics`): `murphy_policy_timeout_bad_header_total`, by the header's name.
+//! Counters (feature `metrics`): `murphy_policy_timeout_bad_header_total`, by the header's name;
+//! `murphy_policy_timeout_body_idle_total` and `murphy_policy_timeout_body_overdue_total`, by leg.
 //!
 //! # Examples
 //!
@@ -50,6 +53,8 @@
 //! ```
 
 mod adaptive;
+#[cfg(feature = "http")]
+mod body;
 mod by;
 mod error;
 mod fifo;
@@ -71,6 +76,11 @@ use std::time::Duration;
 use tower_service::Service;
 
 pub use self::adaptive::{Adaptive, Estimate, Learning};
+#[cfg(feature = "http")]
+pub use self::body::{
+    BodyError, BodyTimeout, BodyTimeoutLayer, Idle, Overdue, Replies, ReplyFuture, Requests,
+    Stalled, TimedBody,
+};
 pub use self::by::{By, ByAttempt, Within};
 pub use self::error::{Bound, Elapsed, TimeoutError};
 pub use self::future::ResponseFuture;

@@ -49,7 +49,6 @@ async fn each_call_in_line_ends_in_its_own_time() {
     let start = Instant::now();
     let calls: Vec<_> = (0..20)
         .map(|n| {
-            let service = service.clone();
             tokio::spawn(async move {
                 sleep(SECOND * n / 7).await;
                 let began = Instant::now();
@@ -162,6 +161,31 @@ fn a_call_that_outlives_its_runtime_counts_anew_in_the_next() {
     });
 }
 
+/// Its timer was due when it went down, and nobody had looked: on a running clock.
+#[test]
+fn a_runtime_that_goes_down_late_takes_nobody_with_it() {
+    let limit = SECOND / 50;
+    let mut service = TimeoutLayer::new(limit).layer(service_fn(silent::<()>));
+    let (mut due, mut waits) = (pin!(service.call(())), pin!(service.call(())));
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_time().build().unwrap();
+    let woken = runtime.block_on(async {
+        let (_, first) = poll(due.as_mut());
+        let start = Instant::now();
+        while start.elapsed() <= limit {
+            std::hint::spin_loop();
+        }
+        [first, poll(waits.as_mut()).1]
+    });
+    drop(runtime);
+    assert!(woken.iter().all(|woken| woken.0.load(SeqCst) == 1));
+    paused().block_on(async {
+        let start = Instant::now();
+        waits.await.unwrap_err();
+        assert_eq!(start.elapsed(), limit);
+    });
+}
+
 #[tokio::test(start_paused = true)]
 async fn more_timeouts_than_a_thread_remembers_all_end() {
     let start = Instant::now();
@@ -188,7 +212,6 @@ fn a_crowd_on_four_threads_ends_in_time() {
         Ok::<_, std::fmt::Error>(())
     }));
     let calls = (0..2000_u64).map(|n| {
-        let service = service.clone();
         runtime.spawn(async move {
             // A plain generator: what matters is that they differ.
             let draw = n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33;
@@ -236,7 +259,7 @@ async fn a_request_says_how_long() {
         (2, (SECOND * 2, Bound::Request)),
     ] {
         let start = Instant::now();
-        let error = service.clone().oneshot(request).await.unwrap_err();
+        let error = service.oneshot(request).await.unwrap_err();
         assert_eq!((elapsed(&error), start.elapsed()), (want, want.0));
     }
 }

@@ -13,7 +13,6 @@
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
@@ -171,7 +170,6 @@ impl Queue {
         let Some(timer) = &mut inner.timer else {
             return false;
         };
-        let shut_down = now < timer.deadline();
         while woken.len() < BATCH {
             let Some(waker) = inner.waiting.pop_due(now) else {
                 break;
@@ -186,24 +184,23 @@ impl Queue {
         if woken.len() == BATCH {
             return true;
         }
-        if !shut_down {
-            // ## Armed => Armed. tokio panics over a timer of a runtime that is gone; only calls
-            // that outlive theirs get here then.
-            let armed = catch_unwind(AssertUnwindSafe(|| {
-                timer.as_mut().reset(next);
-                self.arm(timer.as_mut())
-            }));
-            if let Ok(armed) = armed {
-                return armed.is_ready();
-            }
+        // ## Armed => Armed.
+        timer.as_mut().reset(next);
+        if !timer.is_elapsed() {
+            return self.arm(timer.as_mut()).is_ready();
         }
+        if next <= Instant::now() {
+            return true;
+        }
+        // A timer that goes off before its time is one of a runtime that goes down, and tokio panics
+        // when it is polled.
         inner.close(woken);
         false
     }
 }
 
 impl Inner {
-    /// Timers that go off early are those of a runtime that goes down.
+    /// Who waits is told to wait elsewhere.
     #[cold]
     fn close(&mut self, woken: &mut Vec<Waker>) {
         self.closed = true;
