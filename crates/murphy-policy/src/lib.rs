@@ -50,6 +50,7 @@
 
 pub mod breaker;
 pub mod budget;
+pub mod bulkhead;
 pub mod deadline;
 mod knob;
 mod metered;
@@ -61,6 +62,7 @@ mod timer;
 
 pub use breaker::{Breaker, BreakerError, BreakerHandle, BreakerLayer, Open};
 pub use budget::{Budget, Permit};
+pub use bulkhead::{Bulkhead, BulkheadError, BulkheadLayer, Shed};
 pub use deadline::{Deadline, DeadlineError, DeadlineLayer, Expired};
 pub use knob::BadKnob;
 pub use retry::{
