@@ -51,6 +51,7 @@
 pub mod breaker;
 pub mod budget;
 pub mod bulkhead;
+pub mod concurrency;
 pub mod deadline;
 mod knob;
 mod metered;
@@ -63,6 +64,7 @@ mod timer;
 pub use breaker::{Breaker, BreakerError, BreakerHandle, BreakerLayer, Open};
 pub use budget::{Budget, Permit};
 pub use bulkhead::{Bulkhead, BulkheadError, BulkheadLayer, Shed};
+pub use concurrency::{Concurrency, ConcurrencyError, ConcurrencyLayer, Limited};
 pub use deadline::{Deadline, DeadlineError, DeadlineLayer, Expired};
 pub use knob::BadKnob;
 pub use retry::{
