@@ -51,6 +51,8 @@
 
 pub mod breaker;
 pub mod budget;
+pub mod bulkhead;
+pub mod concurrency;
 #[cfg(feature = "serde")]
 pub mod config;
 pub mod deadline;
@@ -75,6 +77,8 @@ mod timer;
 
 pub use breaker::{Breaker, BreakerError, BreakerHandle, BreakerLayer, Open};
 pub use budget::{Begun, Budget, Budgets, Permit, Spent};
+pub use bulkhead::{Bulkhead, BulkheadError, BulkheadLayer, Shed};
+pub use concurrency::{Concurrency, ConcurrencyError, ConcurrencyLayer, Limited};
 pub use deadline::{Deadline, DeadlineError, DeadlineLayer, Expired};
 #[cfg(feature = "http")]
 pub use deadline::{SendDeadline, SendDeadlineLayer, ServerDeadline, ServerDeadlineLayer};

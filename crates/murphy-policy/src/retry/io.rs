@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 
 use super::{Attempt, Classify, Kind, Verdict};
 use crate::surface::{as_boxed, find};
-use crate::{Elapsed, Expired, Open, Throttled};
+use crate::{Elapsed, Expired, Limited, Open, Shed, Throttled};
 
 /// Judges errors by the `io::Error` in them: every `Ok` is a success.
 ///
@@ -16,6 +16,7 @@ use crate::{Elapsed, Expired, Open, Throttled};
 /// | reset, aborted, broken pipe, not connected, unexpected end, interrupted, host or network unreachable | transient |
 /// | timed out; [`Elapsed`] | timeout |
 /// | [`Expired`], [`Open`], [`Throttled`]: nobody was asked, and waiting longer is for others; invalid input or data, permission denied, unsupported, not found, out of memory | terminal |
+/// | [`Shed`], [`Limited`]: too much is under way here | throttled |
 /// | anything else | transient |
 ///
 /// Errors are looked for in a [`BoxError`](crate::BoxError) and all its sources.
@@ -48,6 +49,9 @@ pub(crate) fn kind_of<E: 'static>(error: &E) -> Option<Kind> {
     }
     if find::<Elapsed>(error).is_some() {
         return Some(Kind::Timeout);
+    }
+    if find::<Shed>(error).is_some() || find::<Limited>(error).is_some() {
+        return Some(Kind::Throttled);
     }
     let mut io = find::<io::Error>(error);
     // One that only wraps another says nothing itself.

@@ -5,7 +5,10 @@ use std::time::Duration;
 use crate::retry::{Pace, RetryLayer};
 use crate::switch::Switch;
 use crate::timeout::{Sealed, TimeoutLayer};
-use crate::{BreakerLayer, Budget, DeadlineLayer, HedgeLayer, ThrottleLayer};
+use crate::{
+    BreakerLayer, Budget, BulkheadLayer, ConcurrencyLayer, DeadlineLayer, FallbackLayer,
+    HedgeLayer, ThrottleLayer,
+};
 
 /// What a layer is, for whoever checks a stack.
 #[derive(Clone, Debug)]
@@ -125,5 +128,24 @@ impl<L: Describe> Describe for Switch<L> {
 impl<C, M> Describe for ThrottleLayer<C, M> {
     fn describe(&self) -> Part {
         Part::Throttle
+    }
+}
+
+impl<M> Describe for BulkheadLayer<M> {
+    fn describe(&self) -> Part {
+        Part::Bulkhead
+    }
+}
+
+/// A bulkhead whose places come and go.
+impl<C, M> Describe for ConcurrencyLayer<C, M> {
+    fn describe(&self) -> Part {
+        Part::Bulkhead
+    }
+}
+
+impl<A, K, C, T, M> Describe for FallbackLayer<A, K, C, T, M> {
+    fn describe(&self) -> Part {
+        Part::Fallback
     }
 }
