@@ -77,10 +77,11 @@ impl<W> Line<W> {
         self.waiting.len() as u32
     }
 
-    /// Takes a place, if one is free and nobody waits for it.
+    /// Takes a place, if one is free.
     #[inline]
     pub(super) fn try_enter(&mut self) -> bool {
-        let free = self.inside < self.places && self.waiting.is_empty();
+        // Where somebody waits, all places are taken: nobody overtakes.
+        let free = self.inside < self.places;
         self.inside += u32::from(free);
         free
     }
