@@ -210,6 +210,48 @@ async fn a_place_is_free_after_a_reply_a_drop_and_a_panic() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_place_is_free_when_the_reply_is_there_though_its_future_is_kept() {
+    let inner = service_fn(|()| std::future::ready(Ok::<_, BoxError>(())));
+    let service = BulkheadLayer::new(1).unwrap().layer(inner);
+    let mut call = Box::pin(service.clone().call(()));
+    assert!(futures_poll(&mut call).await.is_some());
+    assert_eq!(service.in_flight(), 0);
+    drop(call);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn threads_that_race_lose_no_place() {
+    let (now, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let (inside, at_most) = (Arc::clone(&now), Arc::clone(&most));
+    let inner = service_fn(move |()| {
+        let (inside, at_most) = (Arc::clone(&inside), Arc::clone(&at_most));
+        async move {
+            at_most.fetch_max(inside.fetch_add(1, SeqCst) + 1, SeqCst);
+            yield_now().await;
+            inside.fetch_sub(1, SeqCst);
+            Ok::<_, BoxError>(())
+        }
+    });
+    let service = BulkheadLayer::new(3).unwrap().queue(4).typed().layer(inner);
+    let tasks = (0..12).map(|_| {
+        let service = service.clone();
+        tokio::spawn(async move {
+            let mut served = 0;
+            for _ in 0..500 {
+                served += u32::from(service.clone().oneshot(()).await.is_ok());
+            }
+            served
+        })
+    });
+    let mut served = 0;
+    for task in Vec::from_iter(tasks) {
+        served += task.await.unwrap();
+    }
+    assert_eq!((service.in_flight(), service.waiting()), (0, 0));
+    assert!(served > 500 && most.load(SeqCst) <= 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dropped_waiter_hands_its_turn_on() {
     let log = Log::default();
     let service = BulkheadLayer::new(1)
