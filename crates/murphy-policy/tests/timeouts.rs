@@ -186,6 +186,29 @@ fn a_runtime_that_goes_down_late_takes_nobody_with_it() {
     });
 }
 
+#[test]
+fn a_thread_that_ends_leaves_its_line_to_the_others() {
+    let mut service = TimeoutLayer::new(SECOND).layer(service_fn(silent::<()>));
+    let runtime = paused();
+    let start = runtime.block_on(async { Instant::now() });
+    let mut calls: Vec<_> = (0..3).map(|_| Box::pin(service.call(()))).collect();
+    std::thread::scope(|threads| {
+        for call in &mut calls {
+            let runtime = runtime.handle().clone();
+            threads.spawn(move || {
+                let _in = runtime.enter();
+                assert!(poll(call.as_mut()).0.is_pending());
+            });
+        }
+    });
+    runtime.block_on(async {
+        for call in calls {
+            call.await.unwrap_err();
+        }
+        assert_eq!(start.elapsed(), SECOND);
+    });
+}
+
 #[tokio::test(start_paused = true)]
 async fn more_timeouts_than_a_thread_remembers_all_end() {
     let start = Instant::now();
