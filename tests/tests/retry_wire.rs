@@ -177,7 +177,7 @@ async fn a_reply_is_that_of_its_server_where_nothing_goes_wrong() {
         .map_err(BoxError::from)
         .service(Client::builder(TokioExecutor::new()).build_http());
     let request = http::Request::get(format!("http://{address}/"))
-        .body(Full::from(""))
+        .body(Full::<Bytes>::default())
         .unwrap();
     let reply = service.oneshot(request).await.unwrap();
     assert_eq!(
