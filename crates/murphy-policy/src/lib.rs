@@ -49,6 +49,8 @@
 //! # }).unwrap();
 //! ```
 
+#[cfg(feature = "tower")]
+pub mod adapt;
 pub mod breaker;
 pub mod budget;
 pub mod bulkhead;

@@ -45,7 +45,7 @@ mod backoff;
 mod classify;
 mod decide;
 mod error;
-mod event;
+pub(crate) mod event;
 mod fund;
 mod future;
 mod hints;
@@ -55,6 +55,7 @@ mod layer;
 mod pace;
 mod policy;
 mod replay;
+mod session;
 mod stamp;
 
 use std::fmt;
@@ -66,6 +67,8 @@ use tower_service::Service;
 
 pub use self::backoff::Backoff;
 pub use self::classify::{AnyError, Attempt, Classify, Kind, Verdict};
+#[cfg(feature = "tower")]
+pub(crate) use self::decide::Stop;
 pub use self::error::RetryError;
 pub use self::fund::Funded;
 use self::future::Funds;
@@ -76,8 +79,10 @@ pub use self::io::IoClassify;
 pub(crate) use self::io::{cause, kind_of};
 pub use self::layer::RetryLayer;
 pub use self::pace::{Pace, Step};
-use self::policy::Policy;
+pub(crate) use self::policy::Policy;
 pub use self::replay::{CloneReplay, Factory, Once, Replay, Restore};
+#[cfg(feature = "tower")]
+pub(crate) use self::session::{Decision, Session, left};
 pub use self::stamp::{Stamp, Stamped};
 #[cfg(doc)]
 use crate::Budget;
