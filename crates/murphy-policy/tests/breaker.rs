@@ -119,6 +119,8 @@ async fn what_began_before_it_closed_again_says_nothing() {
     for call in old {
         call.await.unwrap().unwrap_err();
     }
+    // The first failure in a row, not the tenth.
+    service.clone().oneshot(()).await.unwrap_err();
     assert_eq!(service.handle().state(), State::Closed);
 }
 
