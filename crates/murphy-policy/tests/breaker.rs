@@ -105,6 +105,25 @@ async fn what_opened_it_is_forgotten_when_it_closes() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_began_before_it_closed_again_says_nothing() {
+    let peer = service_fn(|()| async {
+        sleep(SECOND).await;
+        Err::<(), _>(BoxError::from("no"))
+    });
+    let service = layer().layer(peer);
+    let old = Vec::from_iter((0..9).map(|_| tokio::spawn(service.clone().oneshot(()))));
+    tokio::task::yield_now().await;
+    service.handle().force_open();
+    service.handle().automatic();
+    for call in old {
+        call.await.unwrap().unwrap_err();
+    }
+    // The first failure in a row, not the tenth.
+    service.clone().oneshot(()).await.unwrap_err();
+    assert_eq!(service.handle().state(), State::Closed);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn threads_that_race_leave_it_in_order() {
     let peer = service_fn(|fails: bool| async move {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{BoxError, events, is_send, probe, ready_for};
-use murphy_core::Scope;
+use murphy_core::{Key, Scope};
 use murphy_policy::bulkhead::Why;
 use murphy_policy::{Bulkhead, BulkheadError, BulkheadLayer, DeadlineLayer, Shed, find};
 use tokio::task::{JoinHandle, yield_now};
@@ -249,6 +249,36 @@ async fn threads_that_race_lose_no_place() {
     }
     assert_eq!((service.in_flight(), service.waiting()), (0, 0));
     assert!(served > 500 && most.load(SeqCst) <= 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_key_does_not_take_the_places_of_another() {
+    let inner = service_fn(|_: u64| std::future::pending::<Result<(), BoxError>>());
+    let layer = BulkheadLayer::new(2).unwrap().queue(0);
+    let service = layer
+        .by(|key: &u64| Key::new(*key))
+        .partitions(2)
+        .layer(inner);
+    let mut held = Vec::new();
+    for (key, enters) in [
+        (1, true),
+        (1, true),
+        (1, false),
+        (2, true),
+        // No room for more keys: the others share two places.
+        (3, true),
+        (4, true),
+        (5, false),
+        (2, true),
+    ] {
+        let mut call = Box::pin(service.clone().oneshot(key));
+        assert_eq!(futures_poll(&mut call).await.is_none(), enters, "{key}");
+        held.push(call);
+    }
+    assert_eq!(service.in_flight(), 6);
+    drop(held);
+    let mut call = Box::pin(service.clone().oneshot(5));
+    assert!(futures_poll(&mut call).await.is_none());
 }
 
 #[tokio::test(start_paused = true)]
