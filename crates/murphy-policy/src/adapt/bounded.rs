@@ -72,6 +72,10 @@ where
     type Future = P::Future;
 
     fn retry(&mut self, request: &mut Req, result: &mut Result<Res, E>) -> Option<P::Future> {
+        if !self.begun {
+            self.begun = true;
+            self.budget.deposit();
+        }
         let spent = self.spent.take();
         let Some(wait) = self.policy.retry(request, result) else {
             match (spent, result.is_ok()) {
@@ -92,10 +96,6 @@ where
     }
 
     fn clone_request(&mut self, request: &Req) -> Option<Req> {
-        if !self.begun {
-            self.begun = true;
-            self.budget.deposit();
-        }
         self.policy.clone_request(request)
     }
 }

@@ -49,15 +49,21 @@ where
 {
     type Future = Wait;
 
-    fn retry(&mut self, _: &mut Req, result: &mut Result<Res, E>) -> Option<Wait> {
+    // Asked after each attempt, the first included; and tower clones us only after it has asked for
+    // a copy of the request: so a call begins here.
+    fn retry(&mut self, request: &mut Req, result: &mut Result<Res, E>) -> Option<Wait> {
         let policy = &*self.policy;
+        let seen = self.seen.get_or_insert_with(|| {
+            policy.budget.deposit();
+            policy.classify.see(request)
+        });
         let outcome = match result {
             Ok(reply) => Ok(&*reply),
             Err(error) => Err(&*error),
         };
         let verdict = policy
             .classify
-            .classify(self.seen.as_ref()?, &self.session.attempt, outcome);
+            .classify(seen, &self.session.attempt, outcome);
         self.session.settle(&policy.budget, verdict);
         let mut another = || {
             let decision = self.session.decide(policy, &policy.budget, verdict, true)?;
@@ -92,10 +98,6 @@ where
     }
 
     fn clone_request(&mut self, request: &Req) -> Option<Req> {
-        if self.seen.is_none() {
-            self.policy.budget.deposit();
-            self.seen = Some(self.policy.classify.see(request));
-        }
         Some(request.clone())
     }
 }
