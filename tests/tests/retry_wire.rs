@@ -342,3 +342,52 @@ async fn grpc_retries_by_status_wherever_it_is_and_obeys_pushback() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_stack_for_grpc_fits_a_channel_and_says_what_is_left() {
+    let flaky = Flaky {
+        calls: Arc::default(),
+        failures: 2,
+        pushback: None,
+        before: Arc::default(),
+    };
+    let left = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&left);
+    let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = incoming.local_addr().unwrap();
+    let note = tower::util::MapRequestLayer::new(move |request: http::Request<_>| {
+        let timeout = request.headers().get("grpc-timeout").cloned();
+        noted
+            .lock()
+            .unwrap()
+            .push(timeout.map(|t| t.to_str().unwrap().to_owned()));
+        request
+    });
+    let server = Server::builder()
+        .layer(note)
+        .add_service(pb::statements_server::StatementsServer::new(flaky.clone()));
+    tokio::spawn(async move { server.serve_with_incoming(incoming).await.unwrap() });
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+    let channel = ServiceBuilder::new()
+        .map_response(|reply: http::Response<_>| reply.map(tonic::body::Body::new))
+        .layer(murphy_policy::Stack::grpc())
+        .map_request(|request: http::Request<ReplayBody<tonic::body::Body>>| {
+            request.map(tonic::body::Body::new)
+        })
+        .map_err(BoxError::from)
+        .service(endpoint.connect().await.unwrap());
+    let mut client = pb::statements_client::StatementsClient::new(channel.boxed_clone());
+    let lines = stream::iter((1..=3).map(|n| pb::Line { n }));
+    assert_eq!(client.count(lines).await.unwrap().get_ref().n, 3);
+    assert_eq!(*flaky.before.lock().unwrap(), ["", "1", "2"]);
+    let left = left.lock().unwrap();
+    assert_eq!(left.len(), 3);
+    for timeout in left.iter() {
+        let timeout = timeout.as_deref().unwrap();
+        let (number, unit) = timeout.split_at(timeout.len() - 1);
+        let number: u64 = number.parse().unwrap();
+        // Of ten seconds, in a unit that holds them.
+        assert_eq!(unit, "u", "{timeout}");
+        assert!((5_000_000..10_000_000).contains(&number), "{timeout}");
+    }
+}
