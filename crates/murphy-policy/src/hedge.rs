@@ -13,8 +13,8 @@
 //! ```
 //!
 //! The first *success* wins: a hedge that fails cannot beat a first request that is merely slow.
-//! [`Classify`](crate::Classify) says what is a success, what is fatal and what may work if repeated; a hedge sends
-//! what its [`Replay`](crate::Replay) keeps, through an instance that was readied for it, and pays when it
+//! [`Classify`] says what is a success, what is fatal and what may work if repeated; a hedge sends
+//! what its [`Replay`] keeps, through an instance that was readied for it, and pays when it
 //! is sent. What is neither idempotent nor keyed is never sent twice: a [`Repeatable`] says so, and
 //! none is assumed.
 //!
