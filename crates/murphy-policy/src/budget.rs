@@ -46,6 +46,8 @@ mod window;
 use std::sync::Arc;
 use std::time::Duration;
 
+use murphy_core::Scope;
+
 use self::in_flight::InFlight;
 pub use self::partition::Budgets;
 use self::peers::{Grpc, Standard};
@@ -202,9 +204,33 @@ impl Budget {
     }
 
     /// Pays in for one call that begins, and counts it as under way until what this returns is
-    /// dropped. Where that is not what it counts, it is [`deposit`](Self::deposit).
+    /// dropped.
+    ///
+    /// A call that is itself a repetition ([`Scope::attempt`](murphy_core::Scope::attempt) is above
+    /// 1) pays nothing and counts for nothing: what was asked for is one call, however many layers
+    /// repeat it.
     #[inline]
     pub fn begin(&self) -> Begun {
+        if self.is_full() {
+            return Begun(None);
+        }
+        self.begin_first()
+    }
+
+    /// Whether a call would change nothing.
+    #[inline]
+    fn is_full(&self) -> bool {
+        match &*self.0 {
+            Account::Tokens(tokens) => tokens.is_full(),
+            Account::InFlight(_) | Account::Window(_) => false,
+            Account::Unlimited | Account::Standard(_) | Account::Grpc(_) => true,
+        }
+    }
+
+    fn begin_first(&self) -> Begun {
+        if Scope::current().attempt() > 1 {
+            return Begun(None);
+        }
         self.deposit();
         match &*self.0 {
             Account::InFlight(in_flight) => {

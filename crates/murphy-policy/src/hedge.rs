@@ -19,7 +19,8 @@
 //! none is assumed.
 //!
 //! It goes outside of the retry, and multiplies it: each of its attempts may be repeated there. Share
-//! one budget, and give one of the two a single attempt where that is not meant.
+//! one budget ([`sharing`](HedgeLayer::sharing)), and give one of the two a single attempt where that
+//! is not meant.
 //!
 //! While nothing is slow, a call costs a clone of the service and of the request, and no timer; a
 //! hedge allocates twice. The timer is made at the first poll that pends.

@@ -24,6 +24,7 @@ fn broken(letters: &str) -> Vec<Rule> {
         'h' => Part::Hedge {
             attempts: 2,
             budget: budget.clone(),
+            pays_in: false,
         },
         'r' => Part::Retry {
             attempts: 3,
@@ -131,7 +132,7 @@ fn what_a_call_can_cost_is_reckoned() {
     assert_eq!((report.most_requests(), report.amplification()), (4, None));
     assert_eq!(report.amplification_through(3), 64.0);
 
-    let hedge = HedgeLayer::new(SECOND, Idempotent).budget(budget.clone());
+    let hedge = HedgeLayer::new(SECOND, Idempotent).sharing(budget.clone());
     let shared = Stack::new()
         .layer(hedge.clone())
         .layer(retry.clone().budget(budget))
@@ -156,6 +157,13 @@ fn what_a_call_can_cost_is_reckoned() {
         .unwrap_err();
     assert!(two.breaks(Rule::OnePurse));
     assert!(two.to_string().contains("1.44 requests a call"), "{two}");
+
+    let budget = Budget::default();
+    let hedge = HedgeLayer::new(SECOND, Idempotent).budget(budget.clone());
+    let retry = RetryLayer::new().budget(budget);
+    let twice = Stack::new().layer(hedge).layer(retry).layer(timeout);
+    let twice = twice.build().unwrap_err();
+    assert!(twice.to_string().contains("pays twice"), "{twice}");
 }
 
 #[tokio::test(start_paused = true)]
