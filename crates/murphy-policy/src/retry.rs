@@ -71,7 +71,6 @@ pub use self::classify::{AnyError, Attempt, Classify, Kind, Verdict};
 pub(crate) use self::decide::Stop;
 pub use self::error::RetryError;
 pub use self::fund::Funded;
-use self::future::Funds;
 pub use self::future::ResponseFuture;
 pub use self::hints::Hints;
 pub use self::io::IoClassify;
@@ -155,14 +154,16 @@ where
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
         let classify = &self.policy.classify;
-        let own = classify.budget(&request);
-        let begun = own.as_ref().unwrap_or(&self.policy.budget).begin();
+        let begun = match classify.budget(&request) {
+            None => self.policy.budget.begin(),
+            Some(own) => own.begin_own(),
+        };
         let seen = classify.see(&request);
         let (request, saved) = self.policy.replay.split(request, &self.policy.first());
         // The readied instance makes this call; the clone readies itself for later ones.
         let spare = saved.map(|saved| (self.inner.clone(), saved));
         let policy = Arc::clone(&self.policy);
         let first = self.inner.call(request);
-        ResponseFuture::new(first, spare, seen, Funds { own, begun }, policy)
+        ResponseFuture::new(first, spare, seen, begun, policy)
     }
 }

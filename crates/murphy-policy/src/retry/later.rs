@@ -171,12 +171,12 @@ impl<F, Req, E> Later<F, Req, E> {
 }
 
 /// Ready to send: is there still time, and a permit, unless it is free?
-fn admit<C, R, P, Req, E>(
+fn admit<'a, C, R, P, Req, E>(
     policy: &Policy<C, R, P>,
-    budget: &Budget,
+    budget: &'a Budget,
     attempt: Attempt,
     held: Held<Req, E>,
-) -> Result<(Option<Permit>, Req), RetryError<E>> {
+) -> Result<(Option<Permit<'a>>, Req), RetryError<E>> {
     let attempts = attempt.number();
     let Held {
         request,
