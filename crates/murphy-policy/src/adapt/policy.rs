@@ -89,7 +89,7 @@ where
             next, wait, kind, ..
         } = decision;
         if let Some(permit) = permit {
-            self.session.spent = Some(permit.sent());
+            self.session.spent = Some(permit.tried());
         }
         self.session.attempt = next;
         event::waits(&policy.site, next, kind, wait);

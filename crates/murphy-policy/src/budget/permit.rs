@@ -32,7 +32,22 @@ impl Permit<'_> {
     }
 }
 
+impl<'a> Permit<'a> {
+    /// As [`sent`](Self::sent), of an attempt of which it may turn out that it never left.
+    pub(crate) fn tried(mut self) -> Spent {
+        let (budget, cost) = (self.budget.take(), self.cost);
+        Spent(budget.map(|budget: &'a Budget| (budget.clone(), cost)))
+    }
+}
+
 impl Spent {
+    /// It turned out that the attempt never left: the permit is returned.
+    pub(crate) fn not_sent(mut self) {
+        if let Some((budget, cost)) = self.0.take() {
+            budget.give_back(cost);
+        }
+    }
+
     /// The attempt was a success, which some budgets reward.
     pub fn succeeded(self) {
         if let Some((budget, cost)) = &self.0 {

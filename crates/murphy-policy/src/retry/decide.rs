@@ -49,7 +49,7 @@ pub(super) const fn wanted(
         Verdict::Retry(kind) => (kind, None),
         Verdict::RetryAfter(kind, hint) => (kind, Some(hint)),
     };
-    let free = matches!(kind, Kind::NotSent) && !not_sent_before;
+    let free = matches!(kind, Kind::NotSent) && hint.is_none() && !not_sent_before;
     if attempt.is_last() && !(free && replayable) {
         return Err(Stop::Exhausted);
     }

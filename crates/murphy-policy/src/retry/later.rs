@@ -147,7 +147,7 @@ impl<F, Req, E> Later<F, Req, E> {
         let scope = Scope::current().with_attempt(session.attempt.number());
         let future = scope.sync(|| service.call(request));
         if let Some(permit) = permit {
-            session.spent = Some(permit.sent());
+            session.spent = Some(permit.tried());
         }
         this.calling.set(Some(future));
         Poll::Ready(Ok(()))

@@ -49,8 +49,14 @@ impl Session {
     /// Tells the budget what came of an attempt.
     pub(crate) fn settle(&mut self, budget: &Budget, verdict: Verdict) {
         match verdict {
-            // What paid for an attempt that never left pays for its repetition.
-            Verdict::Retry(Kind::NotSent) => return,
+            // What paid for an attempt that never left pays for its repetition at once, or else is
+            // returned.
+            Verdict::Retry(Kind::NotSent) if !self.not_sent => return,
+            Verdict::Retry(Kind::NotSent) | Verdict::RetryAfter(Kind::NotSent, _) => {
+                if let Some(spent) = self.spent.take() {
+                    spent.not_sent();
+                }
+            }
             Verdict::Success => match self.spent.take() {
                 Some(spent) => spent.succeeded(),
                 // The first attempt, after one that never left.
