@@ -25,12 +25,15 @@ use std::path::PathBuf;
 use anyhow::Result;
 use charts_rs::ChildChart;
 use clap::Parser;
-use examples::published::{self, Section};
 use examples::chart;
+use examples::published::{self, Section};
 use murphy_core::Seed;
 
 #[derive(Parser)]
-#[command(about = "Published simulations of retries, through our own layers", version)]
+#[command(
+    about = "Published simulations of retries, through our own layers",
+    version
+)]
 struct Args {
     /// Other chances: a number.
     #[arg(long, default_value = "42")]

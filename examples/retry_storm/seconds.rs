@@ -1,7 +1,7 @@
 //! How many in each second.
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -43,5 +43,7 @@ impl Seconds {
 pub(crate) fn mean(runs: &[Vec<f64>]) -> Vec<f64> {
     let seconds = runs.first().map_or(0, Vec::len);
     let sum = |second: usize| runs.iter().map(|run| run[second]).sum::<f64>();
-    (0..seconds).map(|second| sum(second) / runs.len() as f64).collect()
+    (0..seconds)
+        .map(|second| sum(second) / runs.len() as f64)
+        .collect()
 }

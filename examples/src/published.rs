@@ -25,6 +25,24 @@ pub struct Figure {
     pub digits: usize,
 }
 
+impl Figure {
+    /// Names one of `unit`, to be told to `digits` after the point.
+    #[must_use]
+    pub const fn new(
+        name: &'static str,
+        heading: &'static str,
+        unit: &'static str,
+        digits: usize,
+    ) -> Self {
+        Self {
+            name,
+            heading,
+            unit,
+            digits,
+        }
+    }
+}
+
 /// One figure, measured.
 #[derive(Clone, Debug)]
 pub struct Cell {
@@ -75,15 +93,20 @@ impl Cell {
         accepted.is_some_and(|accepted| !accepted.contains(&self.measured))
     }
 
-    fn accepted(&self, digits: usize) -> String {
-        let Some(accepted) = &self.accepted else {
-            return "-".into();
-        };
-        match (*accepted.start(), *accepted.end()) {
+    fn accepted(&self, digits: usize) -> Option<String> {
+        let accepted = self.accepted.as_ref()?;
+        Some(match (*accepted.start(), *accepted.end()) {
             (low, f64::INFINITY) => format!("from {low:.digits$}"),
             (f64::NEG_INFINITY, high) => format!("to {high:.digits$}"),
             (low, high) => format!("{low:.digits$} to {high:.digits$}"),
-        }
+        })
+    }
+
+    /// What is said of it: what was published, and what is accepted.
+    fn beside(&self, digits: usize) -> String {
+        let published = self.published.map(|x| format!("published {x:.digits$}, "));
+        let accepted = self.accepted(digits).map(|x| format!("accepted {x}, "));
+        published.unwrap_or_default() + &accepted.unwrap_or_default()
     }
 }
 
@@ -92,8 +115,10 @@ impl Cell {
 pub struct Section {
     /// What it is, and whose.
     pub title: String,
-    /// What is said of each row in JSON, and beneath the table.
-    pub note: String,
+    /// Runs and seed: what is said of each figure in JSON.
+    pub runs: String,
+    /// What is compared, and with what.
+    pub rule: String,
     /// What it teaches.
     pub lesson: &'static str,
     figures: Vec<Figure>,
@@ -103,14 +128,29 @@ pub struct Section {
 impl Section {
     /// An empty table of these figures.
     #[must_use]
-    pub fn new(title: &str, note: String, lesson: &'static str, figures: &[Figure]) -> Self {
+    pub fn new(title: &str, runs: String, figures: &[Figure]) -> Self {
         Self {
             title: title.into(),
-            note,
-            lesson,
+            runs,
+            rule: String::new(),
+            lesson: "",
             figures: figures.to_vec(),
             rows: Vec::new(),
         }
+    }
+
+    /// Says what is compared, and with what.
+    #[must_use]
+    pub fn rule(mut self, rule: impl Into<String>) -> Self {
+        self.rule = rule.into();
+        self
+    }
+
+    /// Says what it teaches.
+    #[must_use]
+    pub const fn lesson(mut self, lesson: &'static str) -> Self {
+        self.lesson = lesson;
+        self
     }
 
     /// One more row, with a cell for each figure.
@@ -124,8 +164,8 @@ impl Section {
     pub fn print(&self) {
         let mut table = Table::new();
         let headings = self.figures.iter().flat_map(|figure| {
-            let of = format!("{}, {}", figure.heading, figure.unit);
-            [of, "published".into(), "accepted".into()]
+            let heading = format!("{}, {}", figure.heading, figure.unit);
+            [heading, "published (accepted)".into()]
         });
         let header = std::iter::once(String::new()).chain(headings);
         table.load_style(ASCII_MARKDOWN).set_header(header);
@@ -135,29 +175,27 @@ impl Section {
                 let digits = figure.digits;
                 let off = if cell.is_off() { "OFF " } else { "" };
                 row.push(format!("{off}{:.digits$}", cell.measured));
-                row.push(match cell.published {
-                    Some(published) => format!("{published:.digits$}"),
-                    None => "-".into(),
+                let published = cell.published.map(|x| format!("{x:.digits$}"));
+                let published = published.unwrap_or("-".into());
+                row.push(match cell.accepted(digits) {
+                    Some(accepted) => format!("{published} ({accepted})"),
+                    None => published,
                 });
-                row.push(cell.accepted(digits));
             }
             table.add_row(row);
         }
         for column in table.column_iter_mut().skip(1) {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        println!("\n{}\n\n{table}\n{}\n{}", self.title, self.note, self.lesson);
+        let (title, runs) = (&self.title, &self.runs);
+        let (rule, lesson) = (&self.rule, self.lesson);
+        println!("\n{title}\n\n{table}\n{runs}. {rule}\n{lesson}");
     }
 
     fn write(&self, file: &mut File) -> Result<()> {
         for (figure, subject, cell) in self.cells() {
             let digits = figure.digits;
-            let published = match cell.published {
-                Some(published) => format!("published {published:.digits$}, "),
-                None => String::new(),
-            };
-            let accepted = cell.accepted(digits);
-            let note = format!("{published}accepted {accepted}; {}", self.note);
+            let note = format!("{}{}", cell.beside(digits), self.runs);
             let line = json!({
                 "figure": figure.name, "subject": subject, "value": cell.measured,
                 "unit": figure.unit, "note": note,
@@ -208,7 +246,7 @@ pub fn check(sections: &[Section]) -> Result<()> {
         .map(|(figure, subject, cell)| {
             let digits = figure.digits;
             let Figure { name, unit, .. } = figure;
-            let accepted = cell.accepted(digits);
+            let accepted = cell.accepted(digits).unwrap_or_default();
             let measured = cell.measured;
             format!("{name} of {subject}: {measured:.digits$} {unit}, accepted is {accepted}")
         })
@@ -227,7 +265,11 @@ mod tests {
             ("just in", Cell::near(53.0, 50.0, 3.0), false),
             ("just out", Cell::near(53.1, 50.0, 3.0), true),
             ("no number", Cell::near(f64::NAN, 50.0, 3.0), true),
-            ("at most", Cell::expected(2.1, f64::NEG_INFINITY..=2.0), true),
+            (
+                "at most",
+                Cell::expected(2.1, f64::NEG_INFINITY..=2.0),
+                true,
+            ),
             ("nothing hangs on it", Cell::plain(1e9), false),
         ] {
             assert_eq!(cell.is_off(), want, "{name}");
@@ -236,13 +278,8 @@ mod tests {
 
     #[test]
     fn one_that_is_off_is_named() {
-        let figure = Figure {
-            name: "storm.success_pct",
-            heading: "success",
-            unit: "%",
-            digits: 1,
-        };
-        let mut section = Section::new("", String::new(), "", &[figure]);
+        let figure = Figure::new("storm.success_pct", "success", "%", 1);
+        let mut section = Section::new("", String::new(), &[figure]);
         section.row("none", [Cell::near(55.0, 55.9, 5.0)]);
         assert!(check(&[section.clone()]).is_ok());
         section.row("budget", [Cell::near(40.0, 55.6, 5.0)]);
