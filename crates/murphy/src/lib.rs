@@ -5,7 +5,7 @@
 //!
 //! | module | feature | what it holds |
 //! |---|---|---|
-//! | [`policy`] | `policy` (default) | deadline, timeout, retry under a budget |
+//! | [`policy`] | `policy` (default) | deadlines, timeouts, retries and hedges under one budget, breakers, bulkheads, idempotency keys |
 //! | [`core`] | – | seeds, keys, scopes, clocks |
 //!
 //! # Examples
@@ -34,3 +34,7 @@ pub use murphy_policy as policy;
 #[cfg(all(doctest, feature = "policy"))]
 #[doc = include_str!("../../../README.md")]
 mod readme {}
+
+#[cfg(all(doctest, feature = "policy"))]
+#[doc = include_str!("../../../docs/guide.md")]
+mod guide {}
