@@ -4,7 +4,7 @@
 mod common;
 #[path = "idempotency/redis.rs"]
 #[cfg(feature = "redis")]
-mod redis;
+mod over_redis;
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
