@@ -16,6 +16,7 @@ mod retry_after;
 
 pub use self::attempt::AttemptHeader;
 pub use self::body::{Recorded, ReplayBody, ReplayBodyLayer, ReplayBodyService};
+pub(crate) use self::classify::is_idempotent;
 pub use self::classify::{HttpClassify, is_repeatable};
 pub use self::retry_after::retry_after;
 

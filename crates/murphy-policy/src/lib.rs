@@ -108,6 +108,7 @@ pub mod grpc;
 pub mod hedge;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod idempotency;
 mod knob;
 mod metered;
 #[cfg(feature = "http")]
@@ -130,6 +131,9 @@ pub use deadline::{Deadline, DeadlineError, DeadlineLayer, Expired};
 pub use deadline::{SendDeadline, SendDeadlineLayer, ServerDeadline, ServerDeadlineLayer};
 pub use fallback::{Fallback, FallbackCause, FallbackError, FallbackLayer};
 pub use hedge::{Hedge, HedgeLayer};
+#[cfg(feature = "http")]
+pub use idempotency::{Idempotency, IdempotencyLayer};
+pub use idempotency::{IdempotencyKey, IdempotencyKeyLayer};
 pub use knob::BadKnob;
 pub use retry::{
     AnyError, Attempt, Backoff, Classify, CloneReplay, Factory, Hints, IoClassify, Kind, Once,

@@ -60,6 +60,12 @@ const TOOLS: &[Tool] = &[
         needed_by: "the etcd client's build",
         wanted_for: Some("etcd-client"),
     },
+    Tool {
+        probe: &["redis-server"],
+        source: Source::Debian("redis-server"),
+        needed_by: "the tests of what is kept in Redis",
+        wanted_for: Some("redis"),
+    },
 ];
 
 /// Installs what `workspace` needs and this machine lacks: unasked as root and in CI, else after
