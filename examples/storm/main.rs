@@ -2,8 +2,9 @@
 //!
 //! An axum service on loopback charges accounts. A hyper client calls it through a link that
 //! delays, loses requests, loses replies, refuses and duplicates, and whose way back breaks for
-//! three seconds. The same orders, with the same fates at their first attempts, go through four
-//! stacks: nothing; an attempt timeout; naive retries on top; deadline, jitter and budget on top.
+//! three seconds. The same orders, with the same fates at their first attempts, go through seven
+//! stacks: nothing; an attempt timeout; naive retries on top; deadline, jitter and budget on top;
+//! then a key for each order; a hedge; a breaker.
 //!
 //! ```text
 //! cargo run --release --example storm
@@ -12,7 +13,7 @@
 //! ```
 //!
 //! It takes about 13 seconds, and fails if its lesson does not appear: retries lift success, and
-//! charge somebody twice.
+//! charge somebody twice; with a key they charge nobody twice, and the last row's success is the best.
 
 mod figures;
 mod payments;
@@ -105,7 +106,8 @@ fn main() -> Result<()> {
     lesson(&rows)?;
     println!(
         "\nRetries lift success, and each one repeats a charge whose reply was lost. A budget bounds the load, \
-         not the harm:\nfor that, a charge must be safe to repeat."
+         not the harm:\nfor that, a charge must be safe to repeat, which a key makes it. Then a slow one can be asked for twice, \
+         and a\nbreaker keeps its calls until somebody is there to hear them."
     );
     Ok(())
 }
@@ -153,6 +155,19 @@ fn lesson(rows: &[Row]) -> Result<()> {
         "the lesson did not appear: naive retries charged nobody twice who was not without them ({} orders): \
          does the plan lose replies?",
         timeout.doubled
+    );
+    for keyed in [stacks::KEYED, stacks::HEDGED, stacks::BREAKER] {
+        let row = row(keyed)?;
+        ensure!(
+            row.doubled == 0,
+            "the lesson did not appear: {} orders with a key were charged twice ({keyed})",
+            row.doubled
+        );
+    }
+    let best = |row: &Row| rows.iter().all(|other| other.success() <= row.success());
+    ensure!(
+        best(row(stacks::BREAKER)?),
+        "the lesson did not appear: the last row is not the best"
     );
     Ok(())
 }

@@ -9,6 +9,7 @@ use anyhow::Result;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::post;
+use murphy_policy::IdempotencyLayer;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
@@ -46,7 +47,9 @@ impl Accounts {
 pub(crate) async fn serve(accounts: Accounts) -> Result<SocketAddr> {
     let app = Router::new()
         .route("/charge/{order}", post(charge))
-        .with_state(accounts);
+        .with_state(accounts)
+        // A charge that has a key is made once, however often it arrives.
+        .layer(IdempotencyLayer::new());
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
     tokio::spawn(async move { axum::serve(listener, app).await });

@@ -1,11 +1,12 @@
 //! One row: a stack, its service, its link, its orders.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::Result;
 use hdrhistogram::Histogram;
 use indicatif::ProgressBar;
-use murphy_core::Seed;
+use murphy_core::{Key, Seed};
 use murphy_fault::{Chaos, Ledger, Plan, Record, digest};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -111,12 +112,31 @@ pub(crate) async fn run(stack: Named, seed: Seed, plan: Plan, bar: ProgressBar) 
         accounts,
         attempts,
         answers,
-        first_fates: first_fates(&ledger.records()),
+        first_fates: first_fates(&ledger.records(), &in_clear(&plan, &schedule)),
         ledger,
     })
 }
 
 /// A digest of what struck first attempts: the same in every row, or the rows cannot be compared.
-fn first_fates(records: &[Record]) -> u64 {
-    digest(records.iter().filter(|record| record.occurrence == 0))
+fn first_fates(records: &[Record], of: &BTreeSet<Key>) -> u64 {
+    let first = |record: &&Record| record.occurrence == 0 && of.contains(&record.key);
+    digest(records.iter().filter(first))
+}
+
+/// The orders that are placed outside of all windows. Within one, a breaker keeps attempts back until
+/// the window is over, and they meet another fate: which is what it is for.
+fn in_clear(plan: &Plan, schedule: &[Duration]) -> BTreeSet<Key> {
+    let windows: Vec<_> = plan
+        .faults()
+        .iter()
+        .filter_map(|(_, f)| f.window())
+        .collect();
+    let orders = (1_u64..).zip(schedule);
+    let clear = |at: &Duration| {
+        !windows
+            .iter()
+            .any(|(from, until)| (from..until).contains(&at))
+    };
+    let clear = orders.filter(|(_, at)| clear(at));
+    clear.map(|(order, _)| Key::from(order)).collect()
 }

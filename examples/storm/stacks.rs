@@ -1,4 +1,4 @@
-//! The four client stacks, growing from nothing.
+//! The client stacks, growing from nothing: each has what the one before has, and one thing more.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,8 +13,10 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use murphy_core::Seed;
 use murphy_fault::Chaos;
+use murphy_policy::http::MayRepeat;
 use murphy_policy::{
-    Attempt, Backoff, BoxError, DeadlineLayer, Kind, RetryLayer, TimeoutLayer, Verdict,
+    Attempt, Backoff, BadKnob, BoxError, BreakerLayer, Budget, DeadlineLayer, HedgeLayer, Hints,
+    IdempotencyKeyLayer, Kind, Open, RetryLayer, TimeoutLayer, Verdict, find,
 };
 use tokio::time::Instant;
 use tower::util::BoxCloneService;
@@ -26,13 +28,23 @@ pub(crate) const NOTHING: &str = "nothing";
 pub(crate) const TIMEOUT: &str = "attempt timeout";
 pub(crate) const NAIVE: &str = "+ naive retry";
 pub(crate) const CAREFUL: &str = "+ deadline, jitter, budget";
+pub(crate) const KEYED: &str = "+ idempotency key";
+pub(crate) const HEDGED: &str = "+ hedge";
+pub(crate) const BREAKER: &str = "+ breaker";
 
 const ATTEMPT: Duration = Duration::from_millis(250);
 const TOTAL: Duration = Duration::from_secs(2);
 const ATTEMPTS: u32 = 3;
+/// Within this time nearly all replies come that come at all.
+const LATE: Duration = Duration::from_millis(80);
+/// How long a breaker stays open: long enough to spare the peer, short enough to see when it is back.
+const OPEN: Duration = Duration::from_millis(150);
+/// Behind a breaker most attempts are not sent: there can be more.
+const TRIES: u32 = 20;
 
 type Charge = Request<Full<Bytes>>;
 pub(crate) type Stack = BoxCloneService<Charge, Response<Bytes>, BoxError>;
+type Judge = fn(&Attempt, Result<&Response<Bytes>, &BoxError>) -> Verdict;
 
 /// A stack, by name, around a link that exists later.
 pub(crate) struct Named {
@@ -40,59 +52,96 @@ pub(crate) struct Named {
     pub(crate) build: Box<dyn FnOnce(Stack) -> Stack + Send>,
 }
 
+impl Named {
+    fn new(name: &'static str, build: impl FnOnce(Stack) -> Stack + Send + 'static) -> Self {
+        let build = Box::new(build);
+        Self { name, build }
+    }
+}
+
 pub(crate) fn all(seed: Seed) -> Result<Vec<Named>> {
     let naive = RetryLayer::new()
         .attempts(ATTEMPTS)?
-        .classify(busy_or_broken)
+        .classify(busy_or_broken as Judge)
         .pace(Backoff::none())
         .no_budget();
-    let careful = RetryLayer::new()
-        .attempts(ATTEMPTS)?
-        .classify(busy_or_broken)
-        .named("careful")
+    let retry = |name, attempts, budget: &Budget| {
+        let retry = RetryLayer::new().attempts(attempts)?.named(name).seed(seed);
+        let retry = retry.classify(busy_or_broken as Judge);
+        Ok::<_, BadKnob>(retry.budget(budget.clone()))
+    };
+    let keys = |name: &'static str| IdempotencyKeyLayer::new().named(name).seed(seed);
+    let hedge = |budget: &Budget| {
+        let hedge = HedgeLayer::new(LATE, MayRepeat).sharing(budget.clone());
+        hedge.classify(busy_or_broken as Judge)
+    };
+    let (deadline, timeout) = (DeadlineLayer::new(TOTAL), TimeoutLayer::new(ATTEMPT));
+    // A row's hedges and retries pay from one budget.
+    let budgets = [(); 4].map(|()| Budget::default());
+    let careful = retry("careful", ATTEMPTS, &budgets[0])?;
+    let keyed = (keys("keyed"), retry("keyed", ATTEMPTS, &budgets[1])?);
+    let hedged = (
+        keys("hedged"),
+        hedge(&budgets[2]),
+        retry("hedged", ATTEMPTS, &budgets[2])?,
+    );
+    let breaker = BreakerLayer::new()
+        .consecutive(10)?
+        .open_pace(Backoff::constant(OPEN))
+        .classify(busy_or_broken as Judge)
         .seed(seed);
-    let named = |name, build: Box<dyn FnOnce(Stack) -> Stack + Send>| Named { name, build };
+    let broken = (
+        keys("broken"),
+        hedge(&budgets[3]),
+        retry("broken", TRIES, &budgets[3])?.hints(Hints::Spread),
+    );
+    let around = ServiceBuilder::new;
     Ok(vec![
-        named(NOTHING, Box::new(|link| link)),
-        named(
-            TIMEOUT,
-            Box::new(|link| {
-                ServiceBuilder::new()
-                    .layer(TimeoutLayer::new(ATTEMPT))
-                    .service(link)
-                    .boxed_clone()
-            }),
-        ),
-        named(
-            NAIVE,
-            Box::new(move |link| {
-                ServiceBuilder::new()
-                    .layer(naive)
-                    .layer(TimeoutLayer::new(ATTEMPT))
-                    .service(link)
-                    .boxed_clone()
-            }),
-        ),
-        named(
-            CAREFUL,
-            Box::new(move |link| {
-                ServiceBuilder::new()
-                    .layer(DeadlineLayer::new(TOTAL))
-                    .layer(careful)
-                    .layer(TimeoutLayer::new(ATTEMPT))
-                    .service(link)
-                    .boxed_clone()
-            }),
-        ),
+        Named::new(NOTHING, |link| link),
+        Named::new(TIMEOUT, move |link| {
+            around().layer(timeout).service(link).boxed_clone()
+        }),
+        Named::new(NAIVE, move |link| {
+            let stack = around().layer(naive).layer(timeout);
+            stack.service(link).boxed_clone()
+        }),
+        Named::new(CAREFUL, move |link| {
+            let stack = around().layer(deadline).layer(careful).layer(timeout);
+            stack.service(link).boxed_clone()
+        }),
+        Named::new(KEYED, move |link| {
+            let (keys, retry) = keyed;
+            let stack = around().layer(deadline).layer(keys).layer(retry);
+            stack.layer(timeout).service(link).boxed_clone()
+        }),
+        Named::new(HEDGED, move |link| {
+            let (keys, hedge, retry) = hedged;
+            let stack = around().layer(deadline).layer(keys).layer(hedge);
+            let stack = stack.layer(retry).layer(timeout);
+            stack.service(link).boxed_clone()
+        }),
+        Named::new(BREAKER, move |link| {
+            let (keys, hedge, retry) = broken;
+            let stack = around().layer(deadline).layer(keys).layer(hedge);
+            let stack = stack.layer(retry).layer(breaker).layer(timeout);
+            stack.service(link).boxed_clone()
+        }),
     ])
 }
 
-/// A 5xx or an error is worth another attempt. Whether it is *safe* to make one, nobody asks here.
+/// A 5xx or an error is worth another attempt, and who asked a breaker that is open comes back when
+/// it may. Whether it is *safe* to make one, nobody asks here.
 fn busy_or_broken(_: &Attempt, outcome: Result<&Response<Bytes>, &BoxError>) -> Verdict {
-    match outcome {
-        Ok(response) if response.status().is_server_error() => Verdict::Retry(Kind::Server),
-        Ok(_) => Verdict::Success,
-        Err(_) => Verdict::Retry(Kind::Transient),
+    let error = match outcome {
+        Ok(response) if response.status().is_server_error() => {
+            return Verdict::Retry(Kind::Server);
+        }
+        Ok(_) => return Verdict::Success,
+        Err(error) => error,
+    };
+    match find::<Open>(&**error) {
+        Some(open) => Verdict::RetryAfter(Kind::NotSent, open.retry_after().unwrap_or(OPEN)),
+        None => Verdict::Retry(Kind::Transient),
     }
 }
 
