@@ -83,7 +83,7 @@ pub(crate) fn measure(seed: Seed) -> Result<Measured> {
     row(
         "a budget each, 10 %",
         &|| Ok(Budget::try_new(0.1, 0)?),
-        |requests| Cell::near(requests, 1.1_f64.powi(3), 0.005),
+        |requests| Cell::expected(requests, 1.326..=1.336),
     )?;
     let shared = Budget::try_new(0.05, 0)?;
     row("one budget, 5 %", &|| Ok(shared.clone()), |requests| {

@@ -1,5 +1,7 @@
 //! The stack's rules: each wrong order is named, and the right one is let through.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use murphy_policy::hedge::Idempotent;
@@ -117,6 +119,44 @@ fn a_pace_that_does_not_say_is_not_proven() {
     assert!(sound.report().to_string().contains("not known beforehand"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn no_call_costs_more_than_was_reckoned() {
+    const CALLS: u32 = 1_000;
+    let millis = Duration::from_millis;
+    for (name, fails_after) in [
+        ("failures that the retry sees first", Duration::ZERO),
+        ("failures that the hedge does not wait for", millis(20)),
+    ] {
+        let budget = Budget::try_new(0.2, 0).unwrap();
+        let retry = RetryLayer::new().attempts(4).unwrap();
+        let retry = retry.pace(Backoff::none()).budget(budget.clone());
+        let stack = Stack::new()
+            .layer(HedgeLayer::new(millis(10), Idempotent).budget(budget))
+            .layer(retry)
+            .layer(TimeoutLayer::new(SECOND))
+            .build()
+            .unwrap();
+        let came = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&came);
+        let service = stack.service(service_fn(move |()| {
+            counted.fetch_add(1, Relaxed);
+            async move {
+                tokio::time::sleep(fails_after).await;
+                Err::<(), BoxError>("no".into())
+            }
+        }));
+        for _ in 0..CALLS {
+            service.clone().oneshot(()).await.unwrap_err();
+        }
+        let requests = f64::from(came.load(Relaxed)) / f64::from(CALLS);
+        let reckoned = stack.report().amplification().unwrap();
+        assert!(
+            requests <= reckoned,
+            "{name}: {requests} requests a call, reckoned {reckoned}"
+        );
+    }
+}
+
 #[test]
 fn what_a_call_can_cost_is_reckoned() {
     let budget = Budget::try_new(0.2, 0).unwrap();
@@ -139,13 +179,14 @@ fn what_a_call_can_cost_is_reckoned() {
     let sound = shared.build().unwrap();
     let report = sound.report();
     assert_eq!(report.most_requests(), 8);
-    assert!((report.amplification().unwrap() - 1.2).abs() < 1e-6);
-    assert!((report.amplification_through(3) - 1.728).abs() < 1e-6);
+    // Both pay into the one budget, and the retry for each hedge as well.
+    assert!((report.amplification().unwrap() - 1.5).abs() < 1e-6);
+    assert!((report.amplification_through(3) - 3.375).abs() < 1e-6);
     assert_eq!(
         report.to_string(),
         "Hedge > Retry > Timeout\n\
          attempts and waits: up to 4.35s; no deadline\n\
-         requests a call: at most 8, in the long run 1.20; through 3 such layers 1.73"
+         requests a call: at most 8, in the long run 1.50; through 3 such layers 3.38"
     );
 
     let two = Stack::new()
