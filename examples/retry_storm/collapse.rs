@@ -238,7 +238,7 @@ pub(crate) fn measure(seed: Seed) -> Result<Measured> {
     }
     let seconds: Vec<f64> = (0..SECONDS).map(|s| s as f64).collect();
     let names = Names {
-        title: "A server that gets slower with its load: answered a second",
+        title: "A server that gets slower with its load: answers",
         x: "s",
         y: "calls/s",
         log: false,
