@@ -2,6 +2,7 @@
 
 mod fault;
 mod network;
+mod policy;
 mod retry;
 mod timeout;
 
@@ -50,7 +51,7 @@ impl Case {
 /// The cases of `overhead`, in the order of its table.
 #[must_use]
 pub fn all() -> Vec<Case> {
-    [fault::CASES, timeout::CASES, retry::CASES].concat()
+    [fault::CASES, timeout::CASES, retry::CASES, policy::CASES].concat()
 }
 
 /// The cases of `network`, in the order of its table.

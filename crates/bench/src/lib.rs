@@ -16,6 +16,7 @@ pub mod drive;
 pub mod faulted;
 pub mod figure;
 pub mod network;
+pub mod pending;
 pub mod process;
 pub mod report;
 pub mod service;

@@ -14,8 +14,9 @@
 //! ```
 //!
 //! * What is terminal is a success: the peer answered ([`classify`](BreakerLayer::classify)). A call
-//!   that was dropped is neither; if it was a trial, its place is free again. What was begun in one
-//!   state says nothing in the next.
+//!   that was dropped is neither; if it was a trial, its place is free again. So put a
+//!   [`Timeout`](crate::Timeout) beneath: calls that only a deadline above ends never open it. What
+//!   was begun in one state says nothing in the next.
 //! * Readiness is the inner service's while the breaker lets calls through. While it refuses them,
 //!   it is always ready, also for those who already wait for the inner service, and the `call`
 //!   fails. An instance that was readied and not used is let go and a clone takes its place, so
@@ -37,7 +38,8 @@
 //! | `breaker.forced` | warn | its handle forced it | `site`, `state` |
 //! | `breaker.refused` | debug | a call was refused | `site` |
 //!
-//! Counters, by `site`: `murphy_policy_breaker_opened_total`, `murphy_policy_breaker_closed_total`,
+//! Counters, by `site`: `murphy_policy_breaker_opened_total`,
+//! `murphy_policy_breaker_probation_total`, `murphy_policy_breaker_closed_total`,
 //! `murphy_policy_breaker_refused_total`.
 //!
 //! # Examples
@@ -65,6 +67,7 @@ mod error;
 mod event;
 pub(crate) mod future;
 mod handle;
+mod knobs;
 mod layer;
 mod machine;
 mod ring;

@@ -46,10 +46,11 @@ mod window;
 use std::sync::Arc;
 use std::time::Duration;
 
+use murphy_core::Scope;
+
 use self::in_flight::InFlight;
 pub use self::partition::Budgets;
 use self::peers::{Grpc, Standard};
-use self::permit::Held;
 pub use self::permit::{Begun, Permit, Spent};
 use self::tokens::{TOKEN, Tokens};
 use self::window::Window;
@@ -202,16 +203,49 @@ impl Budget {
     }
 
     /// Pays in for one call that begins, and counts it as under way until what this returns is
-    /// dropped. Where that is not what it counts, it is [`deposit`](Self::deposit).
+    /// dropped.
+    ///
+    /// A call that repeats another ([`Scope::attempt`](murphy_core::Scope::attempt) is not the first)
+    /// pays nothing and counts for nothing: what was asked for is one call, however many layers
+    /// repeat it.
     #[inline]
     pub fn begin(&self) -> Begun {
-        self.deposit();
         match &*self.0 {
-            Account::InFlight(in_flight) => {
-                in_flight.begin();
-                Begun(Some(self.clone()))
+            Account::Tokens(tokens) if tokens.is_full() => Begun(None),
+            _ => self.begin_one(),
+        }
+    }
+
+    #[inline(never)]
+    fn begin_one(&self) -> Begun {
+        let is_first = || Scope::current().attempt() == 1;
+        match &*self.0 {
+            Account::Unlimited => return Begun(None),
+            Account::Tokens(tokens) => {
+                if is_first() {
+                    tokens.deposit();
+                }
+                return Begun(None);
             }
-            _ => Begun(None),
+            Account::InFlight(_) if !is_first() => return Begun(None),
+            Account::InFlight(in_flight) => in_flight.begin(),
+            Account::Window(window) if is_first() => window.deposit(),
+            Account::Window(_) | Account::Standard(_) | Account::Grpc(_) => {}
+        }
+        Begun(Some(self.clone()))
+    }
+
+    /// As [`begin`](Self::begin), and the call remembers whose budget it is.
+    pub(crate) fn begin_own(self) -> Begun {
+        match self.begin() {
+            begun @ Begun(Some(_)) => begun,
+            // It ends as it begins, also where it is a repetition.
+            Begun(None) => {
+                if let Account::InFlight(in_flight) = &*self.0 {
+                    in_flight.begin();
+                }
+                Begun(Some(self))
+            }
         }
     }
 
@@ -234,16 +268,20 @@ impl Budget {
     }
 
     /// Takes out one attempt, if there is one. Never waits.
-    pub fn acquire(&self) -> Option<Permit> {
+    #[inline]
+    pub fn acquire(&self) -> Option<Permit<'_>> {
         self.acquire_after(Kind::Transient)
     }
 
     /// As [`acquire`](Self::acquire), for an attempt after one that failed like this: some are
     /// dearer.
-    pub fn acquire_after(&self, kind: Kind) -> Option<Permit> {
+    #[inline]
+    pub fn acquire_after(&self, kind: Kind) -> Option<Permit<'_>> {
         let mut cost = 1;
         let granted = match &*self.0 {
-            Account::Unlimited => return Some(Permit(None)),
+            Account::Unlimited => {
+                return Some(Permit { budget: None, cost });
+            }
             Account::Tokens(tokens) => tokens.take(),
             Account::InFlight(in_flight) => in_flight.take(),
             Account::Standard(standard) => {
@@ -253,11 +291,10 @@ impl Budget {
             Account::Grpc(grpc) => grpc.open(),
             Account::Window(window) => window.take(),
         };
-        granted.then(|| {
-            Permit(Some(Held {
-                budget: self.clone(),
-                cost,
-            }))
+        // Not made unless it is granted: dropped, it would give back what was not taken.
+        granted.then(|| Permit {
+            budget: Some(self),
+            cost,
         })
     }
 

@@ -17,6 +17,8 @@
 //! * First come, first served, and nobody overtakes the queue; or the
 //!   [newest first](BulkheadLayer::newest_first), which in an overload serves some in time instead
 //!   of all too late.
+//! * With [`by`](BulkheadLayer::by), each key has places of its own, so that one tenant or one host
+//!   does not take those of all.
 //! * A place is held from before the inner call until its future is done or dropped, whatever it
 //!   ends with. A reply's body is not covered.
 //! * Readiness is the inner service's. An instance that was readied and has to wait is let go, since
@@ -58,141 +60,36 @@ mod drain;
 mod error;
 mod future;
 pub(crate) mod gate;
+mod layer;
 mod line;
+mod partition;
 pub(crate) mod passage;
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tower_layer::Layer;
 use tower_service::Service;
 
 pub use self::error::{BulkheadError, Shed, Why};
 pub use self::future::ResponseFuture;
-use self::gate::Gate;
+pub use self::layer::BulkheadLayer;
+use self::partition::Gates;
+pub use self::partition::{ByKey, Partition, Whole};
 use self::passage::Gated;
-use crate::BadKnob;
-use crate::surface::{Boxed, Surface, Typed};
-
-/// Puts a [`Bulkhead`] around a service.
-///
-/// All services that one layer makes, and clones of the layer, share its places. A setter makes
-/// new ones.
-#[derive(Debug)]
-pub struct BulkheadLayer<M = Boxed> {
-    places: u32,
-    queue: u32,
-    newest_first: bool,
-    gate: Arc<Gate>,
-    site: Arc<str>,
-    surface: PhantomData<M>,
-}
-
-impl BulkheadLayer {
-    /// At most `places` calls at once, at least 1, and as many that wait.
-    ///
-    /// # Errors
-    ///
-    /// [`BadKnob`] where there would be none: `bulkhead.places = 0: use 1 or more`
-    #[doc(alias = "max_concurrent")]
-    pub fn new(places: u32) -> Result<Self, BadKnob> {
-        if places == 0 {
-            return Err(BadKnob::new("bulkhead.places", places, "use 1 or more"));
-        }
-        Ok(Self {
-            places,
-            queue: places,
-            newest_first: false,
-            gate: Gate::new(places, places, false),
-            site: "bulkhead".into(),
-            surface: PhantomData,
-        })
-    }
-}
-
-impl<M> BulkheadLayer<M> {
-    /// At most `waiting` calls wait; as many as there are places unless set. 0 sheds whatever
-    /// finds no place.
-    #[must_use]
-    #[doc(alias = "max_wait")]
-    pub fn queue(mut self, waiting: u32) -> Self {
-        self.queue = waiting;
-        self.renewed()
-    }
-
-    /// The newest that waits is next, and a full queue sheds its oldest.
-    ///
-    /// Under an overload that lasts, the oldest have the least time left: who is served in order is
-    /// served late. Without one, hardly anybody waits, and the order does not matter.
-    #[must_use]
-    #[doc(alias = "lifo")]
-    pub fn newest_first(mut self) -> Self {
-        self.newest_first = true;
-        self.renewed()
-    }
-
-    /// Names the bulkhead in errors and events; `bulkhead` unless set.
-    #[must_use]
-    pub fn named(mut self, site: impl Into<Arc<str>>) -> Self {
-        self.site = site.into();
-        self
-    }
-
-    /// Errors are [`BulkheadError<S::Error>`](BulkheadError) instead of
-    /// [`BoxError`](crate::BoxError); nothing is asked of `S::Error`.
-    #[must_use]
-    pub fn typed(self) -> BulkheadLayer<Typed> {
-        BulkheadLayer {
-            places: self.places,
-            queue: self.queue,
-            newest_first: self.newest_first,
-            gate: self.gate,
-            site: self.site,
-            surface: PhantomData,
-        }
-    }
-
-    fn renewed(mut self) -> Self {
-        self.gate = Gate::new(self.places, self.queue, self.newest_first);
-        self
-    }
-}
-
-impl<M> Clone for BulkheadLayer<M> {
-    fn clone(&self) -> Self {
-        Self {
-            gate: Arc::clone(&self.gate),
-            site: Arc::clone(&self.site),
-            ..*self
-        }
-    }
-}
-
-impl<S, M> Layer<S> for BulkheadLayer<M> {
-    type Service = Bulkhead<S, M>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Bulkhead {
-            gated: Gated {
-                inner,
-                gate: Arc::clone(&self.gate),
-            },
-            site: Arc::clone(&self.site),
-            surface: PhantomData,
-        }
-    }
-}
+use crate::surface::{Boxed, Surface};
 
 /// Lets so many calls through at once. See the [module](self).
-#[derive(Debug)]
-pub struct Bulkhead<S, M = Boxed> {
+pub struct Bulkhead<S, K = Whole, M = Boxed> {
     gated: Gated<S>,
+    partition: K,
+    gates: Arc<Gates>,
     site: Arc<str>,
     surface: PhantomData<M>,
 }
 
-impl<S, M> Bulkhead<S, M> {
+impl<S, K, M> Bulkhead<S, K, M> {
     /// The service within.
     pub const fn inner(&self) -> &S {
         &self.gated.inner
@@ -203,33 +100,46 @@ impl<S, M> Bulkhead<S, M> {
         self.gated.inner
     }
 
-    /// How many calls hold a place now, of this and of all services that share them.
+    /// How many calls hold a place now, of this and of all services that share them, under
+    /// whatever key.
     #[must_use]
     pub fn in_flight(&self) -> u32 {
-        self.gated.gate.counts().0
+        self.gates.counts().0
     }
 
-    /// How many calls wait now.
+    /// How many calls wait now, under whatever key.
     #[must_use]
     pub fn waiting(&self) -> u32 {
-        self.gated.gate.counts().2
+        self.gates.counts().1
     }
 }
 
-impl<S: Clone, M> Clone for Bulkhead<S, M> {
+impl<S: Clone, K: Clone, M> Clone for Bulkhead<S, K, M> {
     #[inline]
     fn clone(&self) -> Self {
         Self {
             gated: self.gated.clone(),
+            partition: self.partition.clone(),
+            gates: Arc::clone(&self.gates),
             site: Arc::clone(&self.site),
             surface: PhantomData,
         }
     }
 }
 
-impl<S, M, Req> Service<Req> for Bulkhead<S, M>
+impl<S: fmt::Debug, K, M> fmt::Debug for Bulkhead<S, K, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bulkhead")
+            .field("inner", self.inner())
+            .field("site", &self.site)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S, K, M, Req> Service<Req> for Bulkhead<S, K, M>
 where
     S: Service<Req> + Clone,
+    K: Partition<Req>,
     M: Surface<Shed, S::Error>,
 {
     type Response = S::Response;
@@ -243,6 +153,10 @@ where
 
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
-        ResponseFuture::new(self.gated.call(request), Arc::clone(&self.site))
+        let passage = match self.partition.key(&request) {
+            None => self.gated.call(request),
+            Some(key) => self.gated.call_through(&self.gates.of(key), request),
+        };
+        ResponseFuture::new(passage, Arc::clone(&self.site))
     }
 }

@@ -31,7 +31,8 @@
 //! | `concurrency.limited` | debug | a call was shed | `site`, `limit`, `why` |
 //! | `concurrency.limit` | debug | the limit moved | `site`, `from`, `to` |
 //!
-//! Counter, by `site`: `murphy_policy_concurrency_limited_total`.
+//! Counters, by `site`: `murphy_policy_concurrency_limited_total`,
+//! `murphy_policy_concurrency_limit_changes_total`.
 //!
 //! # Examples
 //!

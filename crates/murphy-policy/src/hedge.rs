@@ -13,13 +13,14 @@
 //! ```
 //!
 //! The first *success* wins: a hedge that fails cannot beat a first request that is merely slow.
-//! [`Classify`](crate::Classify) says what is a success, what is fatal and what may work if repeated; a hedge sends
-//! what its [`Replay`](crate::Replay) keeps, through an instance that was readied for it, and pays when it
+//! [`Classify`] says what is a success, what is fatal and what may work if repeated; a hedge sends
+//! what its [`Replay`] keeps, through an instance that was readied for it, and pays when it
 //! is sent. What is neither idempotent nor keyed is never sent twice: a [`Repeatable`] says so, and
 //! none is assumed.
 //!
 //! It goes outside of the retry, and multiplies it: each of its attempts may be repeated there. Share
-//! one budget, and give one of the two a single attempt where that is not meant.
+//! one budget ([`sharing`](HedgeLayer::sharing)), and give one of the two a single attempt where that
+//! is not meant.
 //!
 //! While nothing is slow, a call costs a clone of the service and of the request, and no timer; a
 //! hedge allocates twice. The timer is made at the first poll that pends.

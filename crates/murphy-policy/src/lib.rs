@@ -1,17 +1,31 @@
 //! Middleware that bounds, ends and repeats calls: what a caller does about an unreliable network.
 //!
-//! * [`DeadlineLayer`] bounds a whole call, readiness and sleeps included, and tells everything
-//!   beneath how much is left.
-//! * [`RetryLayer`] repeats what failed: [`Classify`], [`Replay`] and [`Pace`] decide, attempts,
-//!   a [`Budget`] (on by default) and the deadline bound it.
-//! * [`TimeoutLayer`] ends one attempt that takes too long.
+//! | | what it does |
+//! |---|---|
+//! | [`FallbackLayer`] | answers in the place of what failed |
+//! | [`DeadlineLayer`] | bounds a whole call, readiness and sleeps included, and tells everything beneath how much is left |
+//! | [`HedgeLayer`] | asks again before the first answer is late; the first success wins |
+//! | [`RetryLayer`] | repeats what failed: [`Classify`], [`Replay`] and [`Pace`] decide, attempts, a [`Budget`] (on by default) and the deadline bound it |
+//! | [`BreakerLayer`] | stops asking where asking is in vain |
+//! | [`ThrottleLayer`] | rejects here what the peer would reject there |
+//! | [`BulkheadLayer`] | bounds how many calls are under way, and sheds what would wait in vain |
+//! | [`ConcurrencyLayer`] | the same, with a bound that follows what replies take |
+//! | [`TimeoutLayer`] | ends one attempt that takes too long |
+//! | [`Stack`] | puts them in order, and refuses a wrong one |
 //!
-//! They go outer to inner in this order: `Deadline > Retry > Timeout > transport`. They work over
-//! any service ([`surface`] tells how errors come out), spawn nothing, and allocate nothing while
-//! all goes well; every timer is tokio's, so that all of it runs under a paused clock.
+//! In this order they go, outer to inner; [`Stack::recommended`] is a start. They work over any service
+//! ([`surface`] tells how errors come out), spawn nothing, and allocate nothing while all goes well; every
+//! timer is tokio's, so that all of it runs under a paused clock.
 //!
-//! Repeating a request is safe only where its effect is: nothing here knows that. An attempt that
-//! timed out may still have taken effect.
+//! Repeating a request is safe only where its effect is: nothing here knows that, unless it is told. An
+//! attempt that timed out may still have taken effect.
+//!
+//! # Features
+//!
+//! None is on by default. `http`: requests and replies of the `http` crate (classifiers, `Retry-After`,
+//! bodies that can be sent again, deadlines in headers, timeouts of bodies). `grpc`: the same of gRPC.
+//! `serde`: policies from a file. `tower`: to and from tower's own retry. `metrics`: the counters below,
+//! through the `metrics` facade.
 //!
 //! # Events
 //!
@@ -19,8 +33,13 @@
 //!
 //! | name | level | when | fields |
 //! |---|---|---|---|
-//! | `timeout.elapsed` | debug | an attempt outlived its timeout | `timeout` |
+//! | `timeout.elapsed` | debug | an attempt outlived its timeout | `timeout`, `bound` |
+//! | `timeout.bad_header` | debug | a header was no number of milliseconds | `header`, `values` |
+//! | `timeout.body_idle` | debug | a body brought no frame in time | `leg`, `allowed` |
+//! | `timeout.body_overdue` | debug | a body was not over in time | `leg`, `allowed` |
 //! | `deadline.elapsed` | warn | a call outlived its deadline | `allowed` |
+//! | `deadline.dropped` | warn | a request's time was up before its handler began | `site`, `allowed` |
+//! | `deadline.bad_header` | debug | a header was no deadline | `site`, `header` |
 //! | `retry.wait` | debug | another attempt was decided on | `site`, `attempt`, `of`, `kind`, `wait` |
 //! | `retry.attempt` | debug | another attempt leaves | `site`, `attempt`, `of` |
 //! | `retry.exhausted` | warn | the last attempt failed | `site`, `attempts` |
@@ -29,7 +48,32 @@
 //! | `retry.deferred` | warn | the peer asked for a longer wait than is allowed | `site`, `attempts`, `hint`, `longest` |
 //! | `retry.forbidden` | debug | the peer asked not to be asked again | `site`, `attempts` |
 //! | `retry.not_replayable` | debug | a failed request could not be repeated | `site`, `attempts` |
-//! | `retry.bad_seed` | warn | `MURPHY_SEED` is no number | `error` |
+//! | `retry.bad_seed`, `flow.bad_seed` | warn | `MURPHY_SEED` is no number | `error` |
+//! | `hedge.sent` | debug | one more request leaves | `site`, `attempt`, `of` |
+//! | `hedge.won` | debug | one that was not the first succeeded first | `site`, `attempt` |
+//! | `hedge.over_budget` | warn | the budget had nothing left | `site` |
+//! | `hedge.not_repeatable` | debug | the request may not be sent twice | `site` |
+//! | `breaker.opened` | warn | it opened | `site`, `cause`, `wait`, `openings` |
+//! | `breaker.probation` | info | a first trial leaves | `site` |
+//! | `breaker.closed` | info | it closed | `site` |
+//! | `breaker.forced` | warn | its handle forced it | `site`, `state` |
+//! | `breaker.refused` | debug | a call was refused | `site` |
+//! | `throttle.rejected` | debug | a call was rejected | `site`, `chance` |
+//! | `bulkhead.shed` | debug | a call was shed | `site`, `why` |
+//! | `concurrency.limited` | debug | a call was shed | `site`, `limit`, `why` |
+//! | `concurrency.limit` | debug | the limit moved | `site`, `from`, `to` |
+//! | `fallback.used` | warn | a call failed and is answered otherwise | `site`, `of` |
+//! | `fallback.failed` | warn | that failed as well | `site`, `error` |
+//!
+//! # Counters
+//!
+//! With the feature `metrics`; each begins with `murphy_policy_`, ends with `_total` and has the label
+//! `site`, where nothing else is said: `retry_attempts`, `retry_given_up`, `hedge_sent`, `hedge_won`,
+//! `hedge_withheld`, `breaker_opened`, `breaker_probation`, `breaker_closed`, `breaker_refused`,
+//! `throttle_rejected`, `bulkhead_shed`, `concurrency_limited`, `concurrency_limit_changes`,
+//! `fallback_used`, `fallback_failed`, `deadline_elapsed` (of servers), `deadline_dropped`,
+//! `deadline_bad_header`, `timeout_bad_header` (by header), `timeout_body_idle` and
+//! `timeout_body_overdue` (by leg).
 //!
 //! # Examples
 //!
@@ -49,6 +93,8 @@
 //! # }).unwrap();
 //! ```
 
+#[cfg(feature = "tower")]
+pub mod adapt;
 pub mod breaker;
 pub mod budget;
 pub mod bulkhead;

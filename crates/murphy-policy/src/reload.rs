@@ -32,7 +32,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 /// Puts layers around a service that its [`ReloadHandle`] can exchange for others of their type,
-/// such as those that a [`Config`](crate::config::Config) makes (feature `serde`).
+/// such as those that a `config::Config` makes (feature `serde`).
 pub struct ReloadLayer<L>(Arc<Shared<L>>);
 
 /// Exchanges the layers of all services of one [`ReloadLayer`].

@@ -45,7 +45,7 @@ mod backoff;
 mod classify;
 mod decide;
 mod error;
-mod event;
+pub(crate) mod event;
 mod fund;
 mod future;
 mod hints;
@@ -55,6 +55,7 @@ mod layer;
 mod pace;
 mod policy;
 mod replay;
+mod session;
 mod stamp;
 
 use std::fmt;
@@ -66,9 +67,10 @@ use tower_service::Service;
 
 pub use self::backoff::Backoff;
 pub use self::classify::{AnyError, Attempt, Classify, Kind, Verdict};
+#[cfg(feature = "tower")]
+pub(crate) use self::decide::Stop;
 pub use self::error::RetryError;
 pub use self::fund::Funded;
-use self::future::Funds;
 pub use self::future::ResponseFuture;
 pub use self::hints::Hints;
 pub use self::io::IoClassify;
@@ -76,8 +78,10 @@ pub use self::io::IoClassify;
 pub(crate) use self::io::{cause, kind_of};
 pub use self::layer::RetryLayer;
 pub use self::pace::{Pace, Step};
-use self::policy::Policy;
+pub(crate) use self::policy::Policy;
 pub use self::replay::{CloneReplay, Factory, Once, Replay, Restore};
+#[cfg(feature = "tower")]
+pub(crate) use self::session::{Decision, Session, left};
 pub use self::stamp::{Stamp, Stamped};
 #[cfg(doc)]
 use crate::Budget;
@@ -150,14 +154,16 @@ where
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
         let classify = &self.policy.classify;
-        let own = classify.budget(&request);
-        let begun = own.as_ref().unwrap_or(&self.policy.budget).begin();
+        let begun = match classify.budget(&request) {
+            None => self.policy.budget.begin(),
+            Some(own) => own.begin_own(),
+        };
         let seen = classify.see(&request);
         let (request, saved) = self.policy.replay.split(request, &self.policy.first());
         // The readied instance makes this call; the clone readies itself for later ones.
         let spare = saved.map(|saved| (self.inner.clone(), saved));
         let policy = Arc::clone(&self.policy);
         let first = self.inner.call(request);
-        ResponseFuture::new(first, spare, seen, Funds { own, begun }, policy)
+        ResponseFuture::new(first, spare, seen, begun, policy)
     }
 }

@@ -41,6 +41,7 @@
 
 mod lint;
 mod part;
+mod preset;
 mod report;
 
 use std::fmt;
@@ -49,6 +50,9 @@ use tower_layer::{Identity, Layer};
 
 pub use self::lint::{Finding, Rule, Unsound};
 pub use self::part::{Describe, Part};
+#[cfg(feature = "grpc")]
+pub use self::preset::Grpc;
+pub use self::preset::Recommended;
 pub use self::report::Report;
 
 /// Layers, outermost first, and what is known of each. See the [module](self).

@@ -16,7 +16,8 @@
 //! timeout, and one timer of tokio's wakes those that are due: to wait costs a clock reading and
 //! two short locks. The queue holds as many places of 40 bytes as ever waited at once since it was
 //! last empty (up to twice that while it grows). Its timer stays armed when the last call leaves,
-//! for at most one timeout.
+//! for at most one timeout: a paused clock that moves to the next timer can stop there. A thread
+//! remembers 32 queues; a program with more fixed timeouts than that makes some anew.
 //!
 //! A timeout that differs from call to call has a timer for each, and is cut to what is left of the
 //! caller's deadline, `min(timeout, left)`: [`by`](TimeoutLayer::by) the request,

@@ -83,6 +83,78 @@ async fn openings_grow_and_a_success_ends_that() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_opened_it_is_forgotten_when_it_closes() {
+    let fails = |call: u32| [1, 2, 4, 6].contains(&call);
+    let peer = probe(move |call| {
+        std::future::ready(if fails(call) {
+            Err(BoxError::from("no"))
+        } else {
+            Ok(())
+        })
+    });
+    let rates = layer().failure_rate(0.5).unwrap().at_least(2);
+    let service = rates.layer(peer.clone());
+    for call in 1..=7 {
+        if call == 3 {
+            sleep(SECOND * 10).await;
+        }
+        let _ = service.clone().oneshot(()).await;
+        let open = service.handle().state() == State::Open;
+        // Half of the two that came after it closed, and not of the four before.
+        assert_eq!(open, call == 2 || call >= 5, "{call}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_began_before_it_closed_again_says_nothing() {
+    let peer = service_fn(|()| async {
+        sleep(SECOND).await;
+        Err::<(), _>(BoxError::from("no"))
+    });
+    let service = layer().layer(peer);
+    let old = Vec::from_iter((0..9).map(|_| tokio::spawn(service.clone().oneshot(()))));
+    tokio::task::yield_now().await;
+    service.handle().force_open();
+    service.handle().automatic();
+    for call in old {
+        call.await.unwrap().unwrap_err();
+    }
+    // The first failure in a row, not the tenth.
+    service.clone().oneshot(()).await.unwrap_err();
+    assert_eq!(service.handle().state(), State::Closed);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn threads_that_race_leave_it_in_order() {
+    let peer = service_fn(|fails: bool| async move {
+        tokio::task::yield_now().await;
+        if fails { Err("no") } else { Ok(()) }
+    });
+    let layer = layer()
+        .open_for(Duration::ZERO)
+        .probation(3, 2)
+        .unwrap()
+        .typed();
+    let service = layer.layer(peer);
+    let tasks = (0..8_u32).map(|task| {
+        let service = service.clone();
+        tokio::spawn(async move {
+            for call in 0..500_u32 {
+                let _ = service.clone().oneshot((call / 10 + task) % 3 == 0).await;
+            }
+        })
+    });
+    for task in Vec::from_iter(tasks) {
+        task.await.unwrap();
+    }
+    // Whatever state they left it in, it finds its way back: no trial's place was lost.
+    for _ in 0..10 {
+        let _ = service.clone().oneshot(false).await;
+    }
+    assert_eq!(service.handle().state(), State::Closed);
+}
+
+#[tokio::test(start_paused = true)]
 async fn jitter_is_the_same_for_the_same_seed_and_never_shortens() {
     let wait = async |seed: u64, name: &'static str| {
         let jittered = layer().jitter(0.5).unwrap().seed(seed).named(name);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{BoxError, events, is_send, probe, ready_for};
-use murphy_core::Scope;
+use murphy_core::{Key, Scope};
 use murphy_policy::bulkhead::Why;
 use murphy_policy::{Bulkhead, BulkheadError, BulkheadLayer, DeadlineLayer, Shed, find};
 use tokio::task::{JoinHandle, yield_now};
@@ -207,6 +207,78 @@ async fn a_place_is_free_after_a_reply_a_drop_and_a_panic() {
     }
     let dropped = async { drop(timeout(SECOND / 2, service.clone().oneshot(0)).await) };
     frees_its_place(&service, dropped).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_is_free_when_the_reply_is_there_though_its_future_is_kept() {
+    let inner = service_fn(|()| std::future::ready(Ok::<_, BoxError>(())));
+    let service = BulkheadLayer::new(1).unwrap().layer(inner);
+    let mut call = Box::pin(service.clone().call(()));
+    assert!(futures_poll(&mut call).await.is_some());
+    assert_eq!(service.in_flight(), 0);
+    drop(call);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn threads_that_race_lose_no_place() {
+    let (now, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let (inside, at_most) = (Arc::clone(&now), Arc::clone(&most));
+    let inner = service_fn(move |()| {
+        let (inside, at_most) = (Arc::clone(&inside), Arc::clone(&at_most));
+        async move {
+            at_most.fetch_max(inside.fetch_add(1, SeqCst) + 1, SeqCst);
+            yield_now().await;
+            inside.fetch_sub(1, SeqCst);
+            Ok::<_, BoxError>(())
+        }
+    });
+    let service = BulkheadLayer::new(3).unwrap().queue(4).typed().layer(inner);
+    let tasks = (0..12).map(|_| {
+        let service = service.clone();
+        tokio::spawn(async move {
+            let mut served = 0;
+            for _ in 0..500 {
+                served += u32::from(service.clone().oneshot(()).await.is_ok());
+            }
+            served
+        })
+    });
+    let mut served = 0;
+    for task in Vec::from_iter(tasks) {
+        served += task.await.unwrap();
+    }
+    assert_eq!((service.in_flight(), service.waiting()), (0, 0));
+    assert!(served > 500 && most.load(SeqCst) <= 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_key_does_not_take_the_places_of_another() {
+    let inner = service_fn(|_: u64| std::future::pending::<Result<(), BoxError>>());
+    let layer = BulkheadLayer::new(2).unwrap().queue(0);
+    let service = layer
+        .by(|key: &u64| Key::new(*key))
+        .partitions(2)
+        .layer(inner);
+    let mut held = Vec::new();
+    for (key, enters) in [
+        (1, true),
+        (1, true),
+        (1, false),
+        (2, true),
+        // No room for more keys: the others share two places.
+        (3, true),
+        (4, true),
+        (5, false),
+        (2, true),
+    ] {
+        let mut call = Box::pin(service.clone().oneshot(key));
+        assert_eq!(futures_poll(&mut call).await.is_none(), enters, "{key}");
+        held.push(call);
+    }
+    assert_eq!(service.in_flight(), 6);
+    drop(held);
+    let mut call = Box::pin(service.clone().oneshot(5));
+    assert!(futures_poll(&mut call).await.is_none());
 }
 
 #[tokio::test(start_paused = true)]

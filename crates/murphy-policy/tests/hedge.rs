@@ -13,7 +13,7 @@ use common::{BoxError, events, probe, slow_to_ready};
 use murphy_core::Scope;
 use murphy_policy::hedge::{Delay, Idempotent};
 use murphy_policy::timeout::Quantile;
-use murphy_policy::{Attempt, Budget, HedgeLayer, Kind, Verdict};
+use murphy_policy::{Attempt, Budget, HedgeLayer, Kind, RetryLayer, Verdict};
 use tokio::time::{Instant, sleep};
 use tower::{Layer, Service, ServiceExt};
 
@@ -194,6 +194,31 @@ async fn hedges_know_which_attempt_they_are() {
     });
     let layer = HedgeLayer::new(MS * 10, Idempotent);
     assert_eq!(layer.layer(service).oneshot(()).await.unwrap(), 2);
+}
+
+/// Every request fails: of `n` calls, ⌊p·n⌋ + reserve further requests are made, hedges and retries
+/// together.
+#[tokio::test(start_paused = true)]
+async fn hedge_and_retry_share_one_exact_budget() {
+    for (ratio, reserve) in [(0.1, 0), (0.25, 5), (1.0, 0)] {
+        let budget = Budget::try_new(ratio, reserve).unwrap();
+        let service = probe(|_| ready(Err::<(), BoxError>("down".into())));
+        let retry = RetryLayer::new()
+            .attempts(3)
+            .unwrap()
+            .budget(budget.clone());
+        let hedge = HedgeLayer::new(MS * 10, Idempotent)
+            .attempts(3)
+            .unwrap()
+            .sharing(budget);
+        let stack = hedge.layer(retry.layer(service.clone()));
+        for _ in 0..400 {
+            assert!(stack.clone().oneshot(()).await.is_err());
+        }
+        let extra = f64::from(service.calls()) - 400.0;
+        let want = (ratio * 400.0_f64).floor() + f64::from(reserve);
+        assert!((extra - want).abs() <= 1.0, "{extra} of {want}");
+    }
 }
 
 /// Remembers what it is told.

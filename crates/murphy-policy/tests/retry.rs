@@ -694,3 +694,34 @@ proptest! {
         murphy_policy::DeadlineLayer::new(hint).layer(());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_never_left_costs_the_budget_nothing() {
+    let budget = Budget::try_new(0.0, 1).unwrap();
+    // The first fails; then a connection is refused for as long as there are attempts.
+    let verdict = |attempt: &Attempt, outcome: Result<&(), &BoxError>| match outcome {
+        Ok(()) => Verdict::Success,
+        Err(_) if attempt.number() == 1 => Verdict::Retry(Kind::Transient),
+        Err(_) => Verdict::Retry(Kind::NotSent),
+    };
+    let service = probe(|_| ready(Err::<(), _>(refused())));
+    let layer = RetryLayer::new()
+        .attempts(5)
+        .unwrap()
+        .budget(budget.clone());
+    let layer = layer.pace(Backoff::none()).classify(verdict);
+    assert!(layer.layer(service.clone()).oneshot(()).await.is_err());
+    // Five, and the one that was repeated for free.
+    assert_eq!((service.calls(), budget.balance()), (6, 1));
+    // Where it is said when to try again, that is waited for.
+    let later = |_: &Attempt, outcome: Result<&(), &BoxError>| match outcome {
+        Ok(()) => Verdict::Success,
+        Err(_) => Verdict::RetryAfter(Kind::NotSent, SECOND),
+    };
+    let service = probe(|_| ready(Err::<(), _>(refused())));
+    let layer = layer.classify(later);
+    let began = Instant::now();
+    assert!(layer.layer(service.clone()).oneshot(()).await.is_err());
+    assert_eq!((service.calls(), began.elapsed()), (5, SECOND * 4));
+    assert_eq!(budget.balance(), 1);
+}

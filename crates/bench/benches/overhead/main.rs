@@ -19,8 +19,8 @@
 //! names the cases.
 
 mod instructions;
+mod pending;
 mod rate;
-
 mod reach;
 mod time;
 
@@ -40,6 +40,7 @@ fn main() -> ExitCode {
     match (env::var(PART).as_deref(), args.as_slice()) {
         // The runner starts this program for every single measurement.
         (_, ["--gungraun-run", ..]) | (Ok("instructions"), _) => instructions::run(),
+        (Ok(part), _) if part.starts_with("pending-") => pending::run(&part["pending-".len()..]),
         (Ok("time"), _) => time::run(&folder().join("overhead/criterion")),
         (_, ["--only", case, calls, ..]) => return cases::only(&cases::all(), case, calls),
         (_, ["--list", ..]) => cases::all().iter().for_each(|c| println!("{}", c.name())),
@@ -93,20 +94,44 @@ fn everything() -> ExitCode {
     figures.extend(report::figures(&measured));
     figures.extend(reach::ratios(&figures));
     figures.extend(rate::measure());
+    eprintln!("overhead: timeouts that wait");
+    figures.extend(pending::measure());
+    let pending = pending::memory();
+    figures.extend(pending.iter().flatten().cloned());
 
     println!("{}", report::table(&measured));
     let struck = "faulted calls a second, virtual time";
     println!("{}", report::list(struck, &figures, "calls/s"));
+    for (heading, unit) in [
+        ("timeouts that wait, idle budgets", "ns"),
+        ("memory", "bytes"),
+    ] {
+        let own: Vec<_> = figures
+            .iter()
+            .filter(|f| is_own(&f.figure))
+            .cloned()
+            .collect();
+        println!("{}", report::list(heading, &own, unit));
+    }
+    println!("{}", report::list("ratios", &figures, "ratio"));
     println!("{}", report::reach(reach::REACH, &figures));
     match figure::write(&folder(), "overhead", &figures) {
         Ok(path) => println!("{} figures in {}", figures.len(), path.display()),
         Err(e) => eprintln!("overhead: the figures could not be written: {e}"),
     }
-    let problems: Vec<String> = [timed.err(), counted.err()].into_iter().flatten().collect();
+    let problems: Vec<String> = [timed.err(), counted.err(), pending.err()]
+        .into_iter()
+        .flatten()
+        .collect();
     for problem in &problems {
         eprintln!("overhead: {problem}");
     }
     ExitCode::from(u8::from(!problems.is_empty()))
+}
+
+/// Whether a figure is none of the table's.
+fn is_own(figure: &str) -> bool {
+    figure.contains("_threads") || figure.contains("million") || figure.contains("idle")
 }
 
 /// In a process of its own, so that no clock was ever paused in it, and criterion's talk does not

@@ -1,20 +1,25 @@
 //! Retries that never have to.
 
-use std::future::{Ready, ready as done};
+use std::future::{Future, Ready, ready as done};
+use std::hint::black_box;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
+
+use ::backon::Retryable;
 
 use murphy_policy::{Budget, RetryLayer};
 use seatbelt::{RecoveryInfo, ResilienceContext};
 use tick::Clock;
-use tower::Layer;
 use tower::retry::Policy;
 use tower::retry::backoff::{Backoff, ExponentialBackoff, ExponentialBackoffMaker, MakeBackoff};
 use tower::retry::budget::{Budget as _, TpsBudget};
 use tower::util::rng::HasherRng;
+use tower::{Layer, Service};
 
 use super::cases;
-use crate::drive::ready;
+use crate::drive::{Run, ready};
 use crate::service::{Broken, Prompt};
 
 cases! {
@@ -34,6 +39,7 @@ cases! {
             let layer = layer.exponential_backoff(Duration::from_millis(100));
             layer.build().layer(Prompt::default())
         });
+        "backon": "a closure and its default exponential backoff: no service, no budget" => backon();
         "seatbelt": "3 retries, exponential with jitter, no budget" => ready(|| seatbelt(Prompt::default()));
     }
 }
@@ -102,4 +108,21 @@ fn seatbelt<S>(inner: S) -> seatbelt::retry::Retry<u64, Result<u64, Broken>, S> 
             Err(_) => RecoveryInfo::retry(),
         });
     layer.layer(inner)
+}
+
+/// It repeats closures, and is driven as a service would be.
+fn backon() -> Run {
+    Box::new(|calls| {
+        let service = black_box(Prompt::default());
+        let mut cx = Context::from_waker(Waker::noop());
+        for n in 0..calls {
+            let request = black_box(n);
+            let call = || {
+                let mut service = service;
+                service.call(request)
+            };
+            let reply = pin!(call.retry(backon::ExponentialBuilder::default()));
+            _ = black_box(reply.poll(&mut cx).is_ready());
+        }
+    })
 }

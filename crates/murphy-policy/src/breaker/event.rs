@@ -18,9 +18,10 @@ pub(super) fn changed(site: &str, change: Change, state: State) {
                 site, %cause, ?wait, openings, "opened",
             );
         }
-        Change::Probation => tracing::info!(
-            name: "breaker.probation", target: TARGET, site, "lets trials through",
-        ),
+        Change::Probation => {
+            count("murphy_policy_breaker_probation_total", site);
+            tracing::info!(name: "breaker.probation", target: TARGET, site, "lets trials through");
+        }
         Change::Closed => {
             count("murphy_policy_breaker_closed_total", site);
             tracing::info!(name: "breaker.closed", target: TARGET, site, "closed");

@@ -5,15 +5,16 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use murphy_core::{Lane, Seed};
+use murphy_core::Seed;
 use tower_layer::Layer;
 
-use super::core::{Core, Wait};
+use super::core::Core;
+use super::knobs::Knobs;
 use super::rules::{Rules, Share, Trials, Window, some};
 use super::{Breaker, BreakerHandle};
 use crate::surface::{Boxed, Typed};
 use crate::throttle::chance::Source;
-use crate::{AnyError, Backoff, BadKnob, Kind, Pace, Step};
+use crate::{AnyError, Backoff, BadKnob, Pace};
 
 /// Puts a [`Breaker`] around a service.
 ///
@@ -39,16 +40,6 @@ pub struct BreakerLayer<C = AnyError, M = Boxed> {
     knobs: Knobs,
     core: Arc<Core>,
     surface: PhantomData<M>,
-}
-
-#[derive(Clone)]
-struct Knobs {
-    rules: Rules,
-    trials: Trials,
-    pace: Arc<dyn Pace + Send + Sync>,
-    jitter: f64,
-    source: Source,
-    site: Arc<str>,
 }
 
 impl BreakerLayer {
@@ -110,31 +101,6 @@ impl Default for BreakerLayer {
     fn default() -> Self {
         Self::new()
     }
-}
-
-impl Knobs {
-    fn core(&self) -> Arc<Core> {
-        let chance = self.source.chance(&self.site, "breaker", Lane::Jitter);
-        let (pace, jitter) = (Arc::clone(&self.pace), self.jitter);
-        let wait: Wait = Arc::new(move |openings| {
-            let draw = chance.draw_next();
-            let mut step = Step::first(draw);
-            step.n = openings.saturating_sub(1);
-            step.kind = Kind::Server;
-            lengthened(pace.wait(step), jitter * draw.nth(1).unit())
-        });
-        Arc::new(Core::new(
-            self.rules,
-            self.trials,
-            wait,
-            Arc::clone(&self.site),
-        ))
-    }
-}
-
-fn lengthened(wait: Duration, by: f64) -> Duration {
-    Duration::try_from_secs_f64(wait.as_secs_f64() * by)
-        .map_or(Duration::MAX, |more| wait.saturating_add(more))
 }
 
 impl<C, M> BreakerLayer<C, M> {

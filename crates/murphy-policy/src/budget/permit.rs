@@ -6,56 +6,90 @@ use super::Budget;
 /// [`sent`](Self::sent).
 #[derive(Debug)]
 #[must_use = "dropping the permit returns it"]
-pub struct Permit(pub(super) Option<Held>);
-
-/// An extra attempt that is under way, or was. Dropped, it came to no success.
-#[derive(Debug)]
-pub struct Spent(Option<Held>);
-
-/// A call that is under way, for budgets that count those: until it is dropped.
-#[derive(Debug)]
-pub struct Begun(pub(super) Option<Budget>);
-
-/// What one extra attempt took, in the units of its budget.
-#[derive(Debug)]
-pub(super) struct Held {
-    pub(super) budget: Budget,
+pub struct Permit<'a> {
+    /// `None`: there is nothing to return.
+    pub(super) budget: Option<&'a Budget>,
+    /// What it took, in the units of its budget.
     pub(super) cost: u32,
 }
 
-impl Permit {
+/// An extra attempt that is under way, or was. Dropped, it came to no success.
+#[derive(Debug)]
+pub struct Spent(Option<(Budget, u32)>);
+
+/// A call that has begun, for budgets that want to know more of it: until it is dropped.
+#[derive(Debug)]
+pub struct Begun(pub(super) Option<Budget>);
+
+impl Permit<'_> {
     /// The attempt leaves: the permit is used up.
+    #[inline]
     pub fn sent(mut self) -> Spent {
-        Spent(self.0.take().filter(|held| held.budget.follows_attempts()))
+        let cost = self.cost;
+        let budget = self.budget.take();
+        let follows = budget.filter(|budget| budget.follows_attempts());
+        Spent(follows.map(|budget| (budget.clone(), cost)))
+    }
+}
+
+impl<'a> Permit<'a> {
+    /// As [`sent`](Self::sent), of an attempt of which it may turn out that it never left.
+    pub(crate) fn tried(mut self) -> Spent {
+        let (budget, cost) = (self.budget.take(), self.cost);
+        Spent(budget.map(|budget: &'a Budget| (budget.clone(), cost)))
     }
 }
 
 impl Spent {
+    /// It turned out that the attempt never left: the permit is returned.
+    pub(crate) fn not_sent(mut self) {
+        if let Some((budget, cost)) = self.0.take() {
+            budget.give_back(cost);
+        }
+    }
+
     /// The attempt was a success, which some budgets reward.
     pub fn succeeded(self) {
-        if let Some(Held { budget, cost }) = &self.0 {
+        if let Some((budget, cost)) = &self.0 {
             budget.reward(*cost);
         }
     }
 }
 
-impl Drop for Permit {
+impl Begun {
+    /// The call succeeded at its first attempt.
+    #[inline]
+    pub fn succeeded(&self) {
+        if let Some(budget) = &self.0 {
+            budget.succeeded();
+        }
+    }
+
+    /// The budget that wants to know more of it.
+    pub(crate) const fn budget(&self) -> Option<&Budget> {
+        self.0.as_ref()
+    }
+}
+
+impl Drop for Permit<'_> {
+    #[inline]
     fn drop(&mut self) {
-        if let Some(Held { budget, cost }) = self.0.take() {
-            budget.give_back(cost);
+        if let Some(budget) = self.budget.take() {
+            budget.give_back(self.cost);
         }
     }
 }
 
 impl Drop for Spent {
     fn drop(&mut self) {
-        if let Some(Held { budget, .. }) = self.0.take() {
+        if let Some((budget, _)) = self.0.take() {
             budget.attempt_ended();
         }
     }
 }
 
 impl Drop for Begun {
+    #[inline]
     fn drop(&mut self) {
         if let Some(budget) = self.0.take() {
             budget.call_ended();

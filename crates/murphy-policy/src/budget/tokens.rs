@@ -34,9 +34,14 @@ impl Tokens {
     /// One load where it is full, which is when all is well.
     #[inline]
     pub(super) fn deposit(&self) {
-        if self.balance.load(Relaxed) < self.cap {
+        if !self.is_full() {
             self.put(self.deposit);
         }
+    }
+
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.balance.load(Relaxed) >= self.cap
     }
 
     #[inline]

@@ -111,7 +111,7 @@ impl Ticket {
             return Poll::Pending;
         };
         match self.gate.lock().look(number, || cx.waker().clone()) {
-            None => return Poll::Pending,
+            None => Poll::Pending,
             Some(turn) => {
                 self.number = None;
                 Poll::Ready(self.outcome(turn))

@@ -77,10 +77,11 @@ impl<W> Line<W> {
         self.waiting.len() as u32
     }
 
-    /// Takes a place, if one is free and nobody waits for it.
+    /// Takes a place, if one is free.
     #[inline]
     pub(super) fn try_enter(&mut self) -> bool {
-        let free = self.inside < self.places && self.waiting.is_empty();
+        // Where somebody waits, all places are taken: nobody overtakes.
+        let free = self.inside < self.places;
         self.inside += u32::from(free);
         free
     }
@@ -102,8 +103,8 @@ impl<W> Line<W> {
         if let Some((expected, left)) = self.too_late(now, ends) {
             return Arrival::Late { expected, left };
         }
-        if full && let Some((oldest, waiter)) = self.waiting.pop_first() {
-            self.call(oldest, waiter, Turn::Displaced, wakes);
+        if full {
+            self.displace(wakes);
         }
         let ticket = self.next;
         self.next += 1;
@@ -176,6 +177,13 @@ impl<W> Line<W> {
             self.call(ticket, waiter, Turn::Granted, wakes);
         }
         self.if_empty();
+    }
+
+    /// The oldest makes room for a newer one.
+    fn displace(&mut self, wakes: &mut Vec<W>) {
+        if let Some((oldest, waiter)) = self.waiting.pop_first() {
+            self.call(oldest, waiter, Turn::Displaced, wakes);
+        }
     }
 
     fn call(&mut self, ticket: u64, waiter: Waiter<W>, turn: Turn, wakes: &mut Vec<W>) {

@@ -37,7 +37,25 @@ impl<S: Clone> Gated<S> {
     where
         S: Service<Req>,
     {
-        let state = match self.gate.enter() {
+        let entry = self.gate.enter();
+        self.call_as(entry, request)
+    }
+
+    /// The same through another gate.
+    #[inline]
+    pub(super) fn call_through<Req>(&mut self, gate: &Arc<Gate>, request: Req) -> Passage<S, Req>
+    where
+        S: Service<Req>,
+    {
+        self.call_as(gate.enter(), request)
+    }
+
+    #[inline]
+    fn call_as<Req>(&mut self, entry: Entry, request: Req) -> Passage<S, Req>
+    where
+        S: Service<Req>,
+    {
+        let state = match entry {
             Entry::Inside(permit) => State::Inside {
                 inner: self.inner.call(request),
                 permit,

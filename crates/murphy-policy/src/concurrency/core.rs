@@ -10,6 +10,7 @@ use super::limit::Limit;
 use super::round::{End, Gather};
 use crate::TARGET;
 use crate::bulkhead::gate::Gate;
+use crate::metered::count;
 
 pub(super) struct Core {
     pub(super) gate: Arc<Gate>,
@@ -96,6 +97,7 @@ impl Core {
         self.gate.set_places(to);
         drop(control);
         let site = &*self.site;
+        count("murphy_policy_concurrency_limit_changes_total", site);
         tracing::debug!(name: "concurrency.limit", target: TARGET, site, from, to, "the limit moved");
     }
 }

@@ -67,7 +67,7 @@ impl Code {
 /// or no number, forbids to ask again, whatever the code (A6).
 ///
 /// The status is looked for in the headers (a reply of trailers only), then in what
-/// [`PeekTrailersLayer`] found; a reply with neither is a success as far as can be known. Without an
+/// [`PeekTrailersLayer`](super::PeekTrailersLayer) found; a reply with neither is a success as far as can be known. Without an
 /// HTTP 200 the HTTP status stands for a code, as gRPC maps them: 429, 502, 503 and 504 are
 /// unavailable. Errors are judged as [`IoClassify`](crate::IoClassify) judges them, and only one that
 /// was provably not sent, or lost its connection, is repeated.

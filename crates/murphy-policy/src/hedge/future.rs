@@ -54,7 +54,7 @@ where
     // When the first was sent, where somebody wants to know.
     sent: Option<Instant>,
     // Held until the call is over.
-    begun: Begun,
+    begun: Option<Begun>,
     policy: Arc<Policy<D, G, C, R>>,
 }
 
@@ -71,7 +71,7 @@ where
         spare: Option<(S, R::Saved)>,
         seen: C::Seen,
         delay: Duration,
-        begun: Begun,
+        begun: Option<Begun>,
         policy: Arc<Policy<D, G, C, R>>,
     ) -> Self {
         let sent = policy.clock().learns().then(Instant::now);

@@ -25,7 +25,7 @@ use crate::{AnyError, BadKnob, Begun, Budget, CloneReplay};
 /// let retry = RetryLayer::new().budget(budget.clone());
 /// let hedge = HedgeLayer::new(Duration::from_millis(50), Idempotent)
 ///     .attempts(3)?
-///     .budget(budget);
+///     .sharing(budget);
 /// # Ok::<(), murphy_policy::BadKnob>(())
 /// ```
 #[derive(Clone)]
@@ -40,6 +40,7 @@ pub(super) struct Policy<D, G, C, R> {
     pub(super) replay: R,
     pub(super) attempts: u32,
     pub(super) budget: Budget,
+    pays_in: bool,
     pub(super) site: Cow<'static, str>,
 }
 
@@ -60,6 +61,7 @@ impl<D, G> HedgeLayer<D, G> {
             replay: CloneReplay,
             attempts: Self::DEFAULT_ATTEMPTS,
             budget: Budget::default(),
+            pays_in: true,
             site: Cow::Borrowed("hedge"),
         })
     }
@@ -93,10 +95,19 @@ impl<D, G, C, R> HedgeLayer<D, G, C, R> {
         self.swap(|classify, _| (classify, replay))
     }
 
-    /// Pays from this budget: give it the retry's.
+    /// Pays from this budget, into which each call pays.
     #[must_use]
     pub fn budget(mut self, budget: Budget) -> Self {
         self.0.budget = budget;
+        self.0.pays_in = true;
+        self
+    }
+
+    /// Pays from the budget of a retry beneath, into which calls pay there and not here as well.
+    #[must_use]
+    pub fn sharing(mut self, budget: Budget) -> Self {
+        self.0.budget = budget;
+        self.0.pays_in = false;
         self
     }
 
@@ -111,6 +122,7 @@ impl<D, G, C, R> HedgeLayer<D, G, C, R> {
         Part::Hedge {
             attempts: self.0.attempts,
             budget: self.0.budget.clone(),
+            pays_in: self.0.pays_in,
         }
     }
 
@@ -123,6 +135,7 @@ impl<D, G, C, R> HedgeLayer<D, G, C, R> {
             replay,
             attempts: self.0.attempts,
             budget: self.0.budget,
+            pays_in: self.0.pays_in,
             site: self.0.site,
         })
     }
@@ -147,8 +160,8 @@ impl<D, G, C, R> Policy<D, G, C, R> {
     }
 
     #[inline]
-    pub(super) fn begin(&self) -> Begun {
-        self.budget.begin()
+    pub(super) fn begin(&self) -> Option<Begun> {
+        self.pays_in.then(|| self.budget.begin())
     }
 
     pub(super) const fn clock(&self) -> &D {

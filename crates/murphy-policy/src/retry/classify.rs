@@ -6,6 +6,9 @@ use crate::Budget;
 
 /// Judges the outcome of an attempt.
 ///
+/// A verdict that panics takes its call down, and nothing else: an attempt that was sent stays paid, one
+/// that was not is returned.
+///
 /// Where the last attempt brings a *reply* that is a failure (a 503), the caller gets that reply, as
 /// `Ok`; an event says why there is no further attempt.
 ///
@@ -111,9 +114,10 @@ pub enum Kind {
     Throttled,
     /// The peer failed.
     Server,
-    /// It never left: the peer cannot have seen it. Once a call, such an attempt is repeated at
-    /// once and for free (it is not counted, and costs the budget nothing) as long as the replay
-    /// still has a request to send; after that it counts as any other.
+    /// It never left: the peer cannot have seen it, and it costs the budget nothing. Once a call,
+    /// such an attempt is repeated at once, and is not counted, as long as the replay still has a
+    /// request to send. After that, and where it is known when to try again (an open
+    /// [`Breaker`](crate::Breaker) says so), it counts as any other.
     NotSent,
 }
 

@@ -9,7 +9,7 @@ use super::{Attempt, Kind, Verdict};
 
 /// Why there is no further attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(crate) enum Stop {
     /// Nothing to add: the outcome stands as it is.
     Pass,
     Forbidden,
@@ -49,7 +49,7 @@ pub(super) const fn wanted(
         Verdict::Retry(kind) => (kind, None),
         Verdict::RetryAfter(kind, hint) => (kind, Some(hint)),
     };
-    let free = matches!(kind, Kind::NotSent) && !not_sent_before;
+    let free = matches!(kind, Kind::NotSent) && hint.is_none() && !not_sent_before;
     if attempt.is_last() && !(free && replayable) {
         return Err(Stop::Exhausted);
     }
@@ -61,7 +61,7 @@ pub(super) const fn wanted(
 
 /// What is done with hints.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Obedience {
+pub(crate) struct Obedience {
     pub(super) hints: Hints,
     pub(super) longest: Duration,
     pub(super) too_long: TooLong,

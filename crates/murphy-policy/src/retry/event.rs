@@ -8,7 +8,7 @@ use crate::TARGET;
 use crate::metered::count;
 
 /// Another attempt was decided on.
-pub(super) fn waits(site: &str, next: Attempt, kind: Kind, wait: Duration) {
+pub(crate) fn waits(site: &str, next: Attempt, kind: Kind, wait: Duration) {
     tracing::debug!(
         name: "retry.wait", target: TARGET,
         site, attempt = next.number(), of = next.max(), ?kind, ?wait, "waits to try again",
@@ -25,7 +25,7 @@ pub(super) fn attempt(site: &str, attempt: Attempt) {
 }
 
 /// There is none.
-pub(super) fn stops(site: &str, after: Attempt, stop: Stop) {
+pub(crate) fn stops(site: &str, after: Attempt, stop: Stop) {
     let attempts = after.number();
     if stop != Stop::Pass {
         count("murphy_policy_retry_given_up_total", site);

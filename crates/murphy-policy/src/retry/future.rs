@@ -13,8 +13,8 @@ use tower_service::Service;
 use super::later::Later;
 use super::policy::Policy;
 use super::{AnyError, Backoff, Classify, CloneReplay, Pace, Replay, RetryError, Verdict};
+use crate::Begun;
 use crate::surface::{Boxed, Surface};
-use crate::{Begun, Budget};
 
 /// A call, its attempts and the waits between them.
 ///
@@ -41,18 +41,9 @@ where
     // What later attempts need. None: there can be none.
     spare: Option<(S, R::Saved)>,
     seen: C::Seen,
-    funds: Funds,
+    begun: Begun,
     policy: Arc<Policy<C, R, P>>,
     surface: PhantomData<M>,
-}
-
-/// Who pays for a call.
-pub(super) struct Funds {
-    /// `None`: the layer's.
-    pub(super) own: Option<Budget>,
-    /// Counts the call as under way, for those that want to know.
-    #[expect(dead_code, reason = "held until the call is over")]
-    pub(super) begun: Begun,
 }
 
 /// Boxed, what comes later costs a call that succeeds at once neither space nor a check.
@@ -73,14 +64,14 @@ where
         first: S::Future,
         spare: Option<(S, R::Saved)>,
         seen: C::Seen,
-        funds: Funds,
+        begun: Begun,
         policy: Arc<Policy<C, R, P>>,
     ) -> Self {
         Self {
             state: State::First(first),
             spare,
             seen,
-            funds,
+            begun,
             policy,
             surface: PhantomData,
         }
@@ -109,8 +100,7 @@ where
         match classify.classify(this.seen, &attempt, outcome.as_ref()) {
             // ## First => done.
             Verdict::Success => {
-                let budget = this.funds.own.as_ref().unwrap_or(&this.policy.budget);
-                budget.succeeded();
+                this.begun.succeeded();
                 Poll::Ready(outcome.map_err(M::inner))
             }
             Verdict::Terminal => Poll::Ready(outcome.map_err(M::inner)),
@@ -136,7 +126,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Result<S::Response, M::Error>> {
         let mut this = self.project();
-        let budget = this.funds.own.as_ref().unwrap_or(&this.policy.budget);
+        let budget = this.begun.budget().unwrap_or(&this.policy.budget);
         if let StateProj::First(_) = this.state.as_mut().project() {
             // ## First => Later. The first attempt's future goes, and what it holds.
             let later = Later::new(this.policy.first());

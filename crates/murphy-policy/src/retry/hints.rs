@@ -24,7 +24,7 @@ pub enum Hints {
 
 /// What is done with a hint that is longer than allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TooLong {
+pub(crate) enum TooLong {
     Cut,
     GiveUp,
 }

@@ -3,17 +3,17 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
-use murphy_core::{Key, Scope};
+use murphy_core::Scope;
 use pin_project::pin_project;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 use tower_service::Service;
 
 use super::decide::{self, Stop};
 use super::policy::Policy;
-use super::{Attempt, Kind, Pace, Replay, RetryError, Step, Verdict, event};
-use crate::{Budget, Permit, Spent};
+use super::session::{Decision, Session, left};
+use super::{Attempt, Pace, Replay, RetryError, Verdict, event};
+use crate::{Budget, Permit};
 
 /// The waits and the further attempts of a call.
 ///
@@ -25,25 +25,14 @@ pub(super) struct Later<F, Req, E> {
     #[pin]
     sleep: Option<Sleep>,
     held: Option<Held<Req, E>>,
-    /// What the attempt that is under way took from the budget.
-    spent: Option<Spent>,
-    /// The last attempt that was sent.
-    attempt: Attempt,
-    /// What the pace asked for before it.
-    pace: Duration,
-    /// Whether an attempt never left, and was repeated for free.
-    not_sent: bool,
-    /// Which jitter is the call's own; taken when it is needed.
-    key: Option<Key>,
+    session: Session,
 }
 
 /// What is kept for an attempt that is still to come.
 struct Held<Req, E> {
     request: Req,
     last: Option<E>,
-    kind: Kind,
-    /// It is the same attempt again, and costs nothing.
-    free: bool,
+    decision: Decision,
 }
 
 impl<F, Req, E> Later<F, Req, E> {
@@ -52,16 +41,12 @@ impl<F, Req, E> Later<F, Req, E> {
             calling: None,
             sleep: None,
             held: None,
-            spent: None,
-            attempt: first,
-            pace: Duration::ZERO,
-            not_sent: false,
-            key: None,
+            session: Session::new(first),
         }
     }
 
     pub(super) const fn attempt(&self) -> Attempt {
-        self.attempt
+        self.session.attempt
     }
 
     /// The last attempt came to `outcome`: the call's end, or `None` where it goes on.
@@ -78,57 +63,33 @@ impl<F, Req, E> Later<F, Req, E> {
         P: Pace,
     {
         let mut this = self.project();
-        let attempt = *this.attempt;
+        let attempt = this.session.attempt;
         // The attempt's future goes, and what it holds.
         this.calling.set(None);
-        let not_sent = matches!(verdict, Verdict::Retry(Kind::NotSent));
-        if !not_sent {
-            // What paid for an attempt that never left pays for its repetition.
-            settle(budget, this.spent.take(), verdict);
-        }
+        this.session.settle(budget, verdict);
         let plan = || {
-            let wanted = decide::wanted(verdict, attempt, saved.is_some(), *this.not_sent)?;
+            let decision = this
+                .session
+                .decide(policy, budget, verdict, saved.is_some())?;
             let saved = saved.ok_or(Stop::NotReplayable)?;
-            let (next, wait) = if wanted.free {
-                *this.not_sent = true;
-                (attempt, Duration::ZERO)
-            } else {
-                let n = attempt.number() - 1;
-                let key = *this.key.get_or_insert_with(|| policy.chance.session());
-                let draw = policy.chance.draw(key, n);
-                let pace = policy.pace.wait(Step {
-                    n,
-                    previous: *this.pace,
-                    draw,
-                    earlier: policy.chance.draw(key, n.saturating_sub(1)),
-                    kind: wanted.kind,
-                });
-                *this.pace = pace;
-                let wait = decide::wait(pace, wanted.hint, policy.obedience, draw.nth(1))?;
-                (attempt.next(), wait)
-            };
-            // Only looked at: who is broke need not wait to hear it. It is paid when it is sent.
-            let paid = wanted.free || budget.affords(wanted.kind);
-            let needed = wait.saturating_add(policy.shortest_attempt);
-            decide::affordable(needed, left(), paid)?;
-            let request = policy.replay.next(saved, &next, outcome.as_mut().err());
+            let error = outcome.as_mut().err();
+            let request = policy.replay.next(saved, &decision.next, error);
             let request = request.ok_or(Stop::NotReplayable)?;
-            event::waits(&policy.site, next, wanted.kind, wait);
-            Ok((wait, request, wanted))
+            event::waits(&policy.site, decision.next, decision.kind, decision.wait);
+            Ok((request, decision))
         };
         match plan() {
             // ## Calling => Waiting, or Readying where there is nothing to wait for.
-            Ok((wait, request, wanted)) => {
+            Ok((request, decision)) => {
                 let last = outcome.err();
+                if !decision.wait.is_zero() {
+                    this.sleep.set(Some(tokio::time::sleep(decision.wait)));
+                }
                 *this.held = Some(Held {
                     request,
                     last,
-                    kind: wanted.kind,
-                    free: wanted.free,
+                    decision,
                 });
-                if !wait.is_zero() {
-                    this.sleep.set(Some(tokio::time::sleep(wait)));
-                }
                 None
             }
             // ## Calling => done. A reply is handed over as it is, whatever the reason.
@@ -166,7 +127,7 @@ impl<F, Req, E> Later<F, Req, E> {
         let admitted = match (readied, this.held.take()) {
             // What cannot become ready is no more.
             (Err(error), _) => Err(RetryError::Terminal(error)),
-            (Ok(()), Some(held)) => admit(policy, budget, *this.attempt, held),
+            (Ok(()), Some(held)) => admit(policy, budget, this.session.attempt, held),
             (Ok(()), None) => unreachable!("looked at above"),
         };
         let (permit, request) = match admitted {
@@ -178,14 +139,15 @@ impl<F, Req, E> Later<F, Req, E> {
             }
         };
         // ## Readying => Calling.
+        let session = this.session;
         if permit.is_some() {
-            *this.attempt = this.attempt.next();
+            session.attempt = session.attempt.next();
         }
-        event::attempt(&policy.site, *this.attempt);
-        let scope = Scope::current().with_attempt(this.attempt.number());
+        event::attempt(&policy.site, session.attempt);
+        let scope = Scope::current().with_attempt(session.attempt.number());
         let future = scope.sync(|| service.call(request));
         if let Some(permit) = permit {
-            *this.spent = Some(permit.sent());
+            session.spent = Some(permit.tried());
         }
         this.calling.set(Some(future));
         Poll::Ready(Ok(()))
@@ -200,7 +162,7 @@ impl<F, Req, E> Later<F, Req, E> {
         F: Future<Output = Result<Res, E>>,
     {
         let this = self.project();
-        let attempt = *this.attempt;
+        let attempt = this.session.attempt;
         match this.calling.as_pin_mut() {
             Some(calling) => calling.poll(cx).map(|outcome| (attempt, outcome)),
             None => panic!("a retry was polled after it was done"),
@@ -208,32 +170,18 @@ impl<F, Req, E> Later<F, Req, E> {
     }
 }
 
-/// Tells the budget what came of an attempt.
-fn settle(budget: &Budget, spent: Option<Spent>, verdict: Verdict) {
-    match verdict {
-        Verdict::Success => match spent {
-            Some(spent) => spent.succeeded(),
-            // The first attempt, after one that never left.
-            None => budget.succeeded(),
-        },
-        Verdict::Terminal => {}
-        Verdict::Retry(_) | Verdict::RetryAfter(..) | Verdict::Forbid => budget.failed(),
-    }
-}
-
 /// Ready to send: is there still time, and a permit, unless it is free?
-fn admit<C, R, P, Req, E>(
+fn admit<'a, C, R, P, Req, E>(
     policy: &Policy<C, R, P>,
-    budget: &Budget,
+    budget: &'a Budget,
     attempt: Attempt,
     held: Held<Req, E>,
-) -> Result<(Option<Permit>, Req), RetryError<E>> {
+) -> Result<(Option<Permit<'a>>, Req), RetryError<E>> {
     let attempts = attempt.number();
     let Held {
         request,
         last,
-        kind,
-        free,
+        decision,
     } = held;
     let needed = policy.shortest_attempt;
     if let Err(stop @ Stop::Deadline { needed, left }) = decide::affordable(needed, left(), true) {
@@ -245,22 +193,16 @@ fn admit<C, R, P, Req, E>(
             attempts,
         });
     }
-    if free {
+    if decision.free {
         return Ok((None, request));
     }
-    match budget.acquire_after(kind) {
+    match budget.acquire_after(decision.kind) {
         Some(permit) => Ok((Some(permit), request)),
         None => {
             event::stops(&policy.site, attempt, Stop::Budget);
             Err(RetryError::Budget { last, attempts })
         }
     }
-}
-
-/// What is left until the caller's deadline. Reads the clock only if there is one.
-fn left() -> Option<Duration> {
-    let deadline = Scope::current().deadline()?;
-    Some(deadline.saturating_duration_since(Instant::now()))
 }
 
 fn stopped<E>(stop: Stop, after: Attempt, last: E) -> RetryError<E> {

@@ -215,6 +215,22 @@ impl<C, R, P, M> RetryLayer<C, R, P, M> {
         self
     }
 
+    /// What a policy of tower's needs.
+    #[cfg(feature = "tower")]
+    pub(crate) fn without_replay(self) -> Policy<C, (), P> {
+        Policy {
+            classify: self.classify,
+            replay: (),
+            pace: self.pace,
+            attempts: self.attempts,
+            budget: self.budget,
+            obedience: self.obedience,
+            shortest_attempt: self.shortest_attempt,
+            site: self.site,
+            chance: self.chance,
+        }
+    }
+
     pub(crate) fn part(&self) -> Part
     where
         P: Pace,

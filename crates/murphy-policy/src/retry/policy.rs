@@ -14,20 +14,20 @@ use crate::{Budget, TARGET};
 
 /// The hooks and knobs of a retry.
 #[derive(Clone)]
-pub(super) struct Policy<C, R, P> {
-    pub(super) classify: C,
+pub(crate) struct Policy<C, R, P> {
+    pub(crate) classify: C,
     pub(super) replay: R,
     pub(super) pace: P,
     pub(super) attempts: NonZeroU32,
-    pub(super) budget: Budget,
+    pub(crate) budget: Budget,
     pub(super) obedience: Obedience,
     pub(super) shortest_attempt: Duration,
-    pub(super) site: Cow<'static, str>,
+    pub(crate) site: Cow<'static, str>,
     pub(super) chance: Chance,
 }
 
 impl<C, R, P> Policy<C, R, P> {
-    pub(super) const fn first(&self) -> Attempt {
+    pub(crate) const fn first(&self) -> Attempt {
         Attempt::new(1, self.attempts.get())
     }
 }
@@ -37,7 +37,7 @@ static LAYERS: AtomicU64 = AtomicU64::new(0);
 
 /// Where jitter comes from.
 #[derive(Clone, Debug)]
-pub(super) struct Chance {
+pub(crate) struct Chance {
     stream: Stream,
     // Which of the layers that share the process's seed; `None` with a seed of its own.
     layer: Option<u64>,

@@ -184,22 +184,35 @@ fn unbounded(repeater: &Part, beneath: &[Part]) -> Option<Finding> {
 }
 
 fn two_purses(parts: &[Part]) -> Option<Finding> {
-    let budgets = parts.iter().filter_map(|part| match part {
-        Part::Hedge { budget, .. } => Some(budget),
-        Part::Retry { budget, .. } => budget.as_ref(),
+    // Whose, and whether each call pays in.
+    let mut purses = parts.iter().filter_map(|part| match part {
+        Part::Hedge {
+            budget, pays_in, ..
+        } => Some((budget, *pays_in)),
+        Part::Retry { budget, .. } => Some((budget.as_ref()?, true)),
         _ => None,
     });
-    let mut budgets: Vec<_> = budgets.collect();
-    let first = budgets.pop()?;
-    let other = budgets.iter().find(|b| !b.is_same(first))?;
-    let grown = |b: &crate::Budget| b.ratio().map_or(f64::INFINITY, |r| 1.0 + r);
-    Some(Finding {
+    let (first, _) = purses.next()?;
+    let remedy = "give the hedge the retry's: .sharing(budget.clone())".to_owned();
+    let others: Vec<_> = purses.collect();
+    if let Some((other, _)) = others.iter().find(|(b, _)| !b.is_same(first)) {
+        let grown = |b: &crate::Budget| b.ratio().map_or(f64::INFINITY, |r| 1.0 + r);
+        let requests = grown(first) * grown(other);
+        return Some(Finding {
+            rule: Rule::OnePurse,
+            what: format!("two budgets multiply: {requests:.2} requests a call in the long run"),
+            remedy,
+        });
+    }
+    let payers = parts.iter().filter(|part| match part {
+        Part::Hedge { pays_in, .. } => *pays_in,
+        Part::Retry { .. } => true,
+        _ => false,
+    });
+    (payers.count() > 1).then(|| Finding {
         rule: Rule::OnePurse,
-        what: format!(
-            "two budgets multiply: {:.2} requests a call in the long run",
-            grown(first) * grown(other)
-        ),
-        remedy: "give all that repeat one budget: .budget(budget.clone())".into(),
+        what: "each call pays twice into one budget, which then grants twice as much".into(),
+        remedy,
     })
 }
 

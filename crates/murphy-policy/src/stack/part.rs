@@ -29,6 +29,8 @@ pub enum Part {
         attempts: u32,
         /// Who pays.
         budget: Budget,
+        /// Whether each call pays into it, and not only a retry beneath.
+        pays_in: bool,
     },
     /// Repeats what failed.
     Retry {

@@ -1,0 +1,115 @@
+//! [`Session`]: how far one call has come, and what follows a failure.
+
+use std::time::Duration;
+
+use murphy_core::{Key, Scope};
+use tokio::time::Instant;
+
+use super::decide::{self, Stop};
+use super::policy::Policy;
+use super::{Attempt, Kind, Pace, Step, Verdict};
+use crate::{Budget, Spent};
+
+/// What one call remembers between its attempts.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// The last attempt that was sent.
+    pub(crate) attempt: Attempt,
+    /// What the attempt that is under way took from the budget.
+    pub(crate) spent: Option<Spent>,
+    /// What the pace asked for before it.
+    pace: Duration,
+    /// Whether an attempt never left, and was repeated for free.
+    not_sent: bool,
+    /// Which jitter is the call's own; taken when it is needed.
+    key: Option<Key>,
+}
+
+/// Another attempt, which is still to be paid.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decision {
+    pub(crate) next: Attempt,
+    pub(crate) wait: Duration,
+    pub(crate) kind: Kind,
+    /// It is the same attempt again, and costs nothing.
+    pub(crate) free: bool,
+}
+
+impl Session {
+    pub(crate) const fn new(first: Attempt) -> Self {
+        Self {
+            attempt: first,
+            spent: None,
+            pace: Duration::ZERO,
+            not_sent: false,
+            key: None,
+        }
+    }
+
+    /// Tells the budget what came of an attempt.
+    pub(crate) fn settle(&mut self, budget: &Budget, verdict: Verdict) {
+        match verdict {
+            // What paid for an attempt that never left pays for its repetition at once, or else is
+            // returned.
+            Verdict::Retry(Kind::NotSent) if !self.not_sent => return,
+            Verdict::Retry(Kind::NotSent) | Verdict::RetryAfter(Kind::NotSent, _) => {
+                if let Some(spent) = self.spent.take() {
+                    spent.not_sent();
+                }
+            }
+            Verdict::Success => match self.spent.take() {
+                Some(spent) => spent.succeeded(),
+                // The first attempt, after one that never left.
+                None => budget.succeeded(),
+            },
+            Verdict::Terminal => {}
+            Verdict::Retry(_) | Verdict::RetryAfter(..) | Verdict::Forbid => budget.failed(),
+        }
+        self.spent = None;
+    }
+
+    /// What follows the attempt that came to `verdict`.
+    pub(crate) fn decide<C, R, P: Pace>(
+        &mut self,
+        policy: &Policy<C, R, P>,
+        budget: &Budget,
+        verdict: Verdict,
+        replayable: bool,
+    ) -> Result<Decision, Stop> {
+        let wanted = decide::wanted(verdict, self.attempt, replayable, self.not_sent)?;
+        let (next, wait) = if wanted.free {
+            self.not_sent = true;
+            (self.attempt, Duration::ZERO)
+        } else {
+            let n = self.attempt.number() - 1;
+            let key = *self.key.get_or_insert_with(|| policy.chance.session());
+            let draw = policy.chance.draw(key, n);
+            let pace = policy.pace.wait(Step {
+                n,
+                previous: self.pace,
+                draw,
+                earlier: policy.chance.draw(key, n.saturating_sub(1)),
+                kind: wanted.kind,
+            });
+            self.pace = pace;
+            let wait = decide::wait(pace, wanted.hint, policy.obedience, draw.nth(1))?;
+            (self.attempt.next(), wait)
+        };
+        // Only looked at: who is broke need not wait to hear it. It is paid when it is sent.
+        let paid = wanted.free || budget.affords(wanted.kind);
+        let needed = wait.saturating_add(policy.shortest_attempt);
+        decide::affordable(needed, left(), paid)?;
+        Ok(Decision {
+            next,
+            wait,
+            kind: wanted.kind,
+            free: wanted.free,
+        })
+    }
+}
+
+/// What is left until the caller's deadline. Reads the clock only if there is one.
+pub(crate) fn left() -> Option<Duration> {
+    let deadline = Scope::current().deadline()?;
+    Some(deadline.saturating_duration_since(Instant::now()))
+}

@@ -1,0 +1,136 @@
+//! Stacks that fit most clients.
+
+use std::time::Duration;
+
+use tower_layer::Identity;
+
+use super::{Sound, Stack};
+use crate::{BreakerLayer, DeadlineLayer, IoClassify, RetryLayer, TimeoutLayer};
+#[cfg(feature = "grpc")]
+use crate::{
+    Hints, SendDeadlineLayer,
+    grpc::{GrpcClassify, PeekTrailersLayer, PreviousAttempts},
+    http::{Recorded, ReplayBodyLayer},
+    retry::Stamped,
+};
+
+/// How long a call through a preset may take.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// How long an attempt through a preset may take.
+const ATTEMPT: Duration = Duration::from_secs(3);
+
+/// How much of a request's body is kept to be sent again.
+#[cfg(feature = "http")]
+const MOST_BYTES: usize = 64 * 1024;
+
+/// `Deadline > Retry > Breaker > Timeout`.
+pub type Recommended = Sound<
+    tower_layer::Stack<
+        TimeoutLayer,
+        tower_layer::Stack<
+            BreakerLayer<IoClassify>,
+            tower_layer::Stack<RetryLayer<IoClassify>, tower_layer::Stack<DeadlineLayer, Identity>>,
+        >,
+    >,
+>;
+
+impl Stack {
+    /// For requests of any kind that can be cloned and may be repeated: ten seconds for a call; three
+    /// attempts of three seconds, full jitter from 50 ms, a budget of a fifth; a breaker that opens at
+    /// five failures in a row. Errors are judged by [`IoClassify`]; a request that must not be repeated
+    /// needs another stack.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+    /// use murphy_policy::{BoxError, Stack};
+    /// use tower::{ServiceExt, service_fn};
+    ///
+    /// let stack = Stack::recommended();
+    /// println!("{}", stack.report());
+    /// let client = stack.service(service_fn(async |n: u32| Ok::<_, BoxError>(n + 1)));
+    /// assert_eq!(client.oneshot(1).await.unwrap(), 2);
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn recommended() -> Recommended {
+        let stack = Self::new()
+            .layer(DeadlineLayer::new(DEADLINE))
+            .layer(RetryLayer::new().classify(IoClassify))
+            .layer(BreakerLayer::new().classify(IoClassify))
+            .layer(TimeoutLayer::new(ATTEMPT));
+        stack.sound()
+    }
+}
+
+/// `Deadline > ReplayBody > Retry > Breaker > Timeout > PeekTrailers > SendDeadline`.
+#[cfg(feature = "grpc")]
+pub type Grpc = Sound<
+    tower_layer::Stack<
+        SendDeadlineLayer,
+        tower_layer::Stack<
+            PeekTrailersLayer,
+            tower_layer::Stack<
+                TimeoutLayer,
+                tower_layer::Stack<
+                    BreakerLayer<GrpcClassify>,
+                    tower_layer::Stack<
+                        RetryLayer<GrpcClassify, Stamped<Recorded, PreviousAttempts>>,
+                        tower_layer::Stack<
+                            ReplayBodyLayer,
+                            tower_layer::Stack<DeadlineLayer, Identity>,
+                        >,
+                    >,
+                >,
+            >,
+        >,
+    >,
+>;
+
+/// With the `grpc` feature.
+#[cfg(feature = "grpc")]
+impl Stack {
+    /// For a gRPC channel, beneath generated clients: [`recommended`](Self::recommended), with the
+    /// status of replies wherever it is, pushback, bodies of up to 64 KiB that are sent again,
+    /// `grpc-previous-rpc-attempts`, and `grpc-timeout` with what is left of the deadline.
+    ///
+    /// Repeats what was unavailable and nothing else: choose methods for which that is safe.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use murphy_policy::Stack;
+    ///
+    /// let stack = Stack::grpc();
+    /// assert!(stack.report().to_string().starts_with(
+    ///     "Deadline > ReplayBody > Retry > Breaker > Timeout > PeekTrailers > SendDeadline"
+    /// ));
+    /// ```
+    #[must_use]
+    pub fn grpc() -> Grpc {
+        let retry = RetryLayer::new()
+            .classify(GrpcClassify::new())
+            .replay(Recorded)
+            .stamping(PreviousAttempts)
+            .hints(Hints::Exact);
+        let stack = Self::new()
+            .layer(DeadlineLayer::new(DEADLINE))
+            .other("ReplayBody", ReplayBodyLayer::new(MOST_BYTES))
+            .layer(retry)
+            .layer(BreakerLayer::new().classify(GrpcClassify::new()))
+            .layer(TimeoutLayer::new(ATTEMPT))
+            .other("PeekTrailers", PeekTrailersLayer)
+            .other("SendDeadline", SendDeadlineLayer::grpc());
+        stack.sound()
+    }
+}
+
+impl<L> Stack<L> {
+    /// What is built here is sound: a test asks [`check`](super::check).
+    pub(super) fn sound(self) -> Sound<L> {
+        let report = super::Report::new(self.parts);
+        let layers = self.layers;
+        Sound { layers, report }
+    }
+}
