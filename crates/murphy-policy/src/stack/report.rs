@@ -42,29 +42,23 @@ impl Report {
     }
 
     /// How many requests a call makes in the long run, if everything fails: what the budgets let
-    /// through at most. `None` if nothing bounds it but [`most_requests`](Self::most_requests), or the
-    /// budget counts something else than calls.
-    ///
-    /// Layers that share a budget each pay in for the calls that they see: k of them with the ratio
-    /// p come to k·p extra requests a call, or, since the inner ones are paid for what the outermost
-    /// repeats, to as many as k·p / (1 - (k - 1)·p).
+    /// through. `None` if nothing bounds it but [`most_requests`](Self::most_requests), or the budget
+    /// counts something else than calls.
     #[must_use]
     pub fn amplification(&self) -> Option<f64> {
-        let mut purses: Vec<(&Budget, u32)> = Vec::new();
+        let mut purses: Vec<&Budget> = Vec::new();
         for part in &self.parts {
             let budget = match part {
                 Part::Hedge { budget, .. } => budget,
                 Part::Retry { budget, .. } => budget.as_ref()?,
                 _ => continue,
             };
-            match purses.iter_mut().find(|(purse, _)| purse.is_same(budget)) {
-                Some((_, layers)) => *layers += 1,
-                None => purses.push((budget, 1)),
+            if !purses.iter().any(|purse| purse.is_same(budget)) {
+                purses.push(budget);
             }
         }
-        let bounded = |product: Option<f64>, (purse, layers): &(&Budget, u32)| {
-            Some(product? * let_through(purse.ratio()?, f64::from(*layers)))
-        };
+        let bounded =
+            |product: Option<f64>, purse: &&Budget| Some(product? * (1.0 + purse.ratio()?));
         let amplification = purses.iter().fold(Some(1.0), bounded)?;
         Some(amplification.min(self.most_requests() as f64))
     }
@@ -75,16 +69,6 @@ impl Report {
     pub fn amplification_through(&self, layers: u32) -> f64 {
         let one = self.amplification().unwrap_or(self.most_requests() as f64);
         one.powi(layers.min(1 << 20) as i32)
-    }
-}
-
-/// Requests a call that `layers` make which share a budget of this ratio.
-fn let_through(ratio: f64, layers: f64) -> f64 {
-    let own = 1.0 - (layers - 1.0) * ratio;
-    if own > 0.0 {
-        1.0 + layers * ratio / own
-    } else {
-        f64::INFINITY
     }
 }
 
