@@ -186,7 +186,8 @@ fn section(seed: Seed) -> Section {
         .rule(format!(
             "Published: a port of the simulator, mean of 10. Accepted: {APART} points about that, and less than\nthe \
              published row above. Answered late: from second {} to {}, when {LATE_CLIENTS} clients come: all who come, \
-             or none of a hundred.\nAt work: what the server is at in second {}; 15 % about what was published.",
+             or none of a hundred.\nAt work: what the server is at in second {}; 15 % about what was published.\n\
+             AWS standard: 0.1 of a retry a success, as published; 50 to begin with, where that had 20.",
             LATE.start,
             LATE.end,
             ASKED.as_secs(),
