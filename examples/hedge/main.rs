@@ -11,7 +11,7 @@
 //! cargo run --release --example hedge -- --json hedge.jsonl
 //! ```
 //!
-//! All of it is in virtual time: it takes about half a minute of one processor. With `--json`, the
+//! All of it is in virtual time: it takes about 15 s of one processor. With `--json`, the
 //! charts go beside the figures, to `hedge.svg`. It fails where a figure is off.
 
 mod fetch;

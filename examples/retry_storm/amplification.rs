@@ -1,6 +1,6 @@
-//! Services that call services, each of which retries.
+//! Layers that retry what is beneath, which retries.
 //!
-//! Three layers that make four attempts each turn one call into 64, if the last service fails.
+//! Three that make four attempts each turn one call into 64, if the service beneath fails.
 //! Source: B. Beyer et al., "Site Reliability Engineering", 2016, chapter 22.
 
 use std::sync::Arc;
@@ -19,8 +19,7 @@ use crate::Measured;
 const ATTEMPTS: u32 = 4;
 const CALLS: u64 = 10_000;
 
-/// The calls that the last of three services got for each that the first got, and what the report of
-/// the stack says that it gets.
+/// The requests that the service got for each call, and what the stack's report says that it gets.
 async fn run(seed: Seed, budget: &dyn Fn() -> Result<Budget>) -> Result<(f64, f64)> {
     let stack = |name| {
         let retry = RetryLayer::new().attempts(ATTEMPTS)?.pace(Backoff::none());
@@ -45,8 +44,7 @@ async fn run(seed: Seed, budget: &dyn Fn() -> Result<Budget>) -> Result<(f64, f6
 }
 
 fn section(seed: Seed) -> Section {
-    let title =
-        "Three services that call each other, the last one fails (SRE book, 2016, chapter 22)";
+    let title = "Three layers that retry, over a service that fails (SRE book, 2016, chapter 22)";
     let figures = [
         Figure::new(
             "retry_storm.amplification.requests",
@@ -58,13 +56,13 @@ fn section(seed: Seed) -> Section {
     ];
     Section::new(title, format!("{CALLS} calls, seed {seed}"), &figures)
         .rule(format!(
-            "{ATTEMPTS} attempts in each service. By the report: what `Stack` says beforehand, which is no less, nor \
-             5 % more.\nOne budget is one account for all three, into which each pays 5 % of a retry for each call \
-             that it gets."
+            "{ATTEMPTS} attempts in each. By the report: what `Stack` says beforehand, which is no less, nor 5 % more.\n\
+             Each layer pays in for each call, but not for what is a repetition of the layer above: three times 10 %, \
+             three times 5 %."
         ))
         .lesson(
-            "Attempts multiply from service to service, so that the one which is down gets 64 calls for each that was \
-             meant.\nShares of a budget multiply too, but little: each service adds its few percent.",
+            "Attempts multiply from layer to layer, so that the service which is down gets 64 calls for each that was \
+             meant.\nWhat budgets let through only adds up: a few percent at each layer.",
         )
 }
 
@@ -83,7 +81,7 @@ pub(crate) fn measure(seed: Seed) -> Result<Measured> {
     row(
         "a budget each, 10 %",
         &|| Ok(Budget::try_new(0.1, 0)?),
-        |requests| Cell::near(requests, 1.1_f64.powi(3), 0.005),
+        |requests| Cell::expected(requests, 1.295..=1.335),
     )?;
     let shared = Budget::try_new(0.05, 0)?;
     row("one budget, 5 %", &|| Ok(shared.clone()), |requests| {

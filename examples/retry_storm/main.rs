@@ -3,14 +3,14 @@
 //! * `aws`: clients that contend for one row, and how they back off (AWS, 2015);
 //! * `collapse`: a server that gets slower with its load, and clients that repeat (M. Brooker, 2022);
 //! * `metastable`: a queue that stalls for ten seconds, and never recovers (N. Bronson et al., 2021);
-//! * `amplification`: services that call services, each of which retries (SRE book, chapter 22).
+//! * `amplification`: layers that retry what is beneath, which retries (SRE book, chapter 22).
 //!
 //! ```text
 //! cargo run --release --example retry_storm
 //! cargo run --release --example retry_storm -- --json retry_storm.jsonl
 //! ```
 //!
-//! All of it is in virtual time: it takes half a minute of one processor. With `--json`, the charts
+//! All of it is in virtual time: it takes about 20 s of one processor. With `--json`, the charts
 //! go beside the figures, to `retry_storm.svg`. It fails where a figure is off.
 
 mod amplification;

@@ -220,7 +220,7 @@ pub(crate) fn measure(seed: Seed) -> Result<Measured> {
         }
     }
     let names = Names {
-        title: "A queue that stalls for ten seconds, 280 queries/s: answered a second",
+        title: "A queue that stalls, 280 queries a second: answers",
         x: "s",
         y: "answers/s",
         log: false,

@@ -1,5 +1,7 @@
 //! The stack's rules: each wrong order is named, and the right one is let through.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use murphy_policy::hedge::Idempotent;
@@ -116,6 +118,44 @@ fn a_pace_that_does_not_say_is_not_proven() {
     let sound = stack.build().unwrap();
     assert_eq!(sound.report().longest(), None);
     assert!(sound.report().to_string().contains("not known beforehand"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_call_costs_more_than_was_reckoned() {
+    const CALLS: u32 = 1_000;
+    let millis = Duration::from_millis;
+    for (name, fails_after) in [
+        ("failures that the retry sees first", Duration::ZERO),
+        ("failures that the hedge does not wait for", millis(20)),
+    ] {
+        let budget = Budget::try_new(0.2, 0).unwrap();
+        let retry = RetryLayer::new().attempts(4).unwrap();
+        let retry = retry.pace(Backoff::none()).budget(budget.clone());
+        let stack = Stack::new()
+            .layer(HedgeLayer::new(millis(10), Idempotent).sharing(budget))
+            .layer(retry)
+            .layer(TimeoutLayer::new(SECOND))
+            .build()
+            .unwrap();
+        let came = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&came);
+        let service = stack.service(service_fn(move |()| {
+            counted.fetch_add(1, Relaxed);
+            async move {
+                tokio::time::sleep(fails_after).await;
+                Err::<(), BoxError>("no".into())
+            }
+        }));
+        for _ in 0..CALLS {
+            service.clone().oneshot(()).await.unwrap_err();
+        }
+        let requests = f64::from(came.load(Relaxed)) / f64::from(CALLS);
+        let reckoned = stack.report().amplification().unwrap();
+        assert!(
+            requests <= reckoned,
+            "{name}: {requests} requests a call, reckoned {reckoned}"
+        );
+    }
 }
 
 #[test]

@@ -20,7 +20,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const ATTEMPT: Duration = Duration::from_secs(3);
 
 /// How much of a request's body is kept to be sent again.
-#[cfg(feature = "http")]
+#[cfg(feature = "grpc")]
 const MOST_BYTES: usize = 64 * 1024;
 
 /// `Deadline > Retry > Breaker > Timeout`.
