@@ -105,12 +105,12 @@ fn assert_each_once(mut charges: Vec<(String, String)>) {
 
 #[tokio::test]
 async fn lost_replies_charge_once() {
-    assert_each_once(run(|p| Fault::lost_reply(p), true).await);
+    assert_each_once(run(Fault::lost_reply, true).await);
 }
 
 #[tokio::test]
 async fn without_the_server_they_charge_again() {
-    let charges = run(|p| Fault::lost_reply(p), false).await;
+    let charges = run(Fault::lost_reply, false).await;
     assert!(charges.len() > ORDERS, "{}", charges.len());
 }
 
@@ -154,4 +154,42 @@ async fn a_client_that_hangs_up_finds_its_work_done() {
     let body = reply.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(body, "done");
     assert_eq!((*runs.lock().unwrap(), store.len()), (1, 1));
+}
+
+/// The server does not wait as long as its handler takes: repeats are told to come again, and do.
+#[tokio::test]
+async fn a_repeat_that_is_told_to_come_again_does() {
+    let slow = post(|| async {
+        tokio::time::sleep(ms(400)).await;
+        "done"
+    });
+    let layer = IdempotencyLayer::new().patience(ms(20));
+    let address = serve(Router::new().route("/", slow).layer(layer)).await;
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tells = Arc::clone(&told);
+    let retry = RetryLayer::new()
+        .attempts(100)
+        .unwrap()
+        .budget(Budget::unlimited())
+        .classify(HttpClassify::new())
+        .longest_hint(ms(30))
+        .pace(Backoff::none());
+    let http = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let client = ServiceBuilder::new()
+        .layer(IdempotencyKeyLayer::new())
+        .layer(retry)
+        .layer(TimeoutLayer::new(ms(200)))
+        .map_response(move |reply: http::Response<_>| {
+            tells.lock().unwrap().push(reply.status().as_u16());
+            reply
+        })
+        .map_err(BoxError::from)
+        .service(http);
+    let request = Request::post(format!("http://{address}/"));
+    let reply = client.oneshot(request.body(Full::default()).unwrap()).await;
+    assert_eq!(reply.unwrap().headers()["idempotent-replayed"], "true");
+    let told = told.lock().unwrap();
+    let (last, before) = told.split_last().unwrap();
+    assert_eq!(*last, 200);
+    assert!(!before.is_empty() && before.iter().all(|status| *status == 409));
 }
