@@ -48,7 +48,8 @@
 //!   requests a server takes on belongs above it, and so does what rejects them: what is answered
 //!   beneath it is kept.
 //! * A request without a key, and one whose method is idempotent, pass as if it were not there.
-//!   They cost a clone of the service; a key costs three allocations and those of its bodies.
+//!   They cost a clone of the service and no allocation of ours; a key allocates its name, its future, its
+//!   handler's future and its bodies.
 //!
 //! Sources: draft-ietf-httpapi-idempotency-key-header; Stripe's API, for what the draft leaves open
 //! (a 500 is kept, the name of the header on replays).
@@ -115,6 +116,8 @@ mod mint;
 mod redis;
 #[cfg(feature = "http")]
 mod reply;
+#[cfg(feature = "http")]
+mod run;
 #[cfg(feature = "http")]
 mod server;
 #[cfg(feature = "http")]

@@ -1,8 +1,6 @@
 //! [`Idempotency`]: the service, and how a request with a key is served.
 
 use std::fmt;
-use std::future::poll_fn;
-use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -12,7 +10,7 @@ use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
 use murphy_core::Scope;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tower_service::Service;
 
 use super::answer::is_grpc;
@@ -21,10 +19,9 @@ use super::event;
 use super::future::ResponseFuture;
 use super::header::{LONGEST_KEY, Said, is_named, read as key_of};
 use super::layer::{IdempotencyLayer, Rules};
-use super::work::{Work, caught};
-use super::{
-    Begun, Fingerprint, KeptBody, MemoryStore, Outcome, Refused, Reply, Store, StoreError, Ticket,
-};
+use super::run::run;
+use super::work::Work;
+use super::{Begun, Fingerprint, KeptBody, MemoryStore, Outcome, Refused, Reply, Store, Ticket};
 
 /// How long the store holds a key after its handler must have ended, for the end to be told.
 const GRACE: Duration = Duration::from_secs(5);
@@ -108,8 +105,8 @@ where
 }
 
 /// Where requests are answered.
-struct Desk {
-    rules: Arc<Rules>,
+pub(super) struct Desk {
+    pub(super) rules: Arc<Rules>,
     grpc: bool,
 }
 
@@ -124,11 +121,11 @@ impl Desk {
         Ok(format!("{}:{caller}:{key}", caller.len()).into())
     }
 
-    fn reply(&self, refused: Refused) -> Reply {
+    pub(super) fn reply(&self, refused: Refused) -> Reply {
         refused.reply(self.grpc, self.rules.again)
     }
 
-    fn refuse<R>(&self, refused: Refused) -> Response<KeptBody<R>> {
+    pub(super) fn refuse<R>(&self, refused: Refused) -> Response<KeptBody<R>> {
         event::refused(&self.rules.site, refused);
         let mut response = self.reply(refused).response();
         response.extensions_mut().insert(refused);
@@ -213,128 +210,6 @@ async fn turn(desk: &Desk, store: &impl Store, key: &Arc<str>, fingerprint: Fing
         let until = *until.get_or_insert_with(|| desk.waits_until(Instant::now()));
         if timeout_at(until, store.watch(&first)).await.is_err() {
             return Turn::Refused(Refused::InProgress);
-        }
-    }
-}
-
-/// How a handler ended.
-type Ran<R, E> = Result<(http::response::Parts, Read<R>), End<E>>;
-
-/// How a handler ended that has no reply.
-enum End<E> {
-    /// It could not be called.
-    NotReady(E),
-    Failed(E),
-    /// Its reply broke off.
-    Broken,
-}
-
-async fn handle<S, Req, R>(mut inner: S, request: Req, longest: usize) -> Ran<R, S::Error>
-where
-    S: Service<Req, Response = Response<R>>,
-    R: Body<Data = Bytes>,
-{
-    let ready = poll_fn(|cx| inner.poll_ready(cx)).await;
-    ready.map_err(End::NotReady)?;
-    let reply = inner.call(request).await.map_err(End::Failed)?;
-    let (parts, body) = reply.into_parts();
-    let body = read(body, longest).await.map_err(|_| End::Broken)?;
-    Ok((parts, body))
-}
-
-/// Runs the handler, and tells the store. Nothing ends it but its lease.
-async fn run<S, St, B, R>(
-    desk: Desk,
-    inner: S,
-    request: Request<KeptBody<B>>,
-    store: St,
-    ticket: Ticket,
-) -> Result<Response<KeptBody<R>>, S::Error>
-where
-    S: Service<Request<KeptBody<B>>, Response = Response<R>>,
-    St: Store,
-    R: Body<Data = Bytes>,
-{
-    let till = Till {
-        desk: &desk,
-        store: &store,
-        ticket: &ticket,
-    };
-    let handler = caught(handle(inner, request, desk.rules.longest_reply));
-    let ran = match timeout(desk.rules.lease, handler).await {
-        Ok(Ok(ran)) => ran,
-        Ok(Err(panic)) => {
-            event::refused(&desk.rules.site, Refused::Failed);
-            till.settle(desk.reply(Refused::Failed)).await;
-            resume_unwind(panic);
-        }
-        Err(_) => {
-            till.settle(desk.reply(Refused::Overran)).await;
-            return Ok(desk.refuse(Refused::Overran));
-        }
-    };
-    match ran {
-        Ok((parts, Read::Whole(body, trailers))) => {
-            let reply = Reply {
-                status: parts.status,
-                headers: parts.headers.clone(),
-                body: body.clone(),
-                trailers: trailers.clone(),
-            };
-            till.settle(reply).await;
-            Ok(Response::from_parts(parts, KeptBody::whole(body, trailers)))
-        }
-        Ok((parts, Read::TooLong(body))) => {
-            event::too_long(&desk.rules.site);
-            till.end(Outcome::TooLong).await;
-            Ok(Response::from_parts(parts, body))
-        }
-        Err(End::NotReady(error)) => {
-            till.release().await;
-            Err(error)
-        }
-        Err(End::Failed(error)) => {
-            till.settle(desk.reply(Refused::Failed)).await;
-            Err(error)
-        }
-        Err(End::Broken) => {
-            till.settle(desk.reply(Refused::Failed)).await;
-            Ok(desk.refuse(Refused::Failed))
-        }
-    }
-}
-
-/// Where the end of an operation is told.
-struct Till<'a, St> {
-    desk: &'a Desk,
-    store: &'a St,
-    ticket: &'a Ticket,
-}
-
-impl<St: Store> Till<'_, St> {
-    /// Kept for repeats, if it is that kind of reply.
-    async fn settle(&self, reply: Reply) {
-        if (self.desk.rules.keeps)(&reply) {
-            self.end(Outcome::Reply(Arc::new(reply))).await;
-        } else {
-            self.release().await;
-        }
-    }
-
-    async fn end(&self, outcome: Outcome) {
-        self.told(self.store.finish(self.ticket, outcome).await);
-    }
-
-    async fn release(&self) {
-        self.told(self.store.release(self.ticket).await);
-    }
-
-    fn told(&self, told: Result<bool, StoreError>) {
-        let site = &self.desk.rules.site;
-        match told {
-            Ok(true) => {}
-            Ok(false) => event::late(site),
-            Err(error) => event::store_failed(site, &error),
         }
     }
 }
