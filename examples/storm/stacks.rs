@@ -13,6 +13,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use murphy_core::Seed;
 use murphy_fault::Chaos;
+use murphy_policy::breaker::State;
 use murphy_policy::http::MayRepeat;
 use murphy_policy::{
     Attempt, Backoff, BadKnob, BoxError, BreakerLayer, Budget, DeadlineLayer, HedgeLayer, Hints,
@@ -71,28 +72,30 @@ pub(crate) fn all(seed: Seed) -> Result<Vec<Named>> {
         Ok::<_, BadKnob>(retry.budget(budget.clone()))
     };
     let keys = |name: &'static str| IdempotencyKeyLayer::new().named(name).seed(seed);
-    let hedge = |budget: &Budget| {
-        let hedge = HedgeLayer::new(LATE, MayRepeat).sharing(budget.clone());
-        hedge.classify(busy_or_broken as Judge)
-    };
     let (deadline, timeout) = (DeadlineLayer::new(TOTAL), TimeoutLayer::new(ATTEMPT));
     // A row's hedges and retries pay from one budget.
     let budgets = [(); 4].map(|()| Budget::default());
     let careful = retry("careful", ATTEMPTS, &budgets[0])?;
     let keyed = (keys("keyed"), retry("keyed", ATTEMPTS, &budgets[1])?);
+    let hedge = HedgeLayer::new(LATE, MayRepeat).sharing(budgets[2].clone());
+    let hedge = hedge.classify(busy_or_broken as Judge);
     let hedged = (
         keys("hedged"),
-        hedge(&budgets[2]),
+        hedge,
         retry("hedged", ATTEMPTS, &budgets[2])?,
     );
     let breaker = BreakerLayer::new()
-        .consecutive(10)?
+        .consecutive(5)?
         .open_pace(Backoff::constant(OPEN))
         .classify(busy_or_broken as Judge)
         .seed(seed);
+    // Nobody is asked twice who is not asked once.
+    let switch = breaker.handle();
+    let unless_open = move |_: &Charge| (switch.state() == State::Closed).then_some(LATE);
+    let hedge = HedgeLayer::new(unless_open, MayRepeat).sharing(budgets[3].clone());
     let broken = (
         keys("broken"),
-        hedge(&budgets[3]),
+        hedge.classify(busy_or_broken as Judge),
         retry("broken", TRIES, &budgets[3])?.hints(Hints::Spread),
     );
     let around = ServiceBuilder::new;

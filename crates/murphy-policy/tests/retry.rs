@@ -725,3 +725,28 @@ async fn what_never_left_costs_the_budget_nothing() {
     assert_eq!((service.calls(), began.elapsed()), (5, SECOND * 4));
     assert_eq!(budget.balance(), 1);
 }
+
+/// Whoever waits for a breaker to close has asked nobody yet: its first request is no extra one.
+#[tokio::test(start_paused = true)]
+async fn until_one_has_left_none_is_extra() {
+    let budget = Budget::try_new(0.0, 1).unwrap();
+    let verdict = |attempt: &Attempt, outcome: Result<&(), &BoxError>| match outcome {
+        Ok(()) => Verdict::Success,
+        Err(_) if attempt.number() < 4 => Verdict::RetryAfter(Kind::NotSent, SECOND),
+        Err(_) => Verdict::Retry(Kind::Transient),
+    };
+    let service = probe(|_| ready(Err::<(), _>(refused())));
+    let layer = RetryLayer::new()
+        .attempts(9)
+        .unwrap()
+        .budget(budget.clone());
+    let layer = layer.pace(Backoff::none()).classify(verdict);
+    let error = layer.layer(service.clone()).oneshot(()).await.unwrap_err();
+    // Three that never left, one that did, and the one extra that the budget has.
+    assert_eq!(service.calls(), 5);
+    assert!(matches!(
+        find(&*error),
+        Some(RetryError::<BoxError>::Budget { attempts: 5, .. })
+    ));
+    assert_eq!(budget.balance(), 0);
+}

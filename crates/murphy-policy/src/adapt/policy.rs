@@ -67,9 +67,9 @@ where
         self.session.settle(&policy.budget, verdict);
         let mut another = || {
             let decision = self.session.decide(policy, &policy.budget, verdict, true)?;
-            let permit = match decision.free {
-                true => None,
-                false => Some(
+            let permit = match decision.costs {
+                false => None,
+                true => Some(
                     policy
                         .budget
                         .acquire_after(decision.kind)

@@ -114,7 +114,8 @@ pub enum Kind {
     Throttled,
     /// The peer failed.
     Server,
-    /// It never left: the peer cannot have seen it, and it costs the budget nothing. Once a call,
+    /// It never left: the peer cannot have seen it, and it costs the budget nothing; nor does what
+    /// follows it, until one has left. Once a call,
     /// such an attempt is repeated at once, and is not counted, as long as the replay still has a
     /// request to send. After that, and where it is known when to try again (an open
     /// [`Breaker`](crate::Breaker) says so), it counts as any other.

@@ -130,7 +130,12 @@ impl<F, Req, E> Later<F, Req, E> {
             (Ok(()), Some(held)) => admit(policy, budget, this.session.attempt, held),
             (Ok(()), None) => unreachable!("looked at above"),
         };
-        let (permit, request) = match admitted {
+        let (
+            permit,
+            Held {
+                request, decision, ..
+            },
+        ) = match admitted {
             Ok(admitted) => admitted,
             // ## Readying => done. The instance goes, with what it reserved.
             Err(error) => {
@@ -140,7 +145,7 @@ impl<F, Req, E> Later<F, Req, E> {
         };
         // ## Readying => Calling.
         let session = this.session;
-        if permit.is_some() {
+        if !decision.same {
             session.attempt = session.attempt.next();
         }
         event::attempt(&policy.site, session.attempt);
@@ -170,36 +175,32 @@ impl<F, Req, E> Later<F, Req, E> {
     }
 }
 
-/// Ready to send: is there still time, and a permit, unless it is free?
+/// Ready to send: is there still time, and a permit, where it needs one?
 fn admit<'a, C, R, P, Req, E>(
     policy: &Policy<C, R, P>,
     budget: &'a Budget,
     attempt: Attempt,
-    held: Held<Req, E>,
-) -> Result<(Option<Permit<'a>>, Req), RetryError<E>> {
+    mut held: Held<Req, E>,
+) -> Result<(Option<Permit<'a>>, Held<Req, E>), RetryError<E>> {
     let attempts = attempt.number();
-    let Held {
-        request,
-        last,
-        decision,
-    } = held;
     let needed = policy.shortest_attempt;
     if let Err(stop @ Stop::Deadline { needed, left }) = decide::affordable(needed, left(), true) {
         event::stops(&policy.site, attempt, stop);
         return Err(RetryError::Deadline {
             needed,
             left,
-            last,
+            last: held.last.take(),
             attempts,
         });
     }
-    if decision.free {
-        return Ok((None, request));
+    if !held.decision.costs {
+        return Ok((None, held));
     }
-    match budget.acquire_after(decision.kind) {
-        Some(permit) => Ok((Some(permit), request)),
+    match budget.acquire_after(held.decision.kind) {
+        Some(permit) => Ok((Some(permit), held)),
         None => {
             event::stops(&policy.site, attempt, Stop::Budget);
+            let last = held.last.take();
             Err(RetryError::Budget { last, attempts })
         }
     }

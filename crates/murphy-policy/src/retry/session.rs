@@ -21,6 +21,8 @@ pub(crate) struct Session {
     pace: Duration,
     /// Whether an attempt never left, and was repeated for free.
     not_sent: bool,
+    /// Whether one may have left: until then, what follows is no extra attempt for the peer.
+    left: bool,
     /// Which jitter is the call's own; taken when it is needed.
     key: Option<Key>,
 }
@@ -31,8 +33,10 @@ pub(crate) struct Decision {
     pub(crate) next: Attempt,
     pub(crate) wait: Duration,
     pub(crate) kind: Kind,
-    /// It is the same attempt again, and costs nothing.
-    pub(crate) free: bool,
+    /// It is the same attempt again.
+    pub(crate) same: bool,
+    /// It is one more for the peer, for which the budget pays.
+    pub(crate) costs: bool,
 }
 
 impl Session {
@@ -42,17 +46,23 @@ impl Session {
             spent: None,
             pace: Duration::ZERO,
             not_sent: false,
+            left: false,
             key: None,
         }
     }
 
     /// Tells the budget what came of an attempt.
     pub(crate) fn settle(&mut self, budget: &Budget, verdict: Verdict) {
+        let never_left = matches!(
+            verdict,
+            Verdict::Retry(Kind::NotSent) | Verdict::RetryAfter(Kind::NotSent, _)
+        );
+        self.left |= !never_left;
         match verdict {
             // What paid for an attempt that never left pays for its repetition at once, or else is
             // returned.
             Verdict::Retry(Kind::NotSent) if !self.not_sent => return,
-            Verdict::Retry(Kind::NotSent) | Verdict::RetryAfter(Kind::NotSent, _) => {
+            _ if never_left => {
                 if let Some(spent) = self.spent.take() {
                     spent.not_sent();
                 }
@@ -96,14 +106,16 @@ impl Session {
             (self.attempt.next(), wait)
         };
         // Only looked at: who is broke need not wait to hear it. It is paid when it is sent.
-        let paid = wanted.free || budget.affords(wanted.kind);
+        let costs = self.left && !wanted.free;
+        let paid = !costs || budget.affords(wanted.kind);
         let needed = wait.saturating_add(policy.shortest_attempt);
         decide::affordable(needed, left(), paid)?;
         Ok(Decision {
             next,
             wait,
             kind: wanted.kind,
-            free: wanted.free,
+            same: wanted.free,
+            costs,
         })
     }
 }
