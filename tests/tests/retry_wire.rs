@@ -391,3 +391,56 @@ async fn the_stack_for_grpc_fits_a_channel_and_says_what_is_left() {
         assert!((5_000_000..10_000_000).contains(&number), "{timeout}");
     }
 }
+
+#[tokio::test]
+async fn the_stack_for_http_repeats_a_post_under_one_key() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&seen);
+    let handler = move |request: Request| {
+        let header = |name: &str| {
+            let value = request.headers().get(name).map(|v| v.to_str().unwrap());
+            value.unwrap_or_default().to_owned()
+        };
+        let key = header("idempotency-key");
+        let attempt = header("x-envoy-attempt-count");
+        let left: u64 = header("x-envoy-expected-rq-timeout-ms").parse().unwrap();
+        let calls = {
+            let mut seen = noted.lock().unwrap();
+            seen.push((key, attempt, left));
+            seen.len()
+        };
+        async move {
+            let body = request.into_body().collect().await.unwrap().to_bytes();
+            match calls {
+                1 | 2 => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+                _ => body.into_response(),
+            }
+        }
+    };
+    let address = serve(Router::new().fallback(handler)).await;
+    let client = ServiceBuilder::new()
+        .layer(murphy_policy::Stack::http())
+        .map_err(BoxError::from)
+        .service(Client::builder(TokioExecutor::new()).build_http());
+    let request = http::Request::post(format!("http://{address}/"))
+        .body(frames())
+        .unwrap();
+    let reply = client.oneshot(request).await.unwrap();
+    let body = reply.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body, "one, two, three");
+    let seen = seen.lock().unwrap();
+    let attempts: Vec<_> = seen
+        .iter()
+        .map(|(_, attempt, _)| attempt.as_str())
+        .collect();
+    assert_eq!(attempts, ["1", "2", "3"]);
+    assert!(
+        seen.iter()
+            .all(|(key, ..)| key.len() == 36 && *key == seen[0].0)
+    );
+    assert!(
+        seen.iter()
+            .all(|(.., left)| (5_000..=10_000).contains(left)),
+        "{seen:?}"
+    );
+}

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`FallbackLayer`] | answers in the place of what failed |
 //! | [`DeadlineLayer`] | bounds a whole call, readiness and sleeps included, and tells everything beneath how much is left |
+//! | [`IdempotencyKeyLayer`] | names a call once for all its attempts; `IdempotencyLayer`, at a server, does what has a name once |
 //! | [`HedgeLayer`] | asks again before the first answer is late; the first success wins |
 //! | [`RetryLayer`] | repeats what failed: [`Classify`], [`Replay`] and [`Pace`] decide, attempts, a [`Budget`] (on by default) and the deadline bound it |
 //! | [`BreakerLayer`] | stops asking where asking is in vain |
@@ -13,8 +14,9 @@
 //! | [`TimeoutLayer`] | ends one attempt that takes too long |
 //! | [`Stack`] | puts them in order, and refuses a wrong one |
 //!
-//! In this order they go, outer to inner; [`Stack::recommended`] is a start. They work over any service
-//! ([`surface`] tells how errors come out), spawn nothing, and allocate nothing while all goes well; every
+//! In this order they go, outer to inner; [`Stack::recommended`], `Stack::http` and `Stack::grpc` are a start. They work over
+//! any service ([`surface`] tells how errors come out), spawn nothing (but for a server's handler whose caller
+//! left: [`idempotency`]), and allocate nothing while all goes well; every
 //! timer is tokio's, so that all of it runs under a paused clock.
 //!
 //! Repeating a request is safe only where its effect is: nothing here knows that, unless it is told. An
@@ -23,7 +25,8 @@
 //! # Features
 //!
 //! None is on by default. `http`: requests and replies of the `http` crate (classifiers, `Retry-After`,
-//! bodies that can be sent again, deadlines in headers, timeouts of bodies). `grpc`: the same of gRPC.
+//! bodies that can be sent again, deadlines in headers, timeouts of bodies, idempotency at a server).
+//! `grpc`: the same of gRPC. `redis`: idempotency keys that several servers share.
 //! `serde`: policies from a file. `tower`: to and from tower's own retry. `metrics`: the counters below,
 //! through the `metrics` facade.
 //!
@@ -62,6 +65,14 @@
 //! | `bulkhead.shed` | debug | a call was shed | `site`, `why` |
 //! | `concurrency.limited` | debug | a call was shed | `site`, `limit`, `why` |
 //! | `concurrency.limit` | debug | the limit moved | `site`, `from`, `to` |
+//! | `idempotency.replayed` | debug | a repeat got the reply of the first | `site` |
+//! | `idempotency.refused` | debug, warn | a request was refused | `site`, `why` |
+//! | `idempotency.handed_over` | debug | a caller left, and its handler goes on | `site` |
+//! | `idempotency.too_long` | warn | a reply was too long to be kept | `site` |
+//! | `idempotency.late` | warn | an operation ended after its lease | `site` |
+//! | `idempotency.store_failed` | warn | the store could not be asked or told | `site`, `error` |
+//! | `idempotency.evicted` | warn | replies were forgotten before their time | `replies` |
+//! | `idempotency.bad_seed` | warn | `MURPHY_SEED` is no number | `error` |
 //! | `fallback.used` | warn | a call failed and is answered otherwise | `site`, `of` |
 //! | `fallback.failed` | warn | that failed as well | `site`, `error` |
 //!
@@ -71,7 +82,8 @@
 //! `site`, where nothing else is said: `retry_attempts`, `retry_given_up`, `hedge_sent`, `hedge_won`,
 //! `hedge_withheld`, `breaker_opened`, `breaker_probation`, `breaker_closed`, `breaker_refused`,
 //! `throttle_rejected`, `bulkhead_shed`, `concurrency_limited`, `concurrency_limit_changes`,
-//! `fallback_used`, `fallback_failed`, `deadline_elapsed` (of servers), `deadline_dropped`,
+//! `idempotency_replayed`, `idempotency_refused`, `idempotency_handed_over`, `idempotency_too_long`,
+//! `idempotency_late`, `idempotency_store_failed`, `idempotency_evicted`, `fallback_used`, `fallback_failed`, `deadline_elapsed` (of servers), `deadline_dropped`,
 //! `deadline_bad_header`, `timeout_bad_header` (by header), `timeout_body_idle` and
 //! `timeout_body_overdue` (by leg).
 //!

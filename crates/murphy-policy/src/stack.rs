@@ -52,6 +52,8 @@ pub use self::lint::{Finding, Rule, Unsound};
 pub use self::part::{Describe, Part};
 #[cfg(feature = "grpc")]
 pub use self::preset::Grpc;
+#[cfg(feature = "http")]
+pub use self::preset::Http;
 pub use self::preset::Recommended;
 pub use self::report::Report;
 

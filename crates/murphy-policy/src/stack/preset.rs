@@ -8,9 +8,14 @@ use super::{Sound, Stack};
 use crate::{BreakerLayer, DeadlineLayer, IoClassify, RetryLayer, TimeoutLayer};
 #[cfg(feature = "grpc")]
 use crate::{
-    Hints, SendDeadlineLayer,
+    Hints,
     grpc::{GrpcClassify, PeekTrailersLayer, PreviousAttempts},
-    http::{Recorded, ReplayBodyLayer},
+};
+#[cfg(feature = "http")]
+use crate::{
+    IdempotencyKeyLayer, SendDeadlineLayer,
+    http::{AttemptHeader, HttpClassify, Recorded, ReplayBodyLayer},
+    idempotency::KeyHeader,
     retry::Stamped,
 };
 
@@ -20,7 +25,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const ATTEMPT: Duration = Duration::from_secs(3);
 
 /// How much of a request's body is kept to be sent again.
-#[cfg(feature = "grpc")]
+#[cfg(feature = "http")]
 const MOST_BYTES: usize = 64 * 1024;
 
 /// `Deadline > Retry > Breaker > Timeout`.
@@ -87,6 +92,69 @@ pub type Grpc = Sound<
         >,
     >,
 >;
+
+/// `Deadline > IdempotencyKey > ReplayBody > Retry > Breaker > Timeout > SendDeadline`.
+#[cfg(feature = "http")]
+pub type Http = Sound<
+    tower_layer::Stack<
+        SendDeadlineLayer,
+        tower_layer::Stack<
+            TimeoutLayer,
+            tower_layer::Stack<
+                BreakerLayer<HttpClassify>,
+                tower_layer::Stack<
+                    RetryLayer<HttpClassify, Stamped<Recorded, AttemptHeader>>,
+                    tower_layer::Stack<
+                        ReplayBodyLayer,
+                        tower_layer::Stack<
+                            IdempotencyKeyLayer<KeyHeader>,
+                            tower_layer::Stack<DeadlineLayer, Identity>,
+                        >,
+                    >,
+                >,
+            >,
+        >,
+    >,
+>;
+
+/// With the `http` feature.
+#[cfg(feature = "http")]
+impl Stack {
+    /// For an HTTP client: [`recommended`](Self::recommended), with replies judged by method and
+    /// status, `Retry-After`, bodies of up to 64 KiB that are sent again, the number of the attempt in
+    /// `x-envoy-attempt-count`, and what is left of the deadline.
+    ///
+    /// Requests whose method is not idempotent get an `Idempotency-Key`, and are repeated: use it only
+    /// with servers that know the key, such as those beneath an
+    /// [`IdempotencyLayer`](crate::IdempotencyLayer).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use murphy_policy::Stack;
+    ///
+    /// let stack = Stack::http();
+    /// assert!(stack.report().to_string().starts_with(
+    ///     "Deadline > IdempotencyKey > ReplayBody > Retry > Breaker > Timeout > SendDeadline"
+    /// ));
+    /// ```
+    #[must_use]
+    pub fn http() -> Http {
+        let retry = RetryLayer::new()
+            .classify(HttpClassify::new())
+            .replay(Recorded)
+            .stamping(AttemptHeader::envoy());
+        let stack = Self::new()
+            .layer(DeadlineLayer::new(DEADLINE))
+            .layer(IdempotencyKeyLayer::new())
+            .other("ReplayBody", ReplayBodyLayer::new(MOST_BYTES))
+            .layer(retry)
+            .layer(BreakerLayer::new().classify(HttpClassify::new()))
+            .layer(TimeoutLayer::new(ATTEMPT))
+            .other("SendDeadline", SendDeadlineLayer::new());
+        stack.sound()
+    }
+}
 
 /// With the `grpc` feature.
 #[cfg(feature = "grpc")]
