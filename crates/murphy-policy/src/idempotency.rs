@@ -21,7 +21,7 @@
 //! | whose body is too long to be read | 413 |
 //! | while every place is taken by what runs, or the store is down | 503 with `Retry-After` |
 //!
-//! A retry with [`HttpClassify`](crate::http::HttpClassify) takes that 409 and 503 for not fatal.
+//! A retry with `HttpClassify` takes that 409 and 503 for not fatal.
 //! gRPC's requests are told the same in its own words (feature `grpc`).
 //!
 //! # What it promises
@@ -32,7 +32,7 @@
 //! repeat finds it running, or done. What ends it early is its lease, after which a key that nobody
 //! holds is free again. A handler that panics, fails or outlives its lease may have done its work;
 //! its key is done, with a 500 or 504, unless
-//! [`keeps`](IdempotencyLayer::keeps) says otherwise.
+//! `keeps` says otherwise.
 //!
 //! # What it does not
 //!
@@ -43,7 +43,7 @@
 //!   afterwards does its work beside another's; what it finishes is not kept (`idempotency.late`).
 //! * Requests with a key are read whole before their handler is called, replies before they are
 //!   sent. What streams, in either direction, does not belong beneath it with a key. How long a body
-//!   may take to arrive is for a [`BodyTimeoutLayer`](crate::BodyTimeoutLayer) above.
+//!   may take to arrive is for a `BodyTimeoutLayer` above.
 //! * It is always ready, and a repeat that waits holds nothing but its request. What bounds how many
 //!   requests a server takes on belongs above it, and so does what rejects them: what is answered
 //!   beneath it is kept.
@@ -62,7 +62,7 @@
 //! | name | level | when | fields |
 //! |---|---|---|---|
 //! | `idempotency.replayed` | debug | a repeat got the reply of the first | `site` |
-//! | `idempotency.refused` | debug, warn | a request was refused: see [`Refused`] | `site`, `why` |
+//! | `idempotency.refused` | debug, warn | a request was refused: see `Refused` | `site`, `why` |
 //! | `idempotency.handed_over` | debug | a caller left, and its handler goes on | `site` |
 //! | `idempotency.too_long` | warn | a reply was too long to be kept | `site` |
 //! | `idempotency.late` | warn | an operation ended after its lease | `site` |
