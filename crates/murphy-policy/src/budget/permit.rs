@@ -61,7 +61,7 @@ impl Begun {
     #[inline]
     pub fn succeeded(&self) {
         if let Some(budget) = &self.0 {
-            budget.succeeded();
+            succeed(budget);
         }
     }
 
@@ -92,7 +92,20 @@ impl Drop for Begun {
     #[inline]
     fn drop(&mut self) {
         if let Some(budget) = self.0.take() {
-            budget.call_ended();
+            end(budget);
         }
     }
+}
+
+#[cold]
+#[inline(never)]
+fn succeed(budget: &Budget) {
+    budget.succeeded();
+}
+
+// Out of line: most budgets want to know no more, and their calls pay one look.
+#[cold]
+#[inline(never)]
+fn end(budget: Budget) {
+    budget.call_ended();
 }
