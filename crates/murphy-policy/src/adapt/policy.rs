@@ -88,9 +88,7 @@ where
         let Decision {
             next, wait, kind, ..
         } = decision;
-        if let Some(permit) = permit {
-            self.session.spent = Some(permit.tried());
-        }
+        self.session.sent(permit);
         self.session.attempt = next;
         event::waits(&policy.site, next, kind, wait);
         let sleep = (!wait.is_zero()).then(|| tokio::time::sleep(wait));
