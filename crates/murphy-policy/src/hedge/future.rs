@@ -14,7 +14,7 @@ use tower_service::Service;
 use super::layer::Policy;
 use super::race::Race;
 use super::{Delay, event};
-use crate::retry::{Attempt, Classify, Replay, Verdict};
+use crate::retry::{Attempt, Classify, Kind, Replay, Verdict};
 use crate::{Begun, timer};
 
 /// A longer wait than this is not granted to a peer that asks for one before the next request.
@@ -133,7 +133,7 @@ where
         let classify = &this.policy.classify;
         match classify.classify(this.seen, &attempt, outcome.as_ref()) {
             Verdict::Success => {
-                this.policy.budget.succeeded();
+                this.policy.succeeded();
                 if let Some(sent) = this.sent.take() {
                     this.policy.clock().answered(sent.elapsed());
                 }
@@ -155,7 +155,7 @@ where
         mut outcome: Result<S::Response, S::Error>,
     ) -> Option<Result<S::Response, S::Error>> {
         let mut this = self.project();
-        this.policy.budget.failed();
+        this.policy.failed();
         let Some((_, saved)) = this.spare.as_mut().filter(|_| verdict != Verdict::Forbid) else {
             return Some(outcome);
         };
@@ -197,14 +197,17 @@ where
                             .classify(this.seen, &came.attempt, outcome.as_ref());
                     let wait = match verdict {
                         Verdict::Success => {
-                            came.spent.succeeded();
+                            policy.won(came.spent);
                             policy.clock().answered(came.after);
                             event::won(&policy.site, came.attempt);
                             return Poll::Ready(outcome);
                         }
                         Verdict::Terminal => return Poll::Ready(outcome),
                         verdict => {
-                            policy.budget.failed();
+                            policy.failed();
+                            if verdict == Verdict::Retry(Kind::NotSent) {
+                                came.spent.not_sent();
+                            }
                             if verdict == Verdict::Forbid {
                                 return Poll::Ready(outcome);
                             }

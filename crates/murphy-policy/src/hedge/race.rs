@@ -106,7 +106,7 @@ impl<F, Req> Race<F, Req> {
             future,
             attempt: self.attempt,
             sent: Instant::now(),
-            spent: permit.sent(),
+            spent: permit.tried(),
         });
         true
     }
