@@ -213,3 +213,24 @@ async fn an_attempt_that_waited_in_a_queue_still_knows_which_it_is() {
     b.unwrap();
     assert_eq!(*seen.lock().unwrap(), [("a", 1), ("b", 1), ("a", 2)]);
 }
+
+#[cfg(feature = "tower")]
+#[tokio::test(start_paused = true)]
+async fn with_towers_retry_too_each_requests_own_budget_pays() {
+    let (own, other) = (
+        Budget::try_new(0.0, 1).unwrap(),
+        Budget::try_new(1.0, 9).unwrap(),
+    );
+    let pays = own.clone();
+    let layer = RetryLayer::new()
+        .pace(Backoff::none())
+        .budget(other.clone())
+        .budget_by(move |_: &u32| pays.clone());
+    let service = ServiceBuilder::new()
+        .layer(tower::retry::RetryLayer::new(layer.into_tower()))
+        .service(service_fn(async |_: u32| {
+            Err::<u32, _>(BoxError::from("lost"))
+        }));
+    service.oneshot(1).await.unwrap_err();
+    assert_eq!((own.balance(), other.balance()), (0, 9));
+}
