@@ -12,13 +12,10 @@ use tokio::time::{Instant, Sleep};
 use tower_service::Service;
 
 use super::layer::Policy;
-use super::race::Race;
+use super::race::{Race, wait_of};
 use super::{Delay, event};
 use crate::retry::{Attempt, Classify, Kind, Replay, Verdict};
 use crate::{Begun, timer};
-
-/// A longer wait than this is not granted to a peer that asks for one before the next request.
-const LONGEST_HINT: Duration = Duration::from_secs(60);
 
 /// A call and, once it is slow, those that race it.
 ///
@@ -167,6 +164,7 @@ where
         match wait_of(verdict) {
             Some(wait) => this.sleep.set(Some(tokio::time::sleep(wait))),
             None if race.has_more() => {
+                this.sleep.set(None);
                 race.prepare(&this.policy.replay, saved, outcome.as_mut().err());
             }
             None => {}
@@ -217,13 +215,23 @@ where
                     match wait {
                         Some(wait) => this.sleep.set(Some(tokio::time::sleep(wait))),
                         None if race.has_more() => {
+                            this.sleep.set(None);
                             race.prepare(&policy.replay, saved, outcome.as_mut().err());
                         }
                         None => {}
                     }
                 }
-                if race.poll_send(service, policy, cx) {
+                if let Some(sleep) = this
+                    .sleep
+                    .as_mut()
+                    .as_pin_mut()
+                    .filter(|_| race.is_readying())
+                {
+                    // The delay is over where one is about to be sent: a peer asked for this wait.
+                    ready!(timer::poll(sleep, cx));
                     this.sleep.set(None);
+                }
+                if race.poll_send(service, policy, cx) {
                     continue;
                 }
                 if this.first.is_none() && race.is_idle() && !race.has_more() {
@@ -245,14 +253,6 @@ where
             let race = this.race.get_or_insert_with(|| Box::new(Race::new(first)));
             race.prepare(&policy.replay, saved, None);
         }
-    }
-}
-
-/// How long a peer asks to wait before the next is sent, if it does.
-fn wait_of(verdict: Verdict) -> Option<Duration> {
-    match verdict {
-        Verdict::RetryAfter(_, hint) => Some(hint.min(LONGEST_HINT)),
-        _ => None,
     }
 }
 
