@@ -287,7 +287,7 @@ impl Budget {
                 standard.take(cost)
             }
             Account::Grpc(grpc) => grpc.open(),
-            Account::Window(window) => window.take(),
+            Account::Window(window) => window.take().map(|slot| cost = slot).is_some(),
         };
         // Not made unless it is granted: dropped, it would give back what was not taken.
         granted.then(|| Permit {
@@ -342,7 +342,7 @@ impl Budget {
             Account::Tokens(tokens) => tokens.give_back(),
             Account::InFlight(in_flight) => in_flight.give_back(),
             Account::Standard(standard) => standard.put(cost),
-            Account::Window(window) => window.give_back(),
+            Account::Window(window) => window.give_back(cost),
             Account::Grpc(_) | Account::Unlimited => {}
         }
     }

@@ -9,7 +9,7 @@ use super::Budget;
 pub struct Permit<'a> {
     /// `None`: there is nothing to return.
     pub(super) budget: Option<&'a Budget>,
-    /// What it took, in the units of its budget.
+    /// What it took, in the units of its budget; of a window, when.
     pub(super) cost: u32,
 }
 
