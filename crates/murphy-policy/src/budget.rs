@@ -140,7 +140,7 @@ impl Budget {
     #[inline]
     pub fn begin(&self) -> Begun {
         match &*self.0 {
-            Account::Tokens(tokens) if tokens.is_full() => Begun(None),
+            Account::Tokens(tokens) if tokens.is_full() => Begun::NOBODY,
             _ => self.begin_one(),
         }
     }
@@ -149,32 +149,30 @@ impl Budget {
     fn begin_one(&self) -> Begun {
         let is_first = || Scope::current().attempt() == 1;
         match &*self.0 {
-            Account::Unlimited => return Begun(None),
+            Account::Unlimited => return Begun::NOBODY,
             Account::Tokens(tokens) => {
                 if is_first() {
                     tokens.deposit();
                 }
-                return Begun(None);
+                return Begun::NOBODY;
             }
-            Account::InFlight(_) if !is_first() => return Begun(None),
+            Account::InFlight(_) if !is_first() => return Begun::NOBODY,
             Account::InFlight(in_flight) => in_flight.begin(),
             Account::Window(window) if is_first() => window.deposit(),
             Account::Window(_) | Account::Standard(_) | Account::Grpc(_) => {}
         }
-        Begun(Some(self.clone()))
+        Begun {
+            budget: Some(self.clone()),
+            counted: true,
+        }
     }
 
     /// As [`begin`](Self::begin), and the call remembers whose budget it is.
     pub(crate) fn begin_own(self) -> Begun {
-        match self.begin() {
-            begun @ Begun(Some(_)) => begun,
-            // It ends as it begins, also where it is a repetition.
-            Begun(None) => {
-                if let Account::InFlight(in_flight) = &*self.0 {
-                    in_flight.begin();
-                }
-                Begun(Some(self))
-            }
+        let counted = self.begin().forget();
+        Begun {
+            budget: Some(self),
+            counted,
         }
     }
 
@@ -218,7 +216,7 @@ impl Budget {
                 standard.take(cost)
             }
             Account::Grpc(grpc) => grpc.open(),
-            Account::Window(window) => window.take(),
+            Account::Window(window) => window.take().map(|slot| cost = slot).is_some(),
         };
         // Not made unless it is granted: dropped, it would give back what was not taken.
         granted.then(|| Permit {
@@ -273,7 +271,7 @@ impl Budget {
             Account::Tokens(tokens) => tokens.give_back(),
             Account::InFlight(in_flight) => in_flight.give_back(),
             Account::Standard(standard) => standard.put(cost),
-            Account::Window(window) => window.give_back(),
+            Account::Window(window) => window.give_back(cost),
             Account::Grpc(_) | Account::Unlimited => {}
         }
     }
@@ -289,9 +287,14 @@ impl Budget {
     /// An extra attempt succeeded.
     fn reward(&self, cost: u32) {
         match &*self.0 {
-            Account::Standard(standard) => standard.put(cost),
             Account::Grpc(grpc) => grpc.succeeded(),
-            _ => {}
+            _ => self.refund(cost),
+        }
+    }
+
+    fn refund(&self, cost: u32) {
+        if let Account::Standard(standard) = &*self.0 {
+            standard.put(cost);
         }
     }
 

@@ -12,12 +12,15 @@
 //! | [`Rule`] | wrong | what it would do |
 //! |---|---|---|
 //! | `FallbackOutside` | `Deadline > Fallback` | when the deadline passes, nobody is left to serve the fallback |
+//! | `FallbackOutside` | `Retry > Fallback`, `Breaker > Fallback` | every failure is answered beneath it: it sees none |
 //! | `DeadlineOutside` | `Retry > Deadline` | each attempt gets the whole deadline, and waits are not bounded |
 //! | `OneKey` | `Retry > IdempotencyKey` | each attempt has a key of its own: the peer does the work as often |
 //! | `HedgeOutside` | `Retry > Hedge` | each attempt hedges: attempts multiply where they should share |
 //! | `AttemptsCounted` | `Breaker > Retry` | it counts calls and not attempts, and lets a storm through as one |
 //! | `NothingHeldAsleep` | `Bulkhead > Retry` | a place is held while the call sleeps between its attempts |
+//! | `NothingHeldAsleep` | `Bulkhead > Hedge` | all requests of a call share one place |
 //! | `TimeoutInside` | `Timeout > Retry` | one timeout ends all attempts: it is a deadline that nobody is told of |
+//! | `TimeoutsCounted` | `Timeout > Breaker` | a call that times out is dropped: a silent peer never opens the breaker |
 //! | `QueueOutside` | `Timeout > Bulkhead` | the wait for a place is taken from the attempt's time |
 //! | `AttemptBounded` | `Retry`, no `Timeout` beneath | one silent attempt takes all the time there is |
 //! | `FitsDeadline` | attempts × timeout + waits > deadline | the last attempts can never be made |

@@ -17,7 +17,8 @@
 //! two short locks. The queue holds as many places of 40 bytes as ever waited at once since it was
 //! last empty (up to twice that while it grows). Its timer stays armed when the last call leaves,
 //! for at most one timeout: a paused clock that moves to the next timer can stop there. A thread
-//! remembers 32 queues; a program with more fixed timeouts than that makes some anew.
+//! remembers 32 queues; a program with more fixed timeouts than that makes some anew, and those that
+//! are forgotten end with the last call in them.
 //!
 //! A timeout that differs from call to call has a timer for each, and is cut to what is left of the
 //! caller's deadline, `min(timeout, left)`: [`by`](TimeoutLayer::by) the request,

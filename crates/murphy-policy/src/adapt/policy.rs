@@ -10,7 +10,7 @@ use pin_project::pin_project;
 use tokio::time::Sleep;
 
 use crate::retry::{Classify, Decision, Pace, Policy, RetryLayer, Session, Stop, event};
-use crate::timer;
+use crate::{Begun, Budget, timer};
 
 /// A `tower::retry::Policy` that decides as the [`RetryLayer`] it was made of
 /// ([`into_tower`](RetryLayer::into_tower)). Requests are cloned.
@@ -20,6 +20,8 @@ pub struct RetryPolicy<C, P, K = ()> {
     policy: Arc<Policy<C, (), P>>,
     session: Session,
     seen: Option<K>,
+    /// Held until the call is over.
+    begun: Option<Begun>,
 }
 
 impl<C, R, P, M> RetryLayer<C, R, P, M> {
@@ -37,6 +39,7 @@ impl<C, P, K> RetryPolicy<C, P, K> {
             session: Session::new(policy.first()),
             policy,
             seen: None,
+            begun: None,
         }
     }
 }
@@ -53,10 +56,13 @@ where
     // a copy of the request: so a call begins here.
     fn retry(&mut self, request: &mut Req, result: &mut Result<Res, E>) -> Option<Wait> {
         let policy = &*self.policy;
-        let seen = self.seen.get_or_insert_with(|| {
-            policy.budget.deposit();
-            policy.classify.see(request)
+        let begun = self.begun.get_or_insert_with(|| {
+            let own = policy.classify.budget(request);
+            own.map_or_else(|| policy.budget.begin(), Budget::begin_own)
         });
+        let budget = begun.budget().unwrap_or(&policy.budget);
+        let classify = &policy.classify;
+        let seen = self.seen.get_or_insert_with(|| classify.see(request));
         let outcome = match result {
             Ok(reply) => Ok(&*reply),
             Err(error) => Err(&*error),
@@ -64,17 +70,12 @@ where
         let verdict = policy
             .classify
             .classify(seen, &self.session.attempt, outcome);
-        self.session.settle(&policy.budget, verdict);
+        self.session.settle(budget, verdict);
         let mut another = || {
-            let decision = self.session.decide(policy, &policy.budget, verdict, true)?;
+            let decision = self.session.decide(policy, budget, verdict, true)?;
             let permit = match decision.costs {
                 false => None,
-                true => Some(
-                    policy
-                        .budget
-                        .acquire_after(decision.kind)
-                        .ok_or(Stop::Budget)?,
-                ),
+                true => Some(budget.acquire_after(decision.kind).ok_or(Stop::Budget)?),
             };
             Ok((decision, permit))
         };
@@ -88,9 +89,7 @@ where
         let Decision {
             next, wait, kind, ..
         } = decision;
-        if let Some(permit) = permit {
-            self.session.spent = Some(permit.tried());
-        }
+        self.session.sent(permit);
         self.session.attempt = next;
         event::waits(&policy.site, next, kind, wait);
         let sleep = (!wait.is_zero()).then(|| tokio::time::sleep(wait));

@@ -9,7 +9,7 @@ use super::Budget;
 pub struct Permit<'a> {
     /// `None`: there is nothing to return.
     pub(super) budget: Option<&'a Budget>,
-    /// What it took, in the units of its budget.
+    /// What it took, in the units of its budget; of a window, when.
     pub(super) cost: u32,
 }
 
@@ -19,7 +19,11 @@ pub struct Spent(Option<(Budget, u32)>);
 
 /// A call that has begun, for budgets that want to know more of it: until it is dropped.
 #[derive(Debug)]
-pub struct Begun(pub(super) Option<Budget>);
+pub struct Begun {
+    pub(super) budget: Option<Budget>,
+    /// Whether it is counted as under way: a repetition is not.
+    pub(super) counted: bool,
+}
 
 impl Permit<'_> {
     /// The attempt leaves: the permit is used up.
@@ -48,6 +52,14 @@ impl Spent {
         }
     }
 
+    /// As [`succeeded`](Self::succeeded), where a retry beneath has told the budget of the success:
+    /// what this attempt itself took is given back, if that is the budget's way.
+    pub(crate) fn succeeded_beneath(self) {
+        if let Some((budget, cost)) = &self.0 {
+            budget.refund(*cost);
+        }
+    }
+
     /// The attempt was a success, which some budgets reward.
     pub fn succeeded(self) {
         if let Some((budget, cost)) = &self.0 {
@@ -57,17 +69,28 @@ impl Spent {
 }
 
 impl Begun {
+    pub(super) const NOBODY: Self = Self {
+        budget: None,
+        counted: false,
+    };
+
     /// The call succeeded at its first attempt.
     #[inline]
     pub fn succeeded(&self) {
-        if let Some(budget) = &self.0 {
+        if let Some(budget) = &self.budget {
             succeed(budget);
         }
     }
 
+    /// Ends nothing; whether it was counted.
+    pub(super) fn forget(mut self) -> bool {
+        self.budget = None;
+        self.counted
+    }
+
     /// The budget that wants to know more of it.
     pub(crate) const fn budget(&self) -> Option<&Budget> {
-        self.0.as_ref()
+        self.budget.as_ref()
     }
 }
 
@@ -91,8 +114,10 @@ impl Drop for Spent {
 impl Drop for Begun {
     #[inline]
     fn drop(&mut self) {
-        if let Some(budget) = self.0.take() {
-            end(budget);
+        if let Some(budget) = self.budget.take() {
+            if self.counted {
+                end(budget);
+            }
         }
     }
 }

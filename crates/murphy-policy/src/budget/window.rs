@@ -54,17 +54,24 @@ impl Window {
         self.ring().put(self.deposit);
     }
 
-    pub(super) fn take(&self) -> bool {
+    /// When it was taken out, if it was: counted in slots, of which the lower bits tell enough.
+    pub(super) fn take(&self) -> Option<u32> {
         let mut ring = self.ring();
         let has = self.reserve.saturating_add(ring.sum()) >= self.withdrawal;
-        if has {
+        has.then(|| {
             ring.put(-self.withdrawal);
-        }
-        has
+            ring.now as u32
+        })
     }
 
-    pub(super) fn give_back(&self) {
-        self.ring().put(self.withdrawal);
+    /// Into the slot from which it was taken; what passed with that is not owed.
+    pub(super) fn give_back(&self, taken: u32) {
+        let mut ring = self.ring();
+        let age = (ring.now as u32).wrapping_sub(taken);
+        if (age as usize) < SLOTS {
+            let slot = ring.now - u64::from(age);
+            ring.put_at(slot, self.withdrawal);
+        }
     }
 
     pub(super) fn balance(&self) -> u32 {
@@ -94,7 +101,11 @@ impl Ring {
     }
 
     fn put(&mut self, amount: i64) {
-        let sum = &mut self.sums[(self.now % SLOTS as u64) as usize];
+        self.put_at(self.now, amount);
+    }
+
+    fn put_at(&mut self, slot: u64, amount: i64) {
+        let sum = &mut self.sums[(slot % SLOTS as u64) as usize];
         *sum = sum.saturating_add(amount);
     }
 

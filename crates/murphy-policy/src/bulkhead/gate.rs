@@ -110,7 +110,11 @@ impl Ticket {
         let Some(number) = self.number else {
             return Poll::Pending;
         };
-        match self.gate.lock().look(number, || cx.waker().clone()) {
+        // Dropped when the lock is released: it may hold another call that waits here.
+        let mut old = None;
+        let wake = || cx.waker().clone();
+        let turn = self.gate.lock().look(number, wake, &mut old);
+        match turn {
             None => Poll::Pending,
             Some(turn) => {
                 self.number = None;
@@ -121,11 +125,15 @@ impl Ticket {
 
     /// Leaves the queue, since the deadline passed; a turn that came first still counts.
     pub(super) fn give_up(&mut self) -> Result<Permit, Why> {
-        let turn = self
-            .number
-            .take()
-            .and_then(|number| self.gate.lock().give_up(number));
+        let turn = self.leave_queue();
         self.outcome(turn.unwrap_or(Turn::Late))
+    }
+
+    fn leave_queue(&mut self) -> Option<Turn> {
+        let number = self.number.take()?;
+        // As in `poll`.
+        let mut old = None;
+        self.gate.lock().give_up(number, &mut old)
     }
 
     fn outcome(&self, turn: Turn) -> Result<Permit, Why> {
@@ -141,10 +149,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let turn = self
-            .number
-            .and_then(|number| self.gate.lock().give_up(number));
-        if turn == Some(Turn::Granted) {
+        if self.leave_queue() == Some(Turn::Granted) {
             self.gate.leave();
         }
     }

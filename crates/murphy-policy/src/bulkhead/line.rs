@@ -125,11 +125,16 @@ impl<W> Line<W> {
         (expected >= left).then_some((expected, left))
     }
 
-    /// A waiter looks; he is told again by `wake` otherwise.
-    pub(super) fn look(&mut self, ticket: u64, wake: impl FnOnce() -> W) -> Option<Turn> {
+    /// A waiter looks; he is told again by `wake` otherwise, and no longer by `old`.
+    pub(super) fn look(
+        &mut self,
+        ticket: u64,
+        wake: impl FnOnce() -> W,
+        old: &mut Option<W>,
+    ) -> Option<Turn> {
         match self.waiting.get_mut(&ticket) {
             Some(waiter) => {
-                waiter.wake = Some(wake());
+                *old = waiter.wake.replace(wake());
                 None
             }
             None => self.called.remove(&ticket),
@@ -137,9 +142,10 @@ impl<W> Line<W> {
     }
 
     /// A waiter goes away. `Granted`: he had a place and leaves it to others, see
-    /// [`leave`](Self::leave).
-    pub(super) fn give_up(&mut self, ticket: u64) -> Option<Turn> {
-        if self.waiting.remove(&ticket).is_some() {
+    /// [`leave`](Self::leave). Else he was to be told by `old`.
+    pub(super) fn give_up(&mut self, ticket: u64, old: &mut Option<W>) -> Option<Turn> {
+        if let Some(waiter) = self.waiting.remove(&ticket) {
+            *old = waiter.wake;
             self.if_empty();
             return None;
         }

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use murphy_core::Scope;
 use pin_project::pin_project;
 use tokio::time::Sleep;
 use tower_service::Service;
@@ -64,6 +65,7 @@ impl<S: Clone> Gated<S> {
                 service: self.let_go(),
                 request: Some(request),
                 ticket,
+                scope: Scope::current(),
                 sleep: None,
                 permit: None,
             })),
@@ -116,6 +118,8 @@ struct Waiting<S, Req> {
     service: S,
     request: Option<Req>,
     ticket: Ticket,
+    // The call is made in it, though it is made later.
+    scope: Scope,
     #[pin]
     sleep: Option<Sleep>,
     permit: Option<Permit>,
@@ -177,7 +181,7 @@ impl<S, Req> Waiting<S, Req> {
         ready!(this.service.poll_ready(cx)).map_err(Stopped::Inner)?;
         let request = this.request.take().expect("called once");
         // Stays here while the service is called, lest a panic lose it.
-        let inner = this.service.call(request);
+        let inner = this.scope.sync(|| this.service.call(request));
         let permit = this.permit.take().expect("it is there");
         Poll::Ready(Ok((inner, permit)))
     }

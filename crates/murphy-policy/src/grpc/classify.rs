@@ -69,8 +69,9 @@ impl Code {
 /// The status is looked for in the headers (a reply of trailers only), then in what
 /// [`PeekTrailersLayer`](super::PeekTrailersLayer) found; a reply with neither is a success as far as can be known. Without an
 /// HTTP 200 the HTTP status stands for a code, as gRPC maps them: 429, 502, 503 and 504 are
-/// unavailable. Errors are judged as [`IoClassify`](crate::IoClassify) judges them, and only one that
-/// was provably not sent, or lost its connection, is repeated.
+/// unavailable. Errors are judged as [`IoClassify`](crate::IoClassify) judges them, whatever the codes: an
+/// attempt that timed out here ([`Elapsed`](crate::Elapsed)) is repeated, and so is one whose error says
+/// nothing.
 ///
 /// A code says nothing of whether the call took effect: choose methods that may be repeated.
 #[derive(Clone, Debug)]

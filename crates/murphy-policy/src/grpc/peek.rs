@@ -86,9 +86,13 @@ where
         let Some(reply) = this.reply else {
             return Poll::Pending;
         };
-        let first = match reply.body().is_end_stream() {
-            true => None,
-            false => ready!(Pin::new(reply.body_mut()).poll_frame(cx)),
+        let (first, over) = match reply.body().is_end_stream() {
+            true => (None, false),
+            false => {
+                let first = ready!(Pin::new(reply.body_mut()).poll_frame(cx));
+                let over = first.is_none();
+                (first, over)
+            }
         };
         let Some(mut reply) = this.reply.take() else {
             return Poll::Pending;
@@ -98,7 +102,7 @@ where
                 reply.extensions_mut().insert(Trailers(trailers.clone()));
             }
         }
-        Poll::Ready(Ok(reply.map(|rest| Peeked { first, rest })))
+        Poll::Ready(Ok(reply.map(|rest| Peeked { first, over, rest })))
     }
 }
 
@@ -107,6 +111,8 @@ where
 #[derive(Debug)]
 pub struct Peeked<B: Body> {
     first: Option<Result<Frame<B::Data>, B::Error>>,
+    /// Its end was seen: it is not asked again.
+    over: bool,
     #[pin]
     rest: B,
 }
@@ -122,12 +128,13 @@ impl<B: Body> Body for Peeked<B> {
         let this = self.project();
         match this.first.take() {
             Some(first) => Poll::Ready(Some(first)),
+            None if *this.over => Poll::Ready(None),
             None => this.rest.poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.first.is_none() && self.rest.is_end_stream()
+        self.first.is_none() && (self.over || self.rest.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -12,13 +12,10 @@ use tokio::time::{Instant, Sleep};
 use tower_service::Service;
 
 use super::layer::Policy;
-use super::race::Race;
+use super::race::{Race, wait_of};
 use super::{Delay, event};
-use crate::retry::{Attempt, Classify, Replay, Verdict};
+use crate::retry::{Attempt, Classify, Kind, Replay, Verdict};
 use crate::{Begun, timer};
-
-/// A longer wait than this is not granted to a peer that asks for one before the next request.
-const LONGEST_HINT: Duration = Duration::from_secs(60);
 
 /// A call and, once it is slow, those that race it.
 ///
@@ -133,7 +130,7 @@ where
         let classify = &this.policy.classify;
         match classify.classify(this.seen, &attempt, outcome.as_ref()) {
             Verdict::Success => {
-                this.policy.budget.succeeded();
+                this.policy.succeeded();
                 if let Some(sent) = this.sent.take() {
                     this.policy.clock().answered(sent.elapsed());
                 }
@@ -155,7 +152,7 @@ where
         mut outcome: Result<S::Response, S::Error>,
     ) -> Option<Result<S::Response, S::Error>> {
         let mut this = self.project();
-        this.policy.budget.failed();
+        this.policy.failed();
         let Some((_, saved)) = this.spare.as_mut().filter(|_| verdict != Verdict::Forbid) else {
             return Some(outcome);
         };
@@ -167,6 +164,7 @@ where
         match wait_of(verdict) {
             Some(wait) => this.sleep.set(Some(tokio::time::sleep(wait))),
             None if race.has_more() => {
+                this.sleep.set(None);
                 race.prepare(&this.policy.replay, saved, outcome.as_mut().err());
             }
             None => {}
@@ -197,14 +195,17 @@ where
                             .classify(this.seen, &came.attempt, outcome.as_ref());
                     let wait = match verdict {
                         Verdict::Success => {
-                            came.spent.succeeded();
+                            policy.won(came.spent);
                             policy.clock().answered(came.after);
                             event::won(&policy.site, came.attempt);
                             return Poll::Ready(outcome);
                         }
                         Verdict::Terminal => return Poll::Ready(outcome),
                         verdict => {
-                            policy.budget.failed();
+                            policy.failed();
+                            if verdict == Verdict::Retry(Kind::NotSent) {
+                                came.spent.not_sent();
+                            }
                             if verdict == Verdict::Forbid {
                                 return Poll::Ready(outcome);
                             }
@@ -214,13 +215,23 @@ where
                     match wait {
                         Some(wait) => this.sleep.set(Some(tokio::time::sleep(wait))),
                         None if race.has_more() => {
+                            this.sleep.set(None);
                             race.prepare(&policy.replay, saved, outcome.as_mut().err());
                         }
                         None => {}
                     }
                 }
-                if race.poll_send(service, policy, cx) {
+                if let Some(sleep) = this
+                    .sleep
+                    .as_mut()
+                    .as_pin_mut()
+                    .filter(|_| race.is_readying())
+                {
+                    // The delay is over where one is about to be sent: a peer asked for this wait.
+                    ready!(timer::poll(sleep, cx));
                     this.sleep.set(None);
+                }
+                if race.poll_send(service, policy, cx) {
                     continue;
                 }
                 if this.first.is_none() && race.is_idle() && !race.has_more() {
@@ -242,14 +253,6 @@ where
             let race = this.race.get_or_insert_with(|| Box::new(Race::new(first)));
             race.prepare(&policy.replay, saved, None);
         }
-    }
-}
-
-/// How long a peer asks to wait before the next is sent, if it does.
-fn wait_of(verdict: Verdict) -> Option<Duration> {
-    match verdict {
-        Verdict::RetryAfter(_, hint) => Some(hint.min(LONGEST_HINT)),
-        _ => None,
     }
 }
 

@@ -9,7 +9,7 @@ use tower_layer::Layer;
 
 use super::{Delay, Hedge, Repeatable, event};
 use crate::stack::Part;
-use crate::{AnyError, BadKnob, Begun, Budget, CloneReplay};
+use crate::{AnyError, BadKnob, Begun, Budget, CloneReplay, Spent};
 
 /// Puts a [`Hedge`] around a service.
 ///
@@ -104,6 +104,7 @@ impl<D, G, C, R> HedgeLayer<D, G, C, R> {
     }
 
     /// Pays from the budget of a retry beneath, into which calls pay there and not here as well.
+    /// What comes of each request is told to it there, too.
     #[must_use]
     pub fn sharing(mut self, budget: Budget) -> Self {
         self.0.budget = budget;
@@ -162,6 +163,30 @@ impl<D, G, C, R> Policy<D, G, C, R> {
     #[inline]
     pub(super) fn begin(&self) -> Option<Begun> {
         self.pays_in.then(|| self.budget.begin())
+    }
+
+    /// The first request was a success. With a shared budget, the retry beneath has said so.
+    #[inline]
+    pub(super) fn succeeded(&self) {
+        if self.pays_in {
+            self.budget.succeeded();
+        }
+    }
+
+    /// A request failed in a way that is worth another.
+    pub(super) fn failed(&self) {
+        if self.pays_in {
+            self.budget.failed();
+        }
+    }
+
+    /// A request that was not the first succeeded first.
+    pub(super) fn won(&self, spent: Spent) {
+        if self.pays_in {
+            spent.succeeded();
+        } else {
+            spent.succeeded_beneath();
+        }
     }
 
     pub(super) const fn clock(&self) -> &D {

@@ -12,7 +12,10 @@ use tower_service::Service;
 use super::event;
 use super::layer::Policy;
 use crate::Spent;
-use crate::retry::{Attempt, Replay};
+use crate::retry::{Attempt, Replay, Verdict};
+
+/// A longer wait than this is not granted to a peer that asks for one before the next request.
+const LONGEST_HINT: Duration = Duration::from_secs(60);
 
 /// Hedges that are under way, and the one that is about to be.
 pub(super) struct Race<F, Req> {
@@ -53,6 +56,11 @@ impl<F, Req> Race<F, Req> {
     /// Whether nothing is under way or about to be.
     pub(super) fn is_idle(&self) -> bool {
         self.lanes.is_empty() && self.readying.is_none()
+    }
+
+    /// Whether one is about to be sent.
+    pub(super) const fn is_readying(&self) -> bool {
+        self.readying.is_some()
     }
 
     /// Whether one more may follow.
@@ -106,7 +114,7 @@ impl<F, Req> Race<F, Req> {
             future,
             attempt: self.attempt,
             sent: Instant::now(),
-            spent: permit.sent(),
+            spent: permit.tried(),
         });
         true
     }
@@ -138,5 +146,13 @@ impl<F, Req> Race<F, Req> {
     /// For how long those that are dropped were under way.
     pub(super) fn censored(&self) -> impl Iterator<Item = Duration> {
         self.lanes.iter().map(|lane| lane.sent.elapsed())
+    }
+}
+
+/// How long a peer asks to wait before the next is sent, if it does.
+pub(super) fn wait_of(verdict: Verdict) -> Option<Duration> {
+    match verdict {
+        Verdict::RetryAfter(_, hint) => Some(hint.min(LONGEST_HINT)),
+        _ => None,
     }
 }

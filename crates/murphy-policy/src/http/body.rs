@@ -172,7 +172,10 @@ impl<B: Body> Tape<B> {
         match (frame.data_ref(), frame.trailers_ref()) {
             (Some(data), _) if !self.torn => {
                 self.bytes = self.bytes.saturating_add(data.len());
-                self.frames.push(data.clone());
+                // What has no data counts for nothing, and could be without end.
+                if !data.is_empty() {
+                    self.frames.push(data.clone());
+                }
                 if self.bytes > self.max {
                     self.tear();
                 }

@@ -35,9 +35,11 @@ use super::{digits, only, rate_limit};
 /// ```
 #[must_use]
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let Some(value) = only(headers, &RETRY_AFTER) else {
-        return rate_limit::reset(headers);
-    };
+    let own = only(headers, &RETRY_AFTER).and_then(|value| wait(value, headers));
+    own.or_else(|| rate_limit::reset(headers))
+}
+
+fn wait(value: &[u8], headers: &HeaderMap) -> Option<Duration> {
     if let Some(seconds) = digits(value) {
         return Some(Duration::from_secs(seconds));
     }

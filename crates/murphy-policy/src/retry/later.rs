@@ -151,9 +151,7 @@ impl<F, Req, E> Later<F, Req, E> {
         event::attempt(&policy.site, session.attempt);
         let scope = Scope::current().with_attempt(session.attempt.number());
         let future = scope.sync(|| service.call(request));
-        if let Some(permit) = permit {
-            session.spent = Some(permit.tried());
-        }
+        session.sent(permit);
         this.calling.set(Some(future));
         Poll::Ready(Ok(()))
     }

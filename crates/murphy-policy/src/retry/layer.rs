@@ -41,6 +41,8 @@ pub struct RetryLayer<C = AnyError, R = CloneReplay, P = Backoff, M = Boxed> {
     pace: P,
     attempts: NonZeroU32,
     budget: Budget,
+    /// Each request's own pays instead.
+    funded: bool,
     obedience: Obedience,
     shortest_attempt: Duration,
     seed: Seed,
@@ -70,6 +72,7 @@ impl RetryLayer {
             pace: Backoff::default(),
             attempts: NonZeroU32::MIN.saturating_add(Self::DEFAULT_ATTEMPTS - 1),
             budget: Budget::default(),
+            funded: false,
             obedience: Obedience {
                 hints: Hints::default(),
                 longest: Self::DEFAULT_LONGEST_HINT,
@@ -105,7 +108,8 @@ impl<C, R, P, M> RetryLayer<C, R, P, M> {
 
     /// Judges outcomes: a [`Classify`](super::Classify), such as a closure.
     #[must_use]
-    pub fn classify<T>(self, classify: T) -> RetryLayer<T, R, P, M> {
+    pub fn classify<T>(mut self, classify: T) -> RetryLayer<T, R, P, M> {
+        self.funded = false;
         self.swap(|_, replay, pace| (classify, replay, pace))
     }
 
@@ -137,7 +141,8 @@ impl<C, R, P, M> RetryLayer<C, R, P, M> {
     }
 
     /// Each request's own budget pays, such as one a tenant ([`Budgets`](crate::Budgets)); the
-    /// layer's pays for none.
+    /// layer's pays for none. Goes after [`classify`](Self::classify), which takes the place of what
+    /// judged before, and with it of what was said here.
     ///
     /// # Examples
     ///
@@ -149,11 +154,13 @@ impl<C, R, P, M> RetryLayer<C, R, P, M> {
     /// let layer = RetryLayer::new().budget_by(move |order: &Order| budgets.of(order.tenant));
     /// ```
     #[must_use]
-    pub fn budget_by<F>(self, whose: F) -> RetryLayer<Funded<C, F>, R, P, M> {
+    pub fn budget_by<F>(mut self, whose: F) -> RetryLayer<Funded<C, F>, R, P, M> {
+        self.funded = true;
         self.swap(|classify, replay, pace| (Funded { classify, whose }, replay, pace))
     }
 
-    /// Writes on each request which attempt it is: a [`Stamp`](super::Stamp), such as a closure.
+    /// Writes on each request which attempt it is: a [`Stamp`](super::Stamp), such as a closure. Goes
+    /// after [`replay`](Self::replay), which would undo it.
     #[must_use]
     pub fn stamping<T>(self, stamp: T) -> RetryLayer<C, Stamped<R, T>, P, M> {
         self.swap(|classify, replay, pace| (classify, Stamped { replay, stamp }, pace))
@@ -246,7 +253,7 @@ impl<C, R, P, M> RetryLayer<C, R, P, M> {
             attempts: self.attempts.get(),
             waits: retries.fold(Some(Duration::ZERO), add),
             longest_hint: self.obedience.longest,
-            budget: Some(self.budget.clone()),
+            budget: (!self.funded).then(|| self.budget.clone()),
         }
     }
 
@@ -268,6 +275,7 @@ impl<C, R, P, M> RetryLayer<C, R, P, M> {
             pace,
             attempts: self.attempts,
             budget: self.budget,
+            funded: self.funded,
             obedience: self.obedience,
             shortest_attempt: self.shortest_attempt,
             seed: self.seed,
@@ -307,6 +315,7 @@ impl<C: Clone, R: Clone, P: Clone, M> Clone for RetryLayer<C, R, P, M> {
             pace: self.pace.clone(),
             attempts: self.attempts,
             budget: self.budget.clone(),
+            funded: self.funded,
             obedience: self.obedience,
             shortest_attempt: self.shortest_attempt,
             seed: self.seed,

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::decide::{self, Stop};
 use super::policy::Policy;
 use super::{Attempt, Kind, Pace, Step, Verdict};
-use crate::{Budget, Spent};
+use crate::{Budget, Permit, Spent};
 
 /// What one call remembers between its attempts.
 #[derive(Debug)]
@@ -16,7 +16,9 @@ pub(crate) struct Session {
     /// The last attempt that was sent.
     pub(crate) attempt: Attempt,
     /// What the attempt that is under way took from the budget.
-    pub(crate) spent: Option<Spent>,
+    spent: Option<Spent>,
+    /// What one took that never left: it pays for the repetition, once that is sent.
+    unsent: Unsent,
     /// What the pace asked for before it.
     pace: Duration,
     /// Whether an attempt never left, and was repeated for free.
@@ -25,6 +27,18 @@ pub(crate) struct Session {
     left: bool,
     /// Which jitter is the call's own; taken when it is needed.
     key: Option<Key>,
+}
+
+/// Returned unless it is taken out: there are many ways to not send a repetition.
+#[derive(Debug)]
+struct Unsent(Option<Spent>);
+
+impl Drop for Unsent {
+    fn drop(&mut self) {
+        if let Some(spent) = self.0.take() {
+            spent.not_sent();
+        }
+    }
 }
 
 /// Another attempt, which is still to be paid.
@@ -44,6 +58,7 @@ impl Session {
         Self {
             attempt: first,
             spent: None,
+            unsent: Unsent(None),
             pace: Duration::ZERO,
             not_sent: false,
             left: false,
@@ -61,7 +76,9 @@ impl Session {
         match verdict {
             // What paid for an attempt that never left pays for its repetition at once, or else is
             // returned.
-            Verdict::Retry(Kind::NotSent) if !self.not_sent => return,
+            Verdict::Retry(Kind::NotSent) if !self.not_sent => {
+                self.unsent.0 = self.spent.take();
+            }
             _ if never_left => {
                 if let Some(spent) = self.spent.take() {
                     spent.not_sent();
@@ -76,6 +93,14 @@ impl Session {
             Verdict::Retry(_) | Verdict::RetryAfter(..) | Verdict::Forbid => budget.failed(),
         }
         self.spent = None;
+    }
+
+    /// Another attempt leaves, and this pays for it; nothing, if it is a free repetition.
+    pub(crate) fn sent(&mut self, permit: Option<Permit<'_>>) {
+        self.spent = match permit {
+            Some(permit) => Some(permit.tried()),
+            None => self.unsent.0.take(),
+        };
     }
 
     /// What follows the attempt that came to `verdict`.

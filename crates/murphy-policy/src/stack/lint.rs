@@ -9,7 +9,7 @@ use super::Part;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Rule {
-    /// A fallback lies outside of the deadline.
+    /// A fallback lies outside of the deadline, of whatever repeats and of whatever counts failures.
     FallbackOutside,
     /// A deadline lies outside of whatever repeats.
     DeadlineOutside,
@@ -23,6 +23,8 @@ pub enum Rule {
     NothingHeldAsleep,
     /// A timeout lies within whatever repeats.
     TimeoutInside,
+    /// A breaker lies outside of the timeout.
+    TimeoutsCounted,
     /// A bulkhead lies outside of the timeout.
     QueueOutside,
     /// Whatever repeats has a timeout beneath it.
@@ -92,6 +94,12 @@ const ORDERS: &[Order] = &[
         does: "when the deadline passes, nobody is left to serve the fallback",
     },
     Order {
+        rule: Rule::FallbackOutside,
+        outer: |p| repeats(p) || matches!(p, Part::Breaker | Part::Throttle),
+        inner: |p| matches!(p, Part::Fallback),
+        does: "every failure is answered beneath it, so that it sees none",
+    },
+    Order {
         rule: Rule::DeadlineOutside,
         outer: repeats,
         inner: |p| matches!(p, Part::Deadline { .. }),
@@ -122,10 +130,22 @@ const ORDERS: &[Order] = &[
         does: "a call keeps its place while it sleeps between attempts",
     },
     Order {
+        rule: Rule::NothingHeldAsleep,
+        outer: |p| matches!(p, Part::Bulkhead),
+        inner: |p| matches!(p, Part::Hedge { .. }),
+        does: "all requests of a call share one place, so that more are under way than there are places",
+    },
+    Order {
         rule: Rule::TimeoutInside,
         outer: |p| matches!(p, Part::Timeout { .. }),
         inner: repeats,
         does: "one timeout ends all attempts together, and none of them knows of it",
+    },
+    Order {
+        rule: Rule::TimeoutsCounted,
+        outer: |p| matches!(p, Part::Timeout { .. }),
+        inner: |p| matches!(p, Part::Breaker),
+        does: "a call that times out is dropped, which says nothing to the breaker: a silent peer never opens it",
     },
     Order {
         rule: Rule::QueueOutside,
@@ -218,10 +238,11 @@ fn two_purses(parts: &[Part]) -> Option<Finding> {
 
 /// How long all attempts of a call and the waits between them can take, as far as is known.
 pub(super) fn longest(parts: &[Part]) -> Option<Duration> {
-    let timeout = parts.iter().rev().find_map(|part| match part {
-        Part::Timeout { most } => Some(*most),
+    let timeouts = parts.iter().filter_map(|part| match part {
+        Part::Timeout { most } => *most,
         _ => None,
-    })??;
+    });
+    let timeout = timeouts.min()?;
     let retry = parts.iter().find_map(|part| match part {
         Part::Retry {
             attempts, waits, ..
@@ -237,11 +258,17 @@ pub(super) fn longest(parts: &[Part]) -> Option<Duration> {
     }
 }
 
-fn too_long(parts: &[Part]) -> Option<Finding> {
-    let deadline = parts.iter().find_map(|part| match part {
+/// The shortest deadline there is.
+pub(super) fn deadline(parts: &[Part]) -> Option<Duration> {
+    let totals = parts.iter().filter_map(|part| match part {
         Part::Deadline { total } => Some(*total),
         _ => None,
-    })?;
+    });
+    totals.min()
+}
+
+fn too_long(parts: &[Part]) -> Option<Finding> {
+    let deadline = deadline(parts)?;
     let needed = longest(parts).filter(|needed| *needed > deadline)?;
     Some(Finding {
         rule: Rule::FitsDeadline,

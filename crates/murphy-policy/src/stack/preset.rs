@@ -163,7 +163,8 @@ impl Stack {
     /// status of replies wherever it is, pushback, bodies of up to 64 KiB that are sent again,
     /// `grpc-previous-rpc-attempts`, and `grpc-timeout` with what is left of the deadline.
     ///
-    /// Repeats what was unavailable and nothing else: choose methods for which that is safe.
+    /// Repeats what was unavailable, lost its connection or timed out, and may have taken effect: choose
+    /// methods for which that is safe.
     ///
     /// # Examples
     ///

@@ -24,7 +24,8 @@ impl Report {
     }
 
     /// How long all attempts and the waits between them can take, hints of the peer left out: what
-    /// was compared with the deadline. `None` if some layer does not say.
+    /// was compared with the deadline. Hedges are left out as well: one that is sent because those
+    /// before it failed can take as long again. `None` if some layer does not say.
     #[must_use]
     pub fn longest(&self) -> Option<Duration> {
         lint::longest(&self.parts)
@@ -76,10 +77,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.parts.iter().map(Part::name).collect();
         writeln!(f, "{}", names.join(" > "))?;
-        let deadline = self.parts.iter().find_map(|part| match part {
-            Part::Deadline { total } => Some(*total),
-            _ => None,
-        });
+        let deadline = lint::deadline(&self.parts);
         match (self.longest(), deadline) {
             (Some(longest), Some(deadline)) => {
                 writeln!(f, "attempts and waits: up to {longest:?} of {deadline:?}")?;

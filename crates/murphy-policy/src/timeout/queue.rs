@@ -30,8 +30,11 @@ const REMEMBERED: usize = 32;
 const BATCH: usize = 64;
 
 thread_local! {
-    static QUEUES: RefCell<Vec<(Id, Duration, Arc<Queue>)>> = const { RefCell::new(Vec::new()) };
+    static QUEUES: RefCell<Vec<(Id, Duration, Remembered)>> = const { RefCell::new(Vec::new()) };
 }
+
+/// A queue that others will join. Dropped, it keeps its timer for those only who still wait.
+struct Remembered(Arc<Queue>);
 
 /// The calls of one thread, runtime and timeout.
 #[derive(Debug)]
@@ -44,6 +47,8 @@ struct Inner {
     timer: Option<Pin<Box<Sleep>>>,
     /// The runtime is gone, and its timers with it.
     closed: bool,
+    /// Nobody joins any more.
+    forgotten: bool,
 }
 
 /// A call's place in a queue, given up on drop.
@@ -98,6 +103,9 @@ impl Ticket {
     #[cold]
     fn moved(&self, mut new: Waker) -> Poll<Told> {
         let mut inner = self.queue.lock();
+        if inner.closed {
+            return Poll::Ready(Told::Closed);
+        }
         let Some(waker) = inner.waiting.waiting(self.at) else {
             return Poll::Ready(Told::Elapsed);
         };
@@ -111,8 +119,11 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
+        let mut inner = self.queue.lock();
         // Dropped when the lock is released, since it may hold another call.
-        let _waker = self.queue.lock().waiting.remove(self.at);
+        let _waker = inner.waiting.remove(self.at);
+        let _timer = inner.needless();
+        drop(inner);
     }
 }
 
@@ -122,6 +133,7 @@ impl Queue {
             waiting: Fifo::new(),
             timer: None,
             closed: false,
+            forgotten: false,
         }))
     }
 
@@ -200,6 +212,12 @@ impl Queue {
 }
 
 impl Inner {
+    /// The timer, if it is for nobody: it would keep the queue until it goes off.
+    fn needless(&mut self) -> Option<Pin<Box<Sleep>>> {
+        let idle = self.forgotten && self.waiting.head().is_none();
+        self.timer.take_if(|_| idle)
+    }
+
     /// Who waits is told to wait elsewhere.
     #[cold]
     fn close(&mut self, woken: &mut Vec<Waker>) {
@@ -208,6 +226,15 @@ impl Inner {
         while let Some(head) = self.waiting.head() {
             woken.extend(self.waiting.pop_due(head));
         }
+    }
+}
+
+impl Drop for Remembered {
+    fn drop(&mut self) {
+        let mut inner = self.0.lock();
+        inner.forgotten = true;
+        let _timer = inner.needless();
+        drop(inner);
     }
 }
 
@@ -226,11 +253,11 @@ impl Wake for Queue {
 }
 
 fn remembered(runtime: Id, timeout: Duration) -> Option<Arc<Queue>> {
-    let find = |queues: &RefCell<Vec<(Id, Duration, Arc<Queue>)>>| {
+    let find = |queues: &RefCell<Vec<(Id, Duration, Remembered)>>| {
         let queues = queues.borrow();
         let mut queues = queues.iter();
         let found = queues.find(|queue| (queue.0, queue.1) == (runtime, timeout))?;
-        Some(Arc::clone(&found.2))
+        Some(Arc::clone(&found.2.0))
     };
     QUEUES.try_with(find).ok().flatten()
 }
@@ -240,16 +267,20 @@ fn remembered(runtime: Id, timeout: Duration) -> Option<Arc<Queue>> {
 #[cold]
 fn remember(runtime: Id, timeout: Duration) -> Arc<Queue> {
     let new = Arc::new(Queue::new());
-    let insert = |queues: &RefCell<Vec<(Id, Duration, Arc<Queue>)>>| {
+    let kept = Remembered(Arc::clone(&new));
+    let insert = |queues: &RefCell<Vec<(Id, Duration, Remembered)>>| {
         let mut queues = queues.borrow_mut();
         let same = |queue: &(Id, Duration, _)| (queue.0, queue.1) == (runtime, timeout);
         let old = queues.iter().position(same);
         let old = old.or((queues.len() >= REMEMBERED).then_some(0));
         let old = old.map(|at| queues.remove(at));
-        queues.push((runtime, timeout, Arc::clone(&new)));
+        queues.push((runtime, timeout, kept));
         old
     };
     // What was there is dropped here, where nothing is borrowed.
     drop(QUEUES.try_with(insert));
     new
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ fn busy(places: u32, longest: u32, newest_first: bool) -> (Line<u64>, Instant) {
 fn arrive(line: &mut Line<u64>, now: Instant, ends: Option<Instant>) -> Arrival {
     let arrival = line.arrive(now, ends, &mut Vec::new());
     if let Arrival::Wait(ticket) = arrival {
-        assert_eq!(line.look(ticket, || ticket), None);
+        assert_eq!(line.look(ticket, || ticket, &mut None), None);
     }
     arrival
 }
@@ -34,7 +34,7 @@ fn the_longest_waiting_is_next_or_the_newest() {
         (0..3).for_each(|ticket| assert_eq!(arrive(&mut line, now, None), Arrival::Wait(ticket)));
         for ticket in want {
             assert_eq!(leave(&mut line, now), [ticket]);
-            assert_eq!(line.look(ticket, || 9), Some(Turn::Granted));
+            assert_eq!(line.look(ticket, || 9, &mut None), Some(Turn::Granted));
         }
     }
 }
@@ -48,7 +48,7 @@ fn a_full_queue_turns_the_newcomer_away_or_the_oldest() {
     let (mut line, now) = busy(1, 1, true);
     arrive(&mut line, now, None);
     assert_eq!(arrive(&mut line, now, None), Arrival::Wait(1));
-    assert_eq!(line.look(0, || 9), Some(Turn::Displaced));
+    assert_eq!(line.look(0, || 9, &mut None), Some(Turn::Displaced));
 
     let (mut line, now) = busy(1, 0, true);
     assert_eq!(arrive(&mut line, now, None), Arrival::Full(0));
@@ -84,8 +84,8 @@ fn whose_deadline_passed_is_passed_over() {
     arrive(&mut line, now, Some(now + SECOND));
     arrive(&mut line, now, None);
     assert_eq!(leave(&mut line, now + SECOND), [0, 1]);
-    assert_eq!(line.look(0, || 9), Some(Turn::Late));
-    assert_eq!(line.look(1, || 9), Some(Turn::Granted));
+    assert_eq!(line.look(0, || 9, &mut None), Some(Turn::Late));
+    assert_eq!(line.look(1, || 9, &mut None), Some(Turn::Granted));
 }
 
 #[test]
@@ -125,7 +125,7 @@ proptest! {
                     Arrival::Wait(ticket) => {
                         if queue.len() == longest as usize {
                             let oldest = queue.pop_front().unwrap();
-                            prop_assert_eq!(line.look(oldest, || 0), Some(Turn::Displaced));
+                            prop_assert_eq!(line.look(oldest, || 0, &mut None), Some(Turn::Displaced));
                         }
                         queue.push_back(ticket);
                     }
@@ -136,13 +136,13 @@ proptest! {
                     let next = if newest_first { queue.pop_back() } else { queue.pop_front() };
                     prop_assert_eq!(leave(&mut line, now), Vec::from_iter(next));
                     match next {
-                        Some(ticket) => prop_assert_eq!(line.look(ticket, || 0), Some(Turn::Granted)),
+                        Some(ticket) => prop_assert_eq!(line.look(ticket, || 0, &mut None), Some(Turn::Granted)),
                         None => inside -= 1,
                     }
                 }
                 3 if !queue.is_empty() => {
                     let gone = queue.remove(n % queue.len()).unwrap();
-                    prop_assert_eq!(line.give_up(gone), None);
+                    prop_assert_eq!(line.give_up(gone, &mut None), None);
                 }
                 _ => {}
             }
