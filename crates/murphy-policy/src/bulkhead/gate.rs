@@ -133,8 +133,7 @@ impl Ticket {
         let number = self.number.take()?;
         // As in `poll`.
         let mut old = None;
-        let turn = self.gate.lock().give_up(number, &mut old);
-        turn
+        self.gate.lock().give_up(number, &mut old)
     }
 
     fn outcome(&self, turn: Turn) -> Result<Permit, Why> {
