@@ -7,8 +7,8 @@ use std::time::Duration;
 use murphy_core::Scope;
 use murphy_policy::hedge::Idempotent;
 use murphy_policy::{
-    Attempt, Backoff, BoxError, Budget, DeadlineLayer, HedgeLayer, Hints, Kind, RetryError,
-    RetryLayer, Rule, Stack, TimeoutLayer, Verdict, find,
+    Attempt, Backoff, BoxError, Budget, DeadlineLayer, HedgeLayer, Hints, Kind, Pace, RetryError,
+    RetryLayer, Rule, Stack, Step, TimeoutLayer, Verdict, find,
 };
 use tokio::time::Instant;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
@@ -121,4 +121,14 @@ fn a_hedge_with_a_purse_of_its_own_is_refused_for_what_it_does() {
         !unsound.to_string().contains("into one budget"),
         "{unsound}"
     );
+}
+
+#[test]
+fn what_is_linear_stays_linear() {
+    let pace = Backoff::linear(SECOND, SECOND * 1000)
+        .multiplier(3.0)
+        .unwrap();
+    let mut step = Step::first(murphy_core::Draw::from_bits(0));
+    step.n = 2;
+    assert_eq!(pace.wait(step), SECOND * 3);
 }
