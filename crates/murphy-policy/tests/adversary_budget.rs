@@ -234,3 +234,24 @@ async fn with_towers_retry_too_each_requests_own_budget_pays() {
     service.oneshot(1).await.unwrap_err();
     assert_eq!((own.balance(), other.balance()), (0, 9));
 }
+
+#[cfg(feature = "tower")]
+#[tokio::test(start_paused = true)]
+async fn with_towers_retry_too_a_repetition_pays_nothing_in() {
+    use murphy_policy::adapt::Bounded;
+
+    let budget = Budget::try_new(1.0, 0).unwrap();
+    let never = Budget::unlimited();
+    let decides = RetryLayer::new().attempts(1).unwrap().budget(never);
+    let policy = Bounded::new(decides.into_tower()).budget(budget.clone());
+    let service = ServiceBuilder::new()
+        .layer(tower::retry::RetryLayer::new(policy))
+        .service(service_fn(async |_: u32| {
+            Err::<u32, _>(BoxError::from("lost"))
+        }));
+    for (attempt, want) in [(1, 1), (2, 1)] {
+        let scope = Scope::current().with_attempt(attempt);
+        scope.enter(service.clone().oneshot(1)).await.unwrap_err();
+        assert_eq!(budget.balance(), want, "attempt {attempt}");
+    }
+}

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use murphy_policy::grpc::{GrpcClassify, PeekTrailersLayer};
 use murphy_policy::http::{Recorded, ReplayBody, ReplayBodyLayer, retry_after};
+use murphy_policy::timeout::BodyTimeoutLayer;
 use murphy_policy::{
     Attempt, Backoff, BoxError, Classify, Elapsed, Kind, Replay, RetryLayer, Verdict,
 };
@@ -151,4 +152,42 @@ fn an_attempt_that_timed_out_here_is_repeated_whatever_the_codes() {
     };
     let elapsed = Elapsed::new(Duration::from_secs(1));
     assert_eq!(judge(elapsed.into()), Verdict::Retry(Kind::Timeout));
+}
+
+/// Brings what it is told to.
+struct Told(VecDeque<Poll<Option<Result<Frame<Bytes>, BoxError>>>>);
+
+impl Body for Told {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.0.pop_front().unwrap_or(Poll::Pending)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_follows_an_error_of_the_body_has_time_of_its_own() {
+    let second = Duration::from_secs(1);
+    let service =
+        BodyTimeoutLayer::replies()
+            .idle(second)
+            .layer(service_fn(async |_: Request<()>| {
+                let lost = Poll::Ready(Some(Err("lost".into())));
+                let body = Told([Poll::Pending, lost, Poll::Pending].into());
+                Ok::<_, BoxError>(Response::new(body))
+            }));
+    let reply = service.oneshot(Request::new(())).await.unwrap();
+    let mut body = Box::pin(reply.into_body());
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(body.as_mut().poll_frame(&mut cx).is_pending());
+    tokio::time::advance(second / 2).await;
+    assert!(body.as_mut().poll_frame(&mut cx).is_ready());
+    tokio::time::advance(second * 5).await;
+    assert!(body.as_mut().poll_frame(&mut cx).is_pending());
+    tokio::time::advance(second * 2).await;
+    assert!(body.as_mut().poll_frame(&mut cx).is_ready());
 }

@@ -5,10 +5,11 @@ use std::fmt;
 use tower::retry::Policy;
 
 use crate::retry::{Attempt, left};
-use crate::{BadKnob, Budget, Kind, Spent};
+use crate::{BadKnob, Begun, Budget, Kind, Spent};
 
 /// A `tower::retry::Policy` that is asked first, and bounded then: no more than so many attempts, none
-/// that the budget does not pay, none after the caller's deadline.
+/// that the budget does not pay, none that is decided on after the caller's deadline. How long it then
+/// waits is that policy's affair: put a [`Deadline`](crate::Deadline) above.
 ///
 /// # Examples
 ///
@@ -24,7 +25,8 @@ pub struct Bounded<P> {
     attempt: Attempt,
     budget: Budget,
     spent: Option<Spent>,
-    begun: bool,
+    /// Held until the call is over.
+    begun: Option<Begun>,
 }
 
 impl<P> Bounded<P> {
@@ -36,7 +38,7 @@ impl<P> Bounded<P> {
             attempt: Attempt::new(1, 3),
             budget: Budget::default(),
             spent: None,
-            begun: false,
+            begun: None,
         }
     }
 
@@ -72,10 +74,7 @@ where
     type Future = P::Future;
 
     fn retry(&mut self, request: &mut Req, result: &mut Result<Res, E>) -> Option<P::Future> {
-        if !self.begun {
-            self.begun = true;
-            self.budget.deposit();
-        }
+        self.begun.get_or_insert_with(|| self.budget.begin());
         let spent = self.spent.take();
         let Some(wait) = self.policy.retry(request, result) else {
             match (spent, result.is_ok()) {
@@ -108,7 +107,7 @@ impl<P: Clone> Clone for Bounded<P> {
             attempt: Attempt::new(1, self.attempt.max()),
             budget: self.budget.clone(),
             spent: None,
-            begun: false,
+            begun: None,
         }
     }
 }

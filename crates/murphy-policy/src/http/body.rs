@@ -27,17 +27,19 @@ use crate::{Attempt, Replay};
 /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
 /// use http_body_util::{BodyExt, Full};
 /// use murphy_policy::{BoxError, RetryLayer, http::{Recorded, ReplayBody, ReplayBodyLayer}};
+/// use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 /// use tower::{ServiceBuilder, ServiceExt, service_fn};
 ///
+/// static CALLS: AtomicU32 = AtomicU32::new(0);
 /// let service = ServiceBuilder::new()
 ///     .layer(ReplayBodyLayer::new(64 * 1024))
 ///     .layer(RetryLayer::new().replay(Recorded))
 ///     .service(service_fn(async |request: http::Request<ReplayBody<Full<&[u8]>>>| {
-///         let attempt = murphy_core::Scope::current().attempt();
 ///         let body = request.into_body().collect().await?.to_bytes();
-///         if attempt < 3 { Err(BoxError::from("lost")) } else { Ok(body) }
+///         if CALLS.fetch_add(1, Relaxed) < 2 { Err(BoxError::from("lost")) } else { Ok(body) }
 ///     }));
-/// # let _ = &service;
+/// let request = http::Request::new(Full::new(&b"hello"[..]));
+/// assert_eq!(service.oneshot(request).await.unwrap(), "hello");
 /// # });
 /// ```
 #[derive(Clone, Copy, Debug)]

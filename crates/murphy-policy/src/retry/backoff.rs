@@ -165,8 +165,8 @@ impl Backoff {
         Ok(self)
     }
 
-    /// Grows by another factor than 2: 1.0 (constant) to 1000.0. Of the two decorrelated forms, which
-    /// have none, nothing is changed.
+    /// Grows by another factor than 2: 1.0 (constant) to 1000.0. Of `linear` and the two decorrelated
+    /// forms, which have none, nothing is changed.
     ///
     /// # Errors
     ///
@@ -176,7 +176,9 @@ impl Backoff {
             let remedy = "use 1.0 to 1000.0; 2.0 doubles, 1.0 is constant";
             return Err(BadKnob::new("backoff.multiplier", factor, remedy));
         }
-        self.growth = Growth::Power(factor);
+        if let Growth::Power(own) = &mut self.growth {
+            *own = factor;
+        }
         Ok(self)
     }
 

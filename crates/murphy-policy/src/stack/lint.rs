@@ -204,6 +204,14 @@ fn unbounded(repeater: &Part, beneath: &[Part]) -> Option<Finding> {
 }
 
 fn two_purses(parts: &[Part]) -> Option<Finding> {
+    let own = |part: &Part| matches!(part, Part::Retry { budget: None, .. });
+    if parts.iter().any(own) && parts.iter().filter(|part| repeats(part)).count() > 1 {
+        return Some(Finding {
+            rule: Rule::OnePurse,
+            what: "two budgets multiply: the requests' own, and another".into(),
+            remedy: "let one budget pay for all: .budget(..) and .sharing(..)".into(),
+        });
+    }
     // Whose, and whether each call pays in.
     let mut purses = parts.iter().filter_map(|part| match part {
         Part::Hedge {

@@ -158,7 +158,10 @@ where
                 None => return Poll::Ready(Some(Ok(frame))),
                 Some(stalled) => stalled,
             },
-            Poll::Ready(end) => return Poll::Ready(end.map(|end| end.map_err(M::inner))),
+            Poll::Ready(end) => {
+                *self.project().awaited = None;
+                return Poll::Ready(end.map(|end| end.map_err(M::inner)));
+            }
             Poll::Pending => std::task::ready!(self.as_mut().poll_stalled(cx)),
         };
         Poll::Ready(Some(Err(M::own(self.fail(stalled)))))
