@@ -2,8 +2,6 @@
 //! thirty idle days.
 
 use std::hint::black_box;
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bench::figure::Figure;
@@ -116,7 +114,7 @@ pub(crate) fn run(whose: &str) {
 pub(crate) fn memory() -> Result<Vec<Figure>, String> {
     let mut figures = Vec::new();
     for whose in [Whose::Murphy, Whose::Tower] {
-        let most = dhat(whose)?;
+        let most = process::most_bytes(&format!("pending-{}", whose.name()))?;
         // The pointer to it.
         let bytes = most / MILLION as f64 - 8.0;
         let note = "a call of a million under way, its future and all; DHAT";
@@ -124,38 +122,6 @@ pub(crate) fn memory() -> Result<Vec<Figure>, String> {
         figures.push(Figure::new(name, whose.name(), bytes, "bytes", note));
     }
     Ok(figures)
-}
-
-fn dhat(whose: Whose) -> Result<f64, String> {
-    const MISSING: &str = "memory was not counted. Run `cargo xtask setup --bench` and try again";
-    let missing = |e: std::io::Error| format!("{MISSING} ({e})");
-    let part = process::part(&format!("pending-{}", whose.name())).map_err(missing)?;
-    let mut dhat = Command::new("valgrind");
-    dhat.args(["--tool=dhat", "--dhat-out-file=/dev/null"])
-        .arg(part.get_program())
-        .args(part.get_args())
-        .envs(
-            part.get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        )
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    let mut child = dhat.spawn().map_err(missing)?;
-    let said = child.stderr.take().map(BufReader::new);
-    let lines = said
-        .into_iter()
-        .flat_map(|s| s.lines().map_while(Result::ok));
-    let most = lines.filter_map(|line| {
-        let (_, said) = line.split_once("At t-gmax:")?;
-        said.split_whitespace()
-            .next()?
-            .replace(',', "")
-            .parse::<f64>()
-            .ok()
-    });
-    let most = most.last();
-    let status = child.wait().map_err(missing)?;
-    most.ok_or_else(|| format!("{MISSING} ({status})"))
 }
 
 /// The first operation after thirty days in which nothing happened.
