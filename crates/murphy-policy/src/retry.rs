@@ -80,8 +80,9 @@ pub use self::layer::RetryLayer;
 pub use self::pace::{Pace, Step};
 pub(crate) use self::policy::Policy;
 pub use self::replay::{CloneReplay, Factory, Once, Replay, Restore};
+pub(crate) use self::session::left;
 #[cfg(feature = "tower")]
-pub(crate) use self::session::{Decision, Session, left};
+pub(crate) use self::session::{Decision, Session};
 pub use self::stamp::{Stamp, Stamped};
 #[cfg(doc)]
 use crate::Budget;

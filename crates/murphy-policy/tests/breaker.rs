@@ -468,3 +468,23 @@ async fn its_future_moves_between_threads() {
         .await
         .unwrap();
 }
+
+/// What is not to be repeated is a failure of the peer's all the same.
+#[cfg(feature = "http")]
+#[tokio::test(start_paused = true)]
+async fn it_opens_at_failures_that_nobody_may_repeat() {
+    use murphy_policy::http::HttpClassify;
+
+    let busy = tower::service_fn(async |_: http::Request<()>| {
+        let reply = http::Response::builder().status(503).body(());
+        Ok::<_, common::BoxError>(reply.unwrap())
+    });
+    let layer = BreakerLayer::new().classify(HttpClassify::new());
+    let handle = layer.handle();
+    let service = layer.layer(busy);
+    for _ in 0..5 {
+        let post = http::Request::post("/").body(()).unwrap();
+        assert_eq!(service.clone().oneshot(post).await.unwrap().status(), 503);
+    }
+    assert_eq!(handle.state(), murphy_policy::breaker::State::Open);
+}

@@ -350,3 +350,23 @@ async fn what_is_answered_at_once_needs_no_timer_and_no_runtime_of_its_own() {
     });
     assert_eq!(runtime_without_timers.join().unwrap(), 7);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_asks_for_more_time_than_there_is_has_answered() {
+    let busy = |_: &Attempt, outcome: Result<&u32, &BoxError>| match outcome {
+        Ok(_) => Verdict::Success,
+        Err(_) => Verdict::RetryAfter(Kind::Throttled, MS * 30_000),
+    };
+    for script in [&[(5, false)][..], &[(15, false), (5, false)]] {
+        let service = probe(move |n| step(script, n));
+        let layer = HedgeLayer::new(MS * 10, Idempotent).classify(busy);
+        let began = Instant::now();
+        let scope = Scope::current().with_deadline(began + MS * 2_000);
+        let call = layer.layer(service.clone()).oneshot(());
+        assert_eq!(
+            scope.enter(call).await.unwrap_err().to_string(),
+            "failure 1"
+        );
+        assert!(began.elapsed() <= MS * 15, "{:?}", began.elapsed());
+    }
+}

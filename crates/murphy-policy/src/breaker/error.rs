@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::surface::{BoxError, Failure};
 
-/// The breaker is open: the call was not made, and had no effect.
+/// The breaker is open: this attempt was not made, and had no effect. Beneath a retry one before it may
+/// have had.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {
     site: Arc<str>,

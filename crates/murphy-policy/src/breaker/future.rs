@@ -137,7 +137,7 @@ pub(crate) const ONLY: Attempt = Attempt::new(1, 1);
 pub(crate) const fn failed(verdict: Verdict) -> bool {
     match verdict {
         Verdict::Success | Verdict::Terminal => false,
-        Verdict::Retry(_) | Verdict::RetryAfter(..) | Verdict::Forbid => true,
+        Verdict::Failed(_) | Verdict::Retry(_) | Verdict::RetryAfter(..) | Verdict::Forbid => true,
     }
 }
 

@@ -104,7 +104,15 @@ impl GrpcClassify {
             return Verdict::Forbid;
         }
         if !self.retrying.contains(&code) {
-            return Verdict::Terminal;
+            // Of the others these are the peer's fault, and the rest the request's.
+            return match code {
+                Code::UNKNOWN
+                | Code::DEADLINE_EXCEEDED
+                | Code::RESOURCE_EXHAUSTED
+                | Code::INTERNAL
+                | Code::UNAVAILABLE => Verdict::Failed(code.kind()),
+                _ => Verdict::Terminal,
+            };
         }
         match pushback {
             Some(Pushback::After(wait)) => Verdict::RetryAfter(code.kind(), wait),
@@ -244,18 +252,23 @@ mod tests {
                 &[("grpc-status", "3")],
                 Verdict::Terminal,
             ),
-            ("no code", 200, &[("grpc-status", "+14")], Verdict::Terminal),
+            (
+                "no code",
+                200,
+                &[("grpc-status", "+14")],
+                Verdict::Failed(Kind::Server),
+            ),
             (
                 "no such code",
                 200,
                 &[("grpc-status", "17")],
-                Verdict::Terminal,
+                Verdict::Failed(Kind::Server),
             ),
             (
                 "two codes",
                 200,
                 &[unavailable, unavailable],
-                Verdict::Terminal,
+                Verdict::Failed(Kind::Server),
             ),
             ("pushed back", 200, &pushed("25"), after(25)),
             ("not again", 200, &pushed("-1"), Verdict::Forbid),
@@ -292,7 +305,7 @@ mod tests {
             (503, Verdict::Retry(Kind::Transient)),
             (429, Verdict::Retry(Kind::Transient)),
             (404, Verdict::Terminal),
-            (500, Verdict::Terminal),
+            (500, Verdict::Failed(Kind::Server)),
         ] {
             assert_eq!(judged(http, &[], false), want, "{http}");
         }

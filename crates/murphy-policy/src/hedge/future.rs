@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep};
 use tower_service::Service;
 
 use super::layer::Policy;
-use super::race::{Race, wait_of};
+use super::race::{Next, Race};
 use super::{Delay, event};
 use crate::retry::{Attempt, Classify, Kind, Replay, Verdict};
 use crate::{Begun, timer};
@@ -136,7 +136,7 @@ where
                 }
                 Some(outcome)
             }
-            Verdict::Terminal => {
+            Verdict::Terminal | Verdict::Failed(_) => {
                 *this.sent = None;
                 Some(outcome)
             }
@@ -161,13 +161,14 @@ where
         *this.sent = None;
         let first = Attempt::new(1, this.policy.attempts);
         let race = this.race.get_or_insert_with(|| Box::new(Race::new(first)));
-        match wait_of(verdict) {
-            Some(wait) => this.sleep.set(Some(tokio::time::sleep(wait))),
-            None if race.has_more() => {
+        match Next::after(verdict) {
+            Next::After(wait) => this.sleep.set(Some(tokio::time::sleep(wait))),
+            Next::Now if race.has_more() => {
                 this.sleep.set(None);
                 race.prepare(&this.policy.replay, saved, outcome.as_mut().err());
             }
-            None => {}
+            Next::Now => {}
+            Next::Never => race.stop(),
         }
         *this.failed = Some(outcome);
         None
@@ -193,14 +194,14 @@ where
                         policy
                             .classify
                             .classify(this.seen, &came.attempt, outcome.as_ref());
-                    let wait = match verdict {
+                    let next = match verdict {
                         Verdict::Success => {
                             policy.won(came.spent);
                             policy.clock().answered(came.after);
                             event::won(&policy.site, came.attempt);
                             return Poll::Ready(outcome);
                         }
-                        Verdict::Terminal => return Poll::Ready(outcome),
+                        Verdict::Terminal | Verdict::Failed(_) => return Poll::Ready(outcome),
                         verdict => {
                             policy.failed();
                             if verdict == Verdict::Retry(Kind::NotSent) {
@@ -209,16 +210,17 @@ where
                             if verdict == Verdict::Forbid {
                                 return Poll::Ready(outcome);
                             }
-                            wait_of(verdict)
+                            Next::after(verdict)
                         }
                     };
-                    match wait {
-                        Some(wait) => this.sleep.set(Some(tokio::time::sleep(wait))),
-                        None if race.has_more() => {
+                    match next {
+                        Next::After(wait) => this.sleep.set(Some(tokio::time::sleep(wait))),
+                        Next::Now if race.has_more() => {
                             this.sleep.set(None);
                             race.prepare(&policy.replay, saved, outcome.as_mut().err());
                         }
-                        None => {}
+                        Next::Now => {}
+                        Next::Never => race.stop(),
                     }
                 }
                 if let Some(sleep) = this

@@ -83,7 +83,8 @@ impl<D, G, C, R> HedgeLayer<D, G, C, R> {
     }
 
     /// Judges outcomes: a [`Classify`](crate::Classify). A success wins, a terminal or forbidding
-    /// verdict ends the call, any other sends the next request: at once, or when the peer said.
+    /// verdict ends the call, any other sends the next request: at once, or when the peer said (60 s at
+    /// most); never, where that is past the caller's deadline.
     #[must_use]
     pub fn classify<T>(self, classify: T) -> HedgeLayer<D, G, T, R> {
         self.swap(|_, replay| (classify, replay))

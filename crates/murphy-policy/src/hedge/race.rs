@@ -12,7 +12,7 @@ use tower_service::Service;
 use super::event;
 use super::layer::Policy;
 use crate::Spent;
-use crate::retry::{Attempt, Replay, Verdict};
+use crate::retry::{Attempt, Replay, Verdict, left};
 
 /// A longer wait than this is not granted to a peer that asks for one before the next request.
 const LONGEST_HINT: Duration = Duration::from_secs(60);
@@ -119,7 +119,7 @@ impl<F, Req> Race<F, Req> {
         true
     }
 
-    fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         self.readying = None;
         self.over = true;
     }
@@ -149,10 +149,23 @@ impl<F, Req> Race<F, Req> {
     }
 }
 
-/// How long a peer asks to wait before the next is sent, if it does.
-pub(super) fn wait_of(verdict: Verdict) -> Option<Duration> {
-    match verdict {
-        Verdict::RetryAfter(_, hint) => Some(hint.min(LONGEST_HINT)),
-        _ => None,
+/// When the next is sent after one that failed.
+pub(super) enum Next {
+    Now,
+    After(Duration),
+    /// The peer asks for more time than there is.
+    Never,
+}
+
+impl Next {
+    pub(super) fn after(verdict: Verdict) -> Self {
+        let Verdict::RetryAfter(_, hint) = verdict else {
+            return Self::Now;
+        };
+        let wait = hint.min(LONGEST_HINT);
+        match left() {
+            Some(left) if wait >= left => Self::Never,
+            _ => Self::After(wait),
+        }
     }
 }

@@ -14,14 +14,14 @@ use crate::{Attempt, Classify, Kind, Verdict};
 ///
 /// | reply or error | a request that may be repeated | any other |
 /// |---|---|---|
-/// | 408 | timeout | terminal |
+/// | 408 | timeout | failed: perhaps it was done |
 /// | 425 | transient | transient: it was not processed |
 /// | 429 | throttled | throttled: it was not processed |
 /// | 409 with `Retry-After`, the request having an idempotency key | transient: the first is still at it | – |
-/// | 500, 502, 503, 504 | the server failed | terminal |
+/// | 500, 502, 503, 504 | the server failed | failed: perhaps it was done |
 /// | any other | success | success |
 /// | an error that says it was not sent | not sent | not sent |
-/// | an error | as [`IoClassify`](crate::IoClassify) says | terminal |
+/// | an error | as [`IoClassify`](crate::IoClassify) says | failed, or terminal where that says so |
 ///
 /// A request may be repeated if its method is idempotent (RFC 9110, section 9.2.2) or it has an
 /// `Idempotency-Key`. A `Retry-After` of any of these is obeyed as the layer says.
@@ -98,7 +98,7 @@ impl HttpClassify {
             _ => return Verdict::Success,
         };
         if was_processed && !asked.repeatable {
-            return Verdict::Terminal;
+            return Verdict::Failed(kind);
         }
         match hint() {
             Some(hint) => Verdict::RetryAfter(kind, hint),
@@ -116,7 +116,8 @@ impl HttpClassify {
         match kind_of(error) {
             Some(Kind::NotSent) => Verdict::Retry(Kind::NotSent),
             Some(kind) if asked.repeatable => Verdict::Retry(kind),
-            _ => Verdict::Terminal,
+            Some(kind) => Verdict::Failed(kind),
+            None => Verdict::Terminal,
         }
     }
 }

@@ -93,6 +93,10 @@ pub enum Verdict {
     Success,
     /// It failed and would fail again: hand it to the caller.
     Terminal,
+    /// It failed, and is not to be repeated: perhaps it was done. Handed to the caller, as
+    /// [`Terminal`](Self::Terminal) is; but where that says that the peer is well, and the request
+    /// was not, this is a failure of the peer: a [`Breaker`](crate::Breaker) counts it.
+    Failed(Kind),
     /// It failed and may work if repeated.
     Retry(Kind),
     /// As `Retry`, and the peer said how long to wait: [`Hints`](crate::Hints) says how far it is

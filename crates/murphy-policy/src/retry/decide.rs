@@ -44,7 +44,7 @@ pub(super) const fn wanted(
     not_sent_before: bool,
 ) -> Result<Wanted, Stop> {
     let (kind, hint) = match verdict {
-        Verdict::Success | Verdict::Terminal => return Err(Stop::Pass),
+        Verdict::Success | Verdict::Terminal | Verdict::Failed(_) => return Err(Stop::Pass),
         Verdict::Forbid => return Err(Stop::Forbidden),
         Verdict::Retry(kind) => (kind, None),
         Verdict::RetryAfter(kind, hint) => (kind, Some(hint)),

@@ -103,7 +103,7 @@ where
                 this.begun.succeeded();
                 Poll::Ready(outcome.map_err(M::inner))
             }
-            Verdict::Terminal => Poll::Ready(outcome.map_err(M::inner)),
+            Verdict::Terminal | Verdict::Failed(_) => Poll::Ready(outcome.map_err(M::inner)),
             verdict => self.poll_later(Some((verdict, outcome)), cx),
         }
     }

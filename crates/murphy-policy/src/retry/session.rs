@@ -89,7 +89,7 @@ impl Session {
                 // The first attempt, after one that never left.
                 None => budget.succeeded(),
             },
-            Verdict::Terminal => {}
+            Verdict::Terminal | Verdict::Failed(_) => {}
             Verdict::Retry(_) | Verdict::RetryAfter(..) | Verdict::Forbid => budget.failed(),
         }
         self.spent = None;

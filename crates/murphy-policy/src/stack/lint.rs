@@ -221,7 +221,9 @@ fn two_purses(parts: &[Part]) -> Option<Finding> {
         _ => None,
     });
     let (first, _) = purses.next()?;
-    let remedy = "give the hedge the retry's: .sharing(budget.clone())".to_owned();
+    let remedy =
+        "give all that repeat one budget; a hedge that of its retry, .sharing(budget.clone())"
+            .to_owned();
     let others: Vec<_> = purses.collect();
     if let Some((other, _)) = others.iter().find(|(b, _)| !b.is_same(first)) {
         let grown = |b: &crate::Budget| b.ratio().map_or(f64::INFINITY, |r| 1.0 + r);

@@ -151,3 +151,26 @@ impl<A, K, C, T, M> Describe for FallbackLayer<A, K, C, T, M> {
         Part::Fallback
     }
 }
+
+/// Ours, and of no account for the order, by these names.
+macro_rules! beside {
+    ($($(#[$when:meta])* $layer:ty: $name:literal $(, $param:ident)*;)*) => {$(
+        $(#[$when])*
+        impl<$($param),*> Describe for $layer {
+            fn describe(&self) -> Part {
+                Part::Other { name: $name }
+            }
+        }
+    )*};
+}
+
+beside! {
+    #[cfg(feature = "http")]
+    crate::SendDeadlineLayer: "SendDeadline";
+    #[cfg(feature = "http")]
+    crate::http::ReplayBodyLayer: "ReplayBody";
+    #[cfg(feature = "http")]
+    crate::BodyTimeoutLayer<L, M>: "BodyTimeout", L, M;
+    #[cfg(feature = "grpc")]
+    crate::grpc::PeekTrailersLayer: "PeekTrailers";
+}
