@@ -29,7 +29,8 @@ use crate::{TARGET, metered};
 /// the calls it makes send what is left further on. The service beneath readies itself while the
 /// request waits: what it takes in a queue counts, and a request whose time is up by then is never
 /// handed to it. So this layer is always ready; whatever bounds what a server takes on belongs
-/// above it, and time that was spent there does not count.
+/// above it, and time that was spent there does not count. A [`Bulkhead`](crate::Bulkhead) that is to
+/// shed by deadline belongs beneath it, where it finds one.
 ///
 /// It reads [`HEADER`] and, with the `grpc` feature, `grpc-timeout`; the earlier holds. Whoever
 /// sends them may mean harm. A value is one to eight digits, `grpc-timeout`'s with one of the units

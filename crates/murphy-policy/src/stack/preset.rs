@@ -124,6 +124,9 @@ impl Stack {
     /// status, `Retry-After`, bodies of up to 64 KiB that are sent again, the number of the attempt in
     /// `x-envoy-attempt-count`, and what is left of the deadline.
     ///
+    /// Its requests have a [`ReplayBody`](crate::http::ReplayBody): a client that is there already, for
+    /// another type of body, wants `.map_request(|r: http::Request<_>| r.map(Body::new))` beneath it.
+    ///
     /// Requests whose method is not idempotent get an `Idempotency-Key`, and are repeated: use it only
     /// with servers that know the key, such as those beneath an
     /// [`IdempotencyLayer`](crate::IdempotencyLayer).
@@ -159,6 +162,10 @@ impl Stack {
 /// With the `grpc` feature.
 #[cfg(feature = "grpc")]
 impl Stack {
+    /// Its requests have a [`ReplayBody`](crate::http::ReplayBody): beneath it a channel wants
+    /// `.map_request(|r: http::Request<_>| r.map(tonic::body::Body::new))`, and above it a generated
+    /// client `.map_response(|r: http::Response<_>| r.map(tonic::body::Body::new))`.
+    ///
     /// For a gRPC channel, beneath generated clients: [`recommended`](Self::recommended), with the
     /// status of replies wherever it is, pushback, bodies of up to 64 KiB that are sent again,
     /// `grpc-previous-rpc-attempts`, and `grpc-timeout` with what is left of the deadline.
