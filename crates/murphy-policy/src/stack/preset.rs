@@ -162,13 +162,13 @@ impl Stack {
 /// With the `grpc` feature.
 #[cfg(feature = "grpc")]
 impl Stack {
-    /// Its requests have a [`ReplayBody`](crate::http::ReplayBody): beneath it a channel wants
-    /// `.map_request(|r: http::Request<_>| r.map(tonic::body::Body::new))`, and above it a generated
-    /// client `.map_response(|r: http::Response<_>| r.map(tonic::body::Body::new))`.
-    ///
     /// For a gRPC channel, beneath generated clients: [`recommended`](Self::recommended), with the
     /// status of replies wherever it is, pushback, bodies of up to 64 KiB that are sent again,
     /// `grpc-previous-rpc-attempts`, and `grpc-timeout` with what is left of the deadline.
+    ///
+    /// Its requests have a [`ReplayBody`](crate::http::ReplayBody): beneath it a channel wants
+    /// `.map_request(|r: http::Request<_>| r.map(tonic::body::Body::new))`, and above it a generated
+    /// client `.map_response(|r: http::Response<_>| r.map(tonic::body::Body::new))`.
     ///
     /// Repeats what was unavailable, lost its connection or timed out, and may have taken effect: choose
     /// methods for which that is safe.
