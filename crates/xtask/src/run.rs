@@ -1,6 +1,8 @@
-//! Runs a plan: one step after the other, up to the first that fails.
+//! Runs a plan: one step after the other, up to the first that fails, whose last lines are said again at the end.
 
-use std::process::{Command, ExitCode};
+use std::collections::VecDeque;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::process::{Command, ExitCode, ExitStatus};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -8,6 +10,9 @@ use anyhow::{Context, bail};
 use crate::plan::{Action, Step};
 use crate::tools;
 use crate::workspace::Workspace;
+
+/// How many of a failed step's last lines the summary repeats: a log that is cut from above still says why.
+const REPEATED: usize = 60;
 
 /// One line a step.
 pub(crate) fn print_plan(steps: &[Step]) {
@@ -31,10 +36,11 @@ pub(crate) fn all(workspace: &Workspace, steps: &[Step]) -> ExitCode {
             step.name,
             step.action
         );
-        let (took, outcome) = timed(|| perform(workspace, &step.action));
+        let mut last = VecDeque::new();
+        let (took, outcome) = timed(|| perform(workspace, &step.action, &mut last));
         done.push((step, took, outcome.is_ok()));
         if let Err(e) = outcome {
-            failure = Some((step, e));
+            failure = Some((step, e, last));
             break;
         }
     }
@@ -48,8 +54,12 @@ pub(crate) fn all(workspace: &Workspace, steps: &[Step]) -> ExitCode {
     println!("       {:>7.1}s  in all", total.as_secs_f64());
     let failed = usize::from(failure.is_some());
     let passed = done.len() - failed;
-    if let Some((step, e)) = failure {
+    if let Some((step, e, last)) = failure {
         let left = steps.len() - done.len();
+        if !last.is_empty() {
+            println!("\nthe last lines of {}:", step.name);
+            last.iter().for_each(|line| println!("  {line}"));
+        }
         println!(
             "\n{}: {e:#}\nto repeat it: {}\n{left} steps were not run",
             step.name, step.action
@@ -63,7 +73,11 @@ pub(crate) fn all(workspace: &Workspace, steps: &[Step]) -> ExitCode {
     }
 }
 
-fn perform(workspace: &Workspace, action: &Action) -> anyhow::Result<()> {
+fn perform(
+    workspace: &Workspace,
+    action: &Action,
+    last: &mut VecDeque<String>,
+) -> anyhow::Result<()> {
     match action {
         Action::Setup => tools::install(workspace, false),
         Action::Run { environment, words } => {
@@ -81,7 +95,18 @@ fn perform(workspace: &Workspace, action: &Action) -> anyhow::Result<()> {
                     command.env_remove(name);
                 }
             }
-            succeed(&mut command)
+            // Else cargo takes the pipe for a reason to do without.
+            if io::IsTerminal::is_terminal(&io::stdout()) {
+                command.env("CARGO_TERM_COLOR", "always");
+            }
+            let (reader, writer) = io::pipe().context("a pipe for its output")?;
+            command.stdout(writer.try_clone()?).stderr(writer);
+            let mut child = command
+                .spawn()
+                .with_context(|| format!("could not start `{program}`"))?;
+            drop(command); // and with it our end of the pipe, so that the child's is the last
+            *last = pass_on(reader, io::stdout(), REPEATED)?;
+            ended_well(program, child.wait()?)
         }
     }
 }
@@ -92,10 +117,29 @@ pub(crate) fn succeed(command: &mut Command) -> anyhow::Result<()> {
     let status = command
         .status()
         .with_context(|| format!("could not start `{program}`"))?;
+    ended_well(&program, status)
+}
+
+fn ended_well(program: &str, status: ExitStatus) -> anyhow::Result<()> {
     if !status.success() {
         bail!("`{program}` ended with {status}");
     }
     Ok(())
+}
+
+/// Writes what is read, line by line as it comes, and gives the last `keep` lines.
+fn pass_on(from: impl Read, mut to: impl Write, keep: usize) -> io::Result<VecDeque<String>> {
+    let (mut from, mut line, mut last) = (BufReader::new(from), Vec::new(), VecDeque::new());
+    while from.read_until(b'\n', &mut line)? > 0 {
+        to.write_all(&line)?;
+        if last.len() == keep {
+            last.pop_front();
+        }
+        last.push_back(String::from_utf8_lossy(line.trim_ascii_end()).into_owned());
+        line.clear();
+    }
+    to.flush()?;
+    Ok(last)
 }
 
 #[expect(
@@ -106,4 +150,17 @@ fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
     let start = std::time::Instant::now();
     let result = work();
     (start.elapsed(), result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_passed_on_and_the_last_lines_are_kept() {
+        let mut seen = Vec::new();
+        let last = pass_on(&b"one\ntwo\r\n\xff\nend"[..], &mut seen, 3).unwrap();
+        assert_eq!(seen, b"one\ntwo\r\n\xff\nend");
+        assert_eq!(last, ["two", "\u{fffd}", "end"]);
+    }
 }
