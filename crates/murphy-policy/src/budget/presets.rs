@@ -13,7 +13,9 @@ impl Budget {
     /// always: what Envoy's retry budget counts, by default 0.2 and 3.
     ///
     /// It follows what a service is given at this moment and remembers nothing: a long outage of
-    /// quick failures costs it no more than a short one.
+    /// quick failures costs it no more than a short one. It bounds how many are under way, and not how
+    /// many there are: an attempt that ended frees its place, so that with `least` above 0 a lone caller's
+    /// calls have all their attempts.
     ///
     /// # Errors
     ///

@@ -77,6 +77,11 @@ impl Window {
         }
     }
 
+    /// `None` if there is a reserve, which is one in each `ttl`.
+    pub(super) fn ratio(&self) -> Option<f64> {
+        (self.reserve == 0).then(|| self.deposit as f64 / self.withdrawal as f64)
+    }
+
     pub(super) fn balance(&self) -> u32 {
         let has = self.reserve.saturating_add(self.ring().sum()) / self.withdrawal;
         u32::try_from(has.max(0)).unwrap_or(u32::MAX)
