@@ -269,7 +269,9 @@ async fn clocks() {
     let name: http::HeaderName = "x-timeout".parse().unwrap();
     let hangs = service_fn(|_: Request<()>| pending::<Result<(), BoxError>>());
     let request = Request::get("/").header(&name, "soon").body(()).unwrap();
-    let timed = TimeoutLayer::new(SECOND).by_header(name, SECOND).layer(hangs);
+    let timed = TimeoutLayer::new(SECOND)
+        .by_header(name, SECOND)
+        .layer(hangs);
     timed.oneshot(request).await.unwrap_err();
 
     for layer in [

@@ -6,7 +6,7 @@ use std::future::{Future, ready};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{BoxError, listen};
+use common::{BoxError, listen, probe};
 use murphy_policy::hedge::Idempotent;
 use murphy_policy::{Backoff, HedgeLayer, RetryLayer};
 use tokio::time::sleep;
@@ -100,17 +100,19 @@ async fn each_further_attempt_runs_in_a_span_and_the_first_in_the_callers() {
 
 #[tokio::test(start_paused = true)]
 async fn each_further_request_of_a_hedge_runs_in_a_span() {
-    let peer = service_fn(|_: &str| {
+    let slow_at_first = probe(|n| {
         look();
-        async {
-            sleep(SECOND).await;
+        async move {
+            sleep(SECOND * 4 / n).await;
             look();
-            Ok::<_, BoxError>(())
+            Ok::<_, BoxError>(n)
         }
     });
-    let hedge = HedgeLayer::new(SECOND / 2, Idempotent).layer(peer);
-    let (_, seen, spans) = noted(hedge.oneshot("hello")).await;
-    assert_eq!(seen, [vec![], vec!["hedge.call"], vec![]]);
+    let hedge = HedgeLayer::new(SECOND, Idempotent).layer(slow_at_first);
+    let (reply, seen, spans) = noted(hedge.oneshot(())).await;
+    // The second answers before the first.
+    assert_eq!(reply.unwrap(), 2);
+    assert_eq!(seen, [vec![], vec!["hedge.call"], vec!["hedge.call"]]);
     assert_eq!(spans, 1);
 }
 
