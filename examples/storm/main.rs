@@ -10,19 +10,24 @@
 //! cargo run --release --example storm
 //! cargo run --release --example storm -- --seed 7 --json storm.jsonl
 //! cargo run --release --example storm -- --list
+//! cargo run --release --example storm -- --seeds 20
 //! ```
 //!
 //! It takes about 13 seconds, and fails if its lesson does not appear: retries lift success, and
-//! charge somebody twice; with a key they charge nobody twice, and the last row's success is the best.
+//! charge somebody twice; with a key they charge nobody twice, and the last row's success is the best. With
+//! `--seeds N` it looks for the same lesson under each of so many seeds, without sockets and in virtual time.
 
 mod figures;
 mod payments;
 mod report;
 mod row;
+mod seeds;
 mod stacks;
 mod waterfall;
+mod wire;
 mod workload;
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
@@ -32,6 +37,7 @@ use murphy_core::Seed;
 use murphy_fault::{Chaos, Plan, TimeLimit};
 
 use row::Row;
+use wire::Wire;
 
 /// The site: the link from checkout to payments.
 const SITE: &str = "checkout->payments";
@@ -52,6 +58,10 @@ struct Args {
     /// Write the figures as JSON lines.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Look for the lesson under so many seeds, one after the other, from this one on: without sockets,
+    /// in virtual time.
+    #[arg(long, value_name = "N", conflicts_with = "json")]
+    seeds: Option<NonZeroU32>,
     /// Say what the plan amounts to, and send nothing.
     #[arg(long)]
     list: bool,
@@ -81,6 +91,9 @@ fn main() -> Result<()> {
         println!("seed {seed}; {}", workload::describe(&plan));
         return Ok(());
     }
+    if let Some(seeds) = args.seeds {
+        return seeds::run(seed, seeds.get(), &plan);
+    }
     let _guard = seed.report_on_panic();
     println!("murphy storm, seed {seed}\n");
     // Refused before anything is sent, if it cannot be written later.
@@ -88,7 +101,8 @@ fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let rows = runtime.block_on(storm(seed, &plan))?;
+    let progress = MultiProgress::new();
+    let rows = runtime.block_on(storm(seed, &plan, Wire::Sockets, &progress))?;
     // Calls that nobody answered are still waiting: they end here.
     runtime.shutdown_background();
 
@@ -113,15 +127,15 @@ fn main() -> Result<()> {
 }
 
 /// All stacks at the same time, each with a service, a link and a ledger of its own.
-async fn storm(seed: Seed, plan: &Plan) -> Result<Vec<Row>> {
-    let progress = MultiProgress::new();
+async fn storm(seed: Seed, plan: &Plan, wire: Wire, progress: &MultiProgress) -> Result<Vec<Row>> {
     let mut running = Vec::new();
     for stack in stacks::all(seed)? {
         running.push(tokio::spawn(row::run(
             stack,
             seed,
             plan.clone(),
-            workload::bar(&progress, plan),
+            wire,
+            workload::bar(progress, plan),
         )));
     }
     let mut rows = Vec::new();

@@ -43,13 +43,18 @@ impl Accounts {
     }
 }
 
-/// Serves on a free port of loopback until the runtime ends.
-pub(crate) async fn serve(accounts: Accounts) -> Result<SocketAddr> {
-    let app = Router::new()
+/// What it answers.
+pub(crate) fn router(accounts: Accounts) -> Router {
+    Router::new()
         .route("/charge/{order}", post(charge))
         .with_state(accounts)
         // A charge that has a key is made once, however often it arrives.
-        .layer(IdempotencyLayer::new());
+        .layer(IdempotencyLayer::new())
+}
+
+/// Serves on a free port of loopback until the runtime ends.
+pub(crate) async fn serve(accounts: Accounts) -> Result<SocketAddr> {
+    let app = router(accounts);
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
     tokio::spawn(async move { axum::serve(listener, app).await });

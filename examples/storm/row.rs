@@ -12,8 +12,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tower::ServiceExt;
 
-use crate::payments::{self, Accounts};
+use crate::payments::Accounts;
 use crate::stacks::{self, Attempts, Named};
+use crate::wire::Wire;
 use crate::workload::{self, PATIENCE};
 
 /// What became of the orders of one stack.
@@ -55,11 +56,17 @@ impl Row {
     }
 }
 
-pub(crate) async fn run(stack: Named, seed: Seed, plan: Plan, bar: ProgressBar) -> Result<Row> {
+pub(crate) async fn run(
+    stack: Named,
+    seed: Seed,
+    plan: Plan,
+    wire: Wire,
+    bar: ProgressBar,
+) -> Result<Row> {
     let (accounts, attempts) = (Accounts::default(), Attempts::default());
     let chaos = Chaos::new(seed);
-    let address = payments::serve(accounts.clone()).await?;
-    let client = (stack.build)(stacks::link(&chaos, address, attempts.clone()));
+    let wire = wire.to(accounts.clone()).await?;
+    let client = (stack.build)(stacks::link(&chaos, wire, attempts.clone()));
     bar.set_prefix(stack.name);
 
     let schedule = workload::schedule(&plan);

@@ -1,16 +1,12 @@
 //! The client stacks, growing from nothing: each has what the one before has, and one thing more.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
+use http_body_util::Full;
 use murphy_core::Seed;
 use murphy_fault::Chaos;
 use murphy_policy::breaker::State;
@@ -43,7 +39,7 @@ const OPEN: Duration = Duration::from_millis(150);
 /// Behind a breaker most attempts are not sent: there can be more.
 const TRIES: u32 = 20;
 
-type Charge = Request<Full<Bytes>>;
+pub(crate) type Charge = Request<Full<Bytes>>;
 pub(crate) type Stack = BoxCloneService<Charge, Response<Bytes>, BoxError>;
 type Judge = fn(&Attempt, Result<&Response<Bytes>, &BoxError>) -> Verdict;
 
@@ -170,9 +166,8 @@ impl Attempts {
     }
 }
 
-/// The link: a hyper client behind the fault layer.
-pub(crate) fn link(chaos: &Chaos, to: SocketAddr, attempts: Attempts) -> Stack {
-    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+/// The link: the fault layer in front of a wire.
+pub(crate) fn link(chaos: &Chaos, wire: Stack, attempts: Attempts) -> Stack {
     let faults = chaos
         .site(SITE)
         .layer()
@@ -185,14 +180,7 @@ pub(crate) fn link(chaos: &Chaos, to: SocketAddr, attempts: Attempts) -> Stack {
             order
         })
         .layer(faults)
-        // hyper's body cannot be made by anybody else: collected, it can be refused and duplicated.
-        .and_then(|response: Response<Incoming>| async move {
-            let (head, body) = response.into_parts();
-            Ok::<_, BoxError>(Response::from_parts(head, body.collect().await?.to_bytes()))
-        })
-        .map_request(move |order: Charge| at(to, order))
-        .map_err(BoxError::from)
-        .service(client)
+        .service(wire)
         .boxed_clone()
 }
 
@@ -214,11 +202,4 @@ fn order_of(request: &Charge) -> u64 {
         .next()
         .and_then(|order| order.parse().ok())
         .unwrap_or(0)
-}
-
-fn at(to: SocketAddr, mut request: Charge) -> Charge {
-    if let Ok(uri) = format!("http://{to}{}", request.uri().path()).parse() {
-        *request.uri_mut() = uri;
-    }
-    request
 }

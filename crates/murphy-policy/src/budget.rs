@@ -233,17 +233,45 @@ impl Budget {
         }
     }
 
-    /// How many extra attempts a call it grants in the long run, if all fail; `None` if nothing
-    /// bounds them, or what it counts is something else than calls.
+    /// How many extra attempts a call it grants to a retry in the long run, at most, whatever comes of
+    /// them; [`reserve`](Self::reserve) more, once.
+    ///
+    /// | | | since |
+    /// |---|---|---|
+    /// | [`try_new`](Self::try_new) | its ratio | each takes what calls paid in |
+    /// | [`aws_standard`](Self::aws_standard), both | 1 | what fails is paid for; of a call one succeeds, and that gives its cost back |
+    /// | [`grpc`](Self::grpc) | its ratio | each follows a failure, and of a call one succeeds |
+    /// | [`finagle`](Self::finagle) without `per_second` | what its integers make of its ratio | as the first |
+    ///
+    /// `None` if nothing bounds them: [`unlimited`](Self::unlimited); [`finagle`](Self::finagle), where
+    /// few calls share what is free in each second; and [`in_flight`](Self::in_flight), where an attempt
+    /// that ended frees its place, so that a lone caller's calls can be repeated each.
     #[must_use]
     pub fn ratio(&self) -> Option<f64> {
         match &*self.0 {
             Account::Tokens(tokens) => Some(tokens.ratio()),
-            Account::InFlight(in_flight) => Some(in_flight.ratio()),
-            // Only a success gives anything back.
-            Account::Standard(_) | Account::Grpc(_) => Some(0.0),
-            Account::Window(_) | Account::Unlimited => None,
+            Account::Standard(_) => Some(1.0),
+            Account::Grpc(grpc) => Some(grpc.ratio()),
+            Account::Window(window) => window.ratio(),
+            Account::InFlight(_) | Account::Unlimited => None,
         }
+    }
+
+    /// How many extra attempts it grants beyond its [`ratio`](Self::ratio), once. 0 if that is `None`.
+    #[must_use]
+    pub fn reserve(&self) -> u32 {
+        match &*self.0 {
+            Account::Tokens(tokens) => tokens.reserve(),
+            Account::Standard(standard) => standard.reserve(),
+            Account::Grpc(grpc) => grpc.reserve(),
+            Account::Window(_) | Account::InFlight(_) | Account::Unlimited => 0,
+        }
+    }
+
+    /// Whether each extra attempt costs the same, whatever led to it and whatever comes of it: then it
+    /// does not matter how many layers take them out.
+    pub(crate) fn charges_each(&self) -> bool {
+        matches!(&*self.0, Account::Tokens(_) | Account::Window(_))
     }
 
     /// Whether the two are one account.

@@ -76,6 +76,17 @@
 //! | `fallback.used` | warn | a call failed and is answered otherwise | `site`, `of` |
 //! | `fallback.failed` | warn | that failed as well | `site`, `error` |
 //!
+//! # Spans
+//!
+//! Target `murphy::policy`, level debug, fields `site`, `attempt`, `of`. A call that succeeds at once has none,
+//! and so has every first attempt: it runs in the caller's. Where nobody listens they cost nothing there, and one
+//! look at each further attempt.
+//!
+//! | name | what runs in it |
+//! |---|---|
+//! | `retry.call` | a further attempt of a retry, from its call to its reply, and all layers beneath |
+//! | `hedge.call` | a further request of a hedge, likewise |
+//!
 //! # Counters
 //!
 //! With the feature `metrics`; each begins with `murphy_policy_`, ends with `_total` and has the label

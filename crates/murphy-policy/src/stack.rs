@@ -26,7 +26,10 @@
 //! | `FitsDeadline` | attempts × timeout + waits > deadline | the last attempts can never be made |
 //! | `OnePurse` | `Hedge > Retry`, two budgets | each grants the other's extra attempts extra attempts |
 //!
-//! What is not ours is [`other`](Stack::other): its place is kept, and nothing is known of it.
+//! What is not ours is [`other`](Stack::other): its place is kept, and nothing is known of it. A worst case is
+//! reckoned from what the layers say, and where they cannot say it is not guessed: how long calls wait in the
+//! queue of a bulkhead depends on the others, and some budgets bound what is under way rather than what a call
+//! costs ([`Report::longest`], [`Report::amplification`]).
 //!
 //! # Examples
 //!
@@ -45,6 +48,7 @@
 mod lint;
 mod part;
 mod preset;
+mod purse;
 mod report;
 
 use std::fmt;

@@ -23,7 +23,7 @@ fn nothing_said_is_what_is_recommended() {
         report,
         "Deadline > Retry > off > Timeout\n\
          attempts and waits: up to 9.15s of 10s\n\
-         requests a call: at most 3, in the long run 1.20; through 3 such layers 1.73"
+         requests a call: at most 3, in the long run 1.20 and 10 more once; through 3 such layers 1.73"
     );
 }
 

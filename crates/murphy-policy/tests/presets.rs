@@ -167,6 +167,14 @@ async fn finagles_fractions_are_exact() {
         (0.6, 100, 60),
         (0.9, 1000, 900),
         (0.0, 50, 0),
+        // It divides the double, and cuts the quotient: 1000 / 0.0015 is 666 666.
+        (0.0004, 10_000, 4),
+        (0.0004, 9_999, 3),
+        (0.0015, 2_000, 3),
+        (0.0015, 1_999, 2),
+        (1.0 / 3.0, 9, 3),
+        (2.0 / 3.0, 3, 2),
+        (999.9, 1, 1_000),
     ] {
         let budget = Budget::finagle(SECOND * 10, 0, ratio).unwrap();
         (0..calls).for_each(|_| budget.deposit());

@@ -36,7 +36,7 @@ fn broken(letters: &str) -> Vec<Rule> {
         },
         'b' => Part::Breaker,
         'H' => Part::Throttle,
-        'u' => Part::Bulkhead,
+        'u' => Part::Bulkhead { queue: 1 },
         't' => Part::Timeout { most: Some(SECOND) },
         _ => Part::Other { name: "other" },
     };
@@ -226,6 +226,6 @@ fn what_is_recommended_is_sound() {
         recommended.report().to_string(),
         "Deadline > Retry > Breaker > Timeout\n\
          attempts and waits: up to 9.15s of 10s\n\
-         requests a call: at most 3, in the long run 1.20; through 3 such layers 1.73"
+         requests a call: at most 3, in the long run 1.20 and 10 more once; through 3 such layers 1.73"
     );
 }

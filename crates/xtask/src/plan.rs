@@ -30,10 +30,12 @@ pub(crate) enum Action {
     },
 }
 
-/// What an example is given when it runs as a check; an example that is not named gets nothing.
-const EXAMPLE_ARGUMENTS: &[(&str, &[&str])] = &[
-    // One seed, so that what fails in CI fails at home.
-    ("storm", &["--seed", "42"]),
+/// What an example is given when it runs as a check, a line a run; one that is not named runs once, and
+/// gets nothing.
+const EXAMPLE_ARGUMENTS: &[(&str, &str)] = &[
+    // Seeds are given, so that what fails in CI fails at home.
+    ("storm", "--seed 42"),
+    ("storm", "--seed 1 --seeds 20"),
 ];
 
 /// The steps for `workspace`.
@@ -135,16 +137,26 @@ fn feature_sets(package: &Package) -> Vec<(String, String)> {
 /// Each example, to its end, as the README runs it. Those that want a feature are given all: each set of features builds
 /// what is beneath anew.
 fn examples(package: &Package) -> impl Iterator<Item = Step> {
-    package.targets_of_kind("example").map(|target| {
+    package.targets_of_kind("example").flat_map(|target| {
         let name = &target.name;
         let mut command = format!("run --release -p {} --example {name}", package.name);
         if !target.required_features.is_empty() {
             command += " --all-features";
         }
-        if let Some((_, arguments)) = EXAMPLE_ARGUMENTS.iter().find(|(n, _)| n == name) {
-            command += &format!(" -- {}", arguments.join(" "));
+        let runs = EXAMPLE_ARGUMENTS.iter().filter(|(n, _)| n == name);
+        let mut runs: Vec<_> = runs
+            .map(|(_, given)| {
+                (
+                    format!("example {name} {given}"),
+                    format!("{command} -- {given}"),
+                )
+            })
+            .collect();
+        if runs.is_empty() {
+            runs.push((format!("example {name}"), command));
         }
-        cargo(format!("example {name}"), &command)
+        runs.into_iter()
+            .map(|(name, command)| cargo(name, &command))
     })
 }
 
@@ -246,6 +258,7 @@ mod tests {
                 "cargo test -p two --doc --all-features",
                 "RUSTDOCFLAGS=\"-D warnings\" cargo doc --no-deps --workspace",
                 "cargo run --release -p examples --example storm -- --seed 42",
+                "cargo run --release -p examples --example storm -- --seed 1 --seeds 20",
                 "cargo run --release -p examples --example redis --all-features",
                 "cargo build -p bench --all-targets",
             ]

@@ -48,10 +48,6 @@ impl InFlight {
         self.extra.fetch_sub(1, Relaxed);
     }
 
-    pub(super) fn ratio(&self) -> f64 {
-        self.ratio as f64 / TOKEN as f64
-    }
-
     pub(super) fn balance(&self) -> u32 {
         self.most().saturating_sub(self.extra.load(Relaxed))
     }

@@ -68,6 +68,11 @@ impl Standard {
         self.tokens.load(Relaxed)
     }
 
+    /// How many of the cheapest the tokens pay for.
+    pub(super) fn reserve(&self) -> u32 {
+        Self::TOKENS / self.cost.min(self.timeout_cost).min(self.throttled_cost)
+    }
+
     pub(super) const fn dearest(&self) -> u32 {
         if self.cost > self.timeout_cost {
             self.cost
@@ -100,6 +105,15 @@ impl Grpc {
 
     pub(super) fn open(&self) -> bool {
         self.tokens.load(Relaxed) > self.max / 2
+    }
+
+    pub(super) fn ratio(&self) -> f64 {
+        f64::from(self.ratio) / 1e3
+    }
+
+    /// How many failures a full one takes and is open.
+    pub(super) const fn reserve(&self) -> u32 {
+        (self.max - self.max / 2).div_ceil(1_000)
     }
 
     /// How many failures it takes to close it.

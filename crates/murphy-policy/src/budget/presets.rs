@@ -13,7 +13,9 @@ impl Budget {
     /// always: what Envoy's retry budget counts, by default 0.2 and 3.
     ///
     /// It follows what a service is given at this moment and remembers nothing: a long outage of
-    /// quick failures costs it no more than a short one.
+    /// quick failures costs it no more than a short one. It bounds how many are under way, and not how
+    /// many there are: an attempt that ended frees its place, so that with `least` above 0 a lone caller's
+    /// calls have all their attempts.
     ///
     /// # Errors
     ///
@@ -61,6 +63,10 @@ impl Budget {
     /// Within any `ttl`, 1 s to 60 s: `ratio` extra attempts per call, 0.0 to 1000, and `per_second`
     /// whether there are calls or not: Finagle's `RetryBudget`, by default 10 s, 10 and 0.2.
     ///
+    /// To its number: a call pays in 1000, an attempt takes `1000 / ratio`, of which the fraction is cut,
+    /// in favour of attempts (at 0.75 it takes 1333, at 600 it takes 1). Below 0.0000005 the ratio counts
+    /// as that.
+    ///
     /// Takes a lock and reads the clock at each call.
     ///
     /// # Errors
@@ -74,9 +80,8 @@ impl Budget {
         if !(0.0..=1000.0).contains(&ratio) {
             return Err(BadKnob::new("budget.ratio", ratio, "use 0.0 to 1000.0"));
         }
-        let milli = (ratio * 1e3).round() as u32;
         Ok(Self::of(Account::Window(Window::new(
-            ttl, per_second, milli,
+            ttl, per_second, ratio,
         ))))
     }
 }

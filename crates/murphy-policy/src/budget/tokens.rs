@@ -59,6 +59,10 @@ impl Tokens {
         self.deposit as f64 / TOKEN as f64
     }
 
+    pub(super) const fn reserve(&self) -> u32 {
+        self.reserve
+    }
+
     pub(super) fn balance(&self) -> u32 {
         // Below 2⁶⁴ / 2³².
         (self.balance.load(Relaxed) / TOKEN) as u32

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 /// Slots of the ring: Finagle's.
 const SLOTS: usize = 10;
 
-/// Thousandths of an attempt, Finagle's scale.
-const SCALE: i64 = 1_000;
+/// What a call pays in: Finagle's scale.
+const SCALE: i32 = 1_000;
 
 /// Deposits and withdrawals of the last `ttl`, and a reserve that is there in each.
 #[derive(Debug)]
@@ -30,12 +30,15 @@ struct Ring {
 }
 
 impl Window {
-    /// `ratio` in thousandths.
-    pub(super) fn new(ttl: Duration, per_second: u32, ratio: u32) -> Self {
-        let (deposit, withdrawal) = match i64::from(ratio) {
-            0 => (0, 1),
-            ratio => (SCALE, SCALE * 1_000 / ratio),
+    /// `ratio` from 0.0 to 1000.0, so that an attempt takes 1 or more.
+    pub(super) fn new(ttl: Duration, per_second: u32, ratio: f64) -> Self {
+        let (deposit, withdrawal) = if ratio == 0.0 {
+            (0, 1)
+        } else {
+            // The quotient is cut, to 32 bits at most, as Scala's `toInt` does.
+            (SCALE, (f64::from(SCALE) / ratio) as i32)
         };
+        let (deposit, withdrawal) = (i64::from(deposit), i64::from(withdrawal));
         let guaranteed = i64::from(per_second).saturating_mul(ttl.as_secs() as i64);
         Self {
             deposit,
@@ -72,6 +75,11 @@ impl Window {
             let slot = ring.now - u64::from(age);
             ring.put_at(slot, self.withdrawal);
         }
+    }
+
+    /// `None` if there is a reserve, which is one in each `ttl`.
+    pub(super) fn ratio(&self) -> Option<f64> {
+        (self.reserve == 0).then(|| self.deposit as f64 / self.withdrawal as f64)
     }
 
     pub(super) fn balance(&self) -> u32 {

@@ -135,6 +135,10 @@ impl<K, M> BulkheadLayer<K, M> {
         }
     }
 
+    pub(crate) const fn waiting(&self) -> u32 {
+        self.shape.queue
+    }
+
     fn renewed(mut self) -> Self {
         self.gates = Gates::new(self.shape);
         self

@@ -90,6 +90,10 @@ impl<C, M> ConcurrencyLayer<C, M> {
         }
     }
 
+    pub(crate) const fn waiting(&self) -> u32 {
+        self.queue
+    }
+
     fn renewed(mut self, queue: u32, site: Arc<str>) -> Self {
         self.queue = queue;
         self.core = Arc::new(Core::new(self.core.control(), queue, site));

@@ -63,8 +63,8 @@ impl Code {
 ///
 /// A retryable code ([`UNAVAILABLE`](Code::UNAVAILABLE) unless [`retrying`](Self::retrying) says
 /// otherwise) is worth another attempt; any other but OK is terminal. With it the peer can say how
-/// long to wait, in milliseconds: more than nine digits count as a day. A pushback that is negative,
-/// or no number, forbids to ask again, whatever the code (A6).
+/// long to wait, in milliseconds. A pushback that is negative, or no integer of 32 bits, forbids to ask
+/// again, whatever the code (A6).
 ///
 /// The status is looked for in the headers (a reply of trailers only), then in what
 /// [`PeekTrailersLayer`](super::PeekTrailersLayer) found; a reply with neither is a success as far as can be known. Without an
@@ -168,19 +168,18 @@ fn status(fields: &HeaderMap) -> Option<Code> {
     })
 }
 
+/// A signed integer of 32 bits, as A6 has it: whatever is none of these asks not to be asked again.
 fn pushback(fields: &HeaderMap) -> Option<Pushback> {
-    const DAY: u64 = 86_400_000;
     if !fields.contains_key(PUSHBACK) {
         return None;
     }
-    let value = only(fields, &PUSHBACK).unwrap_or_default();
-    Some(match value.len() {
-        10.. if value.iter().all(u8::is_ascii_digit) => Pushback::After(Duration::from_millis(DAY)),
-        _ => match digits(value) {
-            Some(millis) => Pushback::After(Duration::from_millis(millis.min(DAY))),
-            None => Pushback::Never,
-        },
-    })
+    let value = only(fields, &PUSHBACK).filter(|value| !value.starts_with(b"+"));
+    let millis = value
+        .and_then(|value| std::str::from_utf8(value).ok()?.parse::<i32>().ok())
+        .and_then(|millis| u64::try_from(millis).ok());
+    Some(millis.map_or(Pushback::Never, |millis| {
+        Pushback::After(Duration::from_millis(millis))
+    }))
 }
 
 fn of_http(status: StatusCode) -> Option<Code> {
@@ -276,11 +275,28 @@ mod tests {
             ("a sign", 200, &pushed("+25"), Verdict::Forbid),
             ("empty", 200, &pushed(""), Verdict::Forbid),
             (
+                "the longest",
+                200,
+                &pushed("2147483647"),
+                after(2_147_483_647),
+            ),
+            ("too long", 200, &pushed("2147483648"), Verdict::Forbid),
+            ("longer", 200, &pushed("99999999999"), Verdict::Forbid),
+            (
                 "without end",
                 200,
                 &pushed("99999999999999999999999"),
-                after(86_400_000),
+                Verdict::Forbid,
             ),
+            ("zeros", 200, &pushed("00000000000000025"), after(25)),
+            ("at once", 200, &pushed("0"), after(0)),
+            (
+                "a long time ago",
+                200,
+                &pushed("-2147483649"),
+                Verdict::Forbid,
+            ),
+            ("spaces", 200, &pushed("2 5"), Verdict::Forbid),
             (
                 "terminal, and not again",
                 200,

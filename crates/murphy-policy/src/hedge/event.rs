@@ -1,5 +1,7 @@
 //! What a hedge says of itself, off the path on which nothing is slow.
 
+use tracing::Span;
+
 use crate::TARGET;
 use crate::metered::count;
 use crate::retry::Attempt;
@@ -10,6 +12,13 @@ pub(super) fn sent(site: &str, attempt: Attempt) {
         name: "hedge.sent", target: TARGET,
         site, attempt = attempt.number(), of = attempt.max(), "asks once more",
     );
+}
+
+/// What one more request runs in.
+pub(super) fn span(site: &str, attempt: Attempt) -> Span {
+    tracing::debug_span!(
+        target: TARGET, "hedge.call", site, attempt = attempt.number(), of = attempt.max(),
+    )
 }
 
 pub(super) fn won(site: &str, attempt: Attempt) {

@@ -8,6 +8,8 @@ use std::time::Duration;
 use murphy_core::Scope;
 use tokio::time::Instant;
 use tower_service::Service;
+use tracing::Instrument;
+use tracing::instrument::Instrumented;
 
 use super::event;
 use super::layer::Policy;
@@ -29,7 +31,7 @@ pub(super) struct Race<F, Req> {
 
 /// One hedge.
 struct Lane<F> {
-    future: Pin<Box<F>>,
+    future: Pin<Box<Instrumented<F>>>,
     attempt: Attempt,
     sent: Instant,
     spent: Spent,
@@ -109,7 +111,9 @@ impl<F, Req> Race<F, Req> {
         self.attempt = self.attempt.next();
         event::sent(&policy.site, self.attempt);
         let scope = Scope::current().with_attempt(self.attempt.number());
-        let future = Box::pin(scope.sync(|| service.call(request)));
+        let span = event::span(&policy.site, self.attempt);
+        let future = span.in_scope(|| scope.sync(|| service.call(request)));
+        let future = Box::pin(future.instrument(span));
         self.lanes.push(Lane {
             future,
             attempt: self.attempt,

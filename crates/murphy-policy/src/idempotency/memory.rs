@@ -20,7 +20,9 @@ use crate::{BadKnob, TARGET, metered};
 /// refused. A reply for which there is no room even so is not kept
 /// ([`Outcome::TooLong`](super::Outcome::TooLong)).
 ///
-/// Bytes are those of keys and replies, and 256 for each key. All is one lock, held for a look-up;
+/// Bytes are those that keys and replies take in memory: a reply is copied into buffers of its own, so that
+/// it keeps no larger one that it came in, and each key takes 640 more, which is what one that runs holds.
+/// The tables that find keys do not shrink: they stay as large as most keys at once made them. All is one lock, held for a look-up;
 /// what is past its time is forgotten when the next key comes, in logarithmic time of what runs.
 /// Clones share one memory. It does not outlive the process, nor is it shared with another one.
 #[derive(Clone)]
@@ -153,6 +155,8 @@ impl Store for MemoryStore {
 
     async fn finish(&self, ticket: &Ticket, outcome: Outcome) -> Result<bool, StoreError> {
         let now = Instant::now();
+        // Before the lock is taken.
+        let outcome = outcome.compact();
         let (finished, evicted) = {
             let mut table = self.lock();
             let finished = table.finish(now, &ticket.key, ticket.fence, outcome);

@@ -9,8 +9,9 @@ use tokio::time::Instant;
 
 use super::{Fingerprint, Outcome};
 
-/// What one entry takes beside its key and its reply.
-pub(super) const PER_ENTRY: usize = 256;
+/// What one entry takes beside its key and its reply: its places in the tables, which are up to half
+/// empty, and its wakers while it runs.
+pub(super) const PER_ENTRY: usize = 640;
 
 /// How much a table holds, and for how long.
 #[derive(Clone, Copy, Debug)]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tracing::Span;
+
 use super::decide::Stop;
 use super::{Attempt, Kind};
 use crate::TARGET;
@@ -22,6 +24,13 @@ pub(super) fn attempt(site: &str, attempt: Attempt) {
         name: "retry.attempt", target: TARGET,
         site, attempt = attempt.number(), of = attempt.max(), "tries again",
     );
+}
+
+/// What another attempt runs in.
+pub(super) fn span(site: &str, attempt: Attempt) -> Span {
+    tracing::debug_span!(
+        target: TARGET, "retry.call", site, attempt = attempt.number(), of = attempt.max(),
+    )
 }
 
 /// There is none.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use murphy_core::Draw;
 
+use super::pace::Turn;
+
 /// How a peer's hint ([`Verdict::RetryAfter`](super::Verdict::RetryAfter)) and the pace make a wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -12,13 +14,14 @@ pub enum Hints {
     /// not return together. The default.
     #[default]
     Plus,
-    /// The hint, to the millisecond: as gRPC obeys pushback.
+    /// The hint, to the millisecond: as gRPC obeys pushback. The pace plays no part, and begins anew
+    /// after it (A6).
     Exact,
     /// The hint, at least the pace, and at most this much more than it: as the AWS SDKs (version
     /// 2.1) with 5 s. A peer can be asked again earlier than it said.
     Within(Duration),
     /// The hint, and up to half of it on top: as Envoy's rate-limited back-off. The pace plays no
-    /// part.
+    /// part, and goes on from where it was.
     Spread,
 }
 
@@ -30,6 +33,15 @@ pub(crate) enum TooLong {
 }
 
 impl Hints {
+    /// What a wait that a hint had a part in means for the pace.
+    pub(super) const fn turn(self) -> Turn {
+        match self {
+            Self::Plus | Self::Within(_) => Turn::Took,
+            Self::Exact => Turn::Reset,
+            Self::Spread => Turn::Stood,
+        }
+    }
+
     pub(super) fn wait(self, hint: Duration, pace: Duration, draw: Draw) -> Duration {
         match self {
             Self::Plus => hint.saturating_add(pace),

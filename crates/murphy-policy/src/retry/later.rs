@@ -8,6 +8,8 @@ use murphy_core::Scope;
 use pin_project::pin_project;
 use tokio::time::Sleep;
 use tower_service::Service;
+use tracing::Instrument;
+use tracing::instrument::Instrumented;
 
 use super::decide::{self, Stop};
 use super::policy::Policy;
@@ -21,7 +23,7 @@ use crate::{Budget, Permit};
 #[pin_project]
 pub(super) struct Later<F, Req, E> {
     #[pin]
-    calling: Option<F>,
+    calling: Option<Instrumented<F>>,
     #[pin]
     sleep: Option<Sleep>,
     held: Option<Held<Req, E>>,
@@ -150,9 +152,10 @@ impl<F, Req, E> Later<F, Req, E> {
         }
         event::attempt(&policy.site, session.attempt);
         let scope = Scope::current().with_attempt(session.attempt.number());
-        let future = scope.sync(|| service.call(request));
+        let span = event::span(&policy.site, session.attempt);
+        let future = span.in_scope(|| scope.sync(|| service.call(request)));
         session.sent(permit);
-        this.calling.set(Some(future));
+        this.calling.set(Some(future.instrument(span)));
         Poll::Ready(Ok(()))
     }
 

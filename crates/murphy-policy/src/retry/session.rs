@@ -6,8 +6,9 @@ use murphy_core::{Key, Scope};
 use tokio::time::Instant;
 
 use super::decide::{self, Stop};
+use super::pace::{Course, Turn};
 use super::policy::Policy;
-use super::{Attempt, Kind, Pace, Step, Verdict};
+use super::{Attempt, Kind, Pace, Verdict};
 use crate::{Budget, Permit, Spent};
 
 /// What one call remembers between its attempts.
@@ -19,8 +20,8 @@ pub(crate) struct Session {
     spent: Option<Spent>,
     /// What one took that never left: it pays for the repetition, once that is sent.
     unsent: Unsent,
-    /// What the pace asked for before it.
-    pace: Duration,
+    /// How far the pace has come.
+    course: Course,
     /// Whether an attempt never left, and was repeated for free.
     not_sent: bool,
     /// Whether one may have left: until then, what follows is no extra attempt for the peer.
@@ -59,7 +60,7 @@ impl Session {
             attempt: first,
             spent: None,
             unsent: Unsent(None),
-            pace: Duration::ZERO,
+            course: Course::new(),
             not_sent: false,
             left: false,
             key: None,
@@ -116,18 +117,14 @@ impl Session {
             self.not_sent = true;
             (self.attempt, Duration::ZERO)
         } else {
-            let n = self.attempt.number() - 1;
             let key = *self.key.get_or_insert_with(|| policy.chance.session());
-            let draw = policy.chance.draw(key, n);
-            let pace = policy.pace.wait(Step {
-                n,
-                previous: self.pace,
-                draw,
-                earlier: policy.chance.draw(key, n.saturating_sub(1)),
-                kind: wanted.kind,
-            });
-            self.pace = pace;
-            let wait = decide::wait(pace, wanted.hint, policy.obedience, draw.nth(1))?;
+            let draw = policy.chance.draw(key, self.attempt.number() - 1);
+            let step = self.course.step(draw, wanted.kind);
+            let pace = policy.pace.wait(step);
+            let obedience = policy.obedience;
+            let wait = decide::wait(pace, wanted.hint, obedience, draw.nth(1))?;
+            let turn = wanted.hint.map_or(Turn::Took, |_| obedience.hints.turn());
+            self.course.turn(turn, &step, pace);
             (self.attempt.next(), wait)
         };
         // Only looked at: who is broke need not wait to hear it. It is paid when it is sent.

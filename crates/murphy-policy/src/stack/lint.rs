@@ -125,13 +125,13 @@ const ORDERS: &[Order] = &[
     },
     Order {
         rule: Rule::NothingHeldAsleep,
-        outer: |p| matches!(p, Part::Bulkhead),
+        outer: |p| matches!(p, Part::Bulkhead { .. }),
         inner: |p| matches!(p, Part::Retry { .. }),
         does: "a call keeps its place while it sleeps between attempts",
     },
     Order {
         rule: Rule::NothingHeldAsleep,
-        outer: |p| matches!(p, Part::Bulkhead),
+        outer: |p| matches!(p, Part::Bulkhead { .. }),
         inner: |p| matches!(p, Part::Hedge { .. }),
         does: "all requests of a call share one place, so that more are under way than there are places",
     },
@@ -150,7 +150,7 @@ const ORDERS: &[Order] = &[
     Order {
         rule: Rule::QueueOutside,
         outer: |p| matches!(p, Part::Timeout { .. }),
-        inner: |p| matches!(p, Part::Bulkhead),
+        inner: |p| matches!(p, Part::Bulkhead { .. }),
         does: "the wait for a place is taken from the attempt's own time",
     },
 ];
@@ -226,11 +226,14 @@ fn two_purses(parts: &[Part]) -> Option<Finding> {
             .to_owned();
     let others: Vec<_> = purses.collect();
     if let Some((other, _)) = others.iter().find(|(b, _)| !b.is_same(first)) {
-        let grown = |b: &crate::Budget| b.ratio().map_or(f64::INFINITY, |r| 1.0 + r);
-        let requests = grown(first) * grown(other);
+        let product = first.ratio().zip(other.ratio());
+        let cost = product.map_or("nothing bounds the two".into(), |(one, two)| {
+            let requests = (1.0 + one) * (1.0 + two);
+            format!("{requests:.2} requests a call in the long run")
+        });
         return Some(Finding {
             rule: Rule::OnePurse,
-            what: format!("two budgets multiply: {requests:.2} requests a call in the long run"),
+            what: format!("two budgets multiply: {cost}"),
             remedy,
         });
     }
@@ -246,26 +249,42 @@ fn two_purses(parts: &[Part]) -> Option<Finding> {
     })
 }
 
-/// How long all attempts of a call and the waits between them can take, as far as is known.
-pub(super) fn longest(parts: &[Part]) -> Option<Duration> {
-    let timeouts = parts.iter().filter_map(|part| match part {
-        Part::Timeout { most } => *most,
-        _ => None,
-    });
-    let timeout = timeouts.min()?;
-    let retry = parts.iter().find_map(|part| match part {
-        Part::Retry {
-            attempts, waits, ..
-        } => Some(waits.map(|waits| (*attempts, waits))),
-        _ => None,
-    });
-    match retry {
-        None => Some(timeout),
-        Some(known) => {
-            let (attempts, waits) = known?;
-            Some(timeout.saturating_mul(attempts).saturating_add(waits))
+/// Why it is not known how long a call can take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unknown {
+    /// Nothing bounds an attempt.
+    Attempt,
+    /// The pace does not say.
+    Pace,
+    /// Calls wait for a place in it.
+    Queue(&'static str),
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Attempt => f.write_str("no Timeout says how long an attempt can take"),
+            Self::Pace => f.write_str("the pace does not say how long it waits"),
+            Self::Queue(name) => write!(f, "calls wait in the queue of {name}"),
         }
     }
+}
+
+/// How long all attempts of a call and the waits between them can take, from the inside out.
+pub(super) fn longest(parts: &[Part]) -> Result<Duration, Unknown> {
+    let around = |beneath: Result<Duration, Unknown>, part: &Part| match part {
+        Part::Timeout { most: Some(most) } => Ok(beneath.map_or(*most, |time| time.min(*most))),
+        // However short the calls before it: there can be many of them.
+        Part::Bulkhead { queue: 1.. } => Err(Unknown::Queue(part.name())),
+        Part::Retry {
+            attempts, waits, ..
+        } => {
+            let waits = waits.ok_or(Unknown::Pace);
+            Ok(beneath?.saturating_mul(*attempts).saturating_add(waits?))
+        }
+        _ => beneath,
+    };
+    parts.iter().rev().fold(Err(Unknown::Attempt), around)
 }
 
 /// The shortest deadline there is.
@@ -279,7 +298,7 @@ pub(super) fn deadline(parts: &[Part]) -> Option<Duration> {
 
 fn too_long(parts: &[Part]) -> Option<Finding> {
     let deadline = deadline(parts)?;
-    let needed = longest(parts).filter(|needed| *needed > deadline)?;
+    let needed = longest(parts).ok().filter(|needed| *needed > deadline)?;
     Some(Finding {
         rule: Rule::FitsDeadline,
         what: format!(

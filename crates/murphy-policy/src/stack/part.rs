@@ -49,7 +49,10 @@ pub enum Part {
     /// Asks less often where much is refused.
     Throttle,
     /// Bounds how many calls are under way.
-    Bulkhead,
+    Bulkhead {
+        /// How many calls can wait for a place, each for as long as those before it take.
+        queue: u32,
+    },
     /// Ends an attempt that takes too long.
     Timeout {
         /// After how long at most; `None` if it depends on the request.
@@ -74,7 +77,7 @@ impl Part {
             Self::Retry { .. } => "Retry",
             Self::Breaker => "Breaker",
             Self::Throttle => "Throttle",
-            Self::Bulkhead => "Bulkhead",
+            Self::Bulkhead { .. } => "Bulkhead",
             Self::Timeout { .. } => "Timeout",
             Self::Other { name } => name,
         }
@@ -133,16 +136,20 @@ impl<C, M> Describe for ThrottleLayer<C, M> {
     }
 }
 
-impl<M> Describe for BulkheadLayer<M> {
+impl<K, M> Describe for BulkheadLayer<K, M> {
     fn describe(&self) -> Part {
-        Part::Bulkhead
+        Part::Bulkhead {
+            queue: self.waiting(),
+        }
     }
 }
 
 /// A bulkhead whose places come and go.
 impl<C, M> Describe for ConcurrencyLayer<C, M> {
     fn describe(&self) -> Part {
-        Part::Bulkhead
+        Part::Bulkhead {
+            queue: self.waiting(),
+        }
     }
 }
 

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Part, lint};
-use crate::Budget;
+use super::{Part, lint, purse};
 
 /// What a call can take and cost at worst. Printed as a few lines for people.
 #[derive(Clone, Debug)]
@@ -23,12 +22,13 @@ impl Report {
         &self.parts
     }
 
-    /// How long all attempts and the waits between them can take, hints of the peer left out: what
-    /// was compared with the deadline. Hedges are left out as well: one that is sent because those
-    /// before it failed can take as long again. `None` if some layer does not say.
+    /// How long all attempts and the waits between them can take: what was compared with the deadline.
+    /// Left out are hints of the peer, the time until a service is ready, and hedges: one that is sent
+    /// because those before it failed can take as long again. `None` if some layer does not say, or if
+    /// calls wait in a queue; what is printed says which.
     #[must_use]
     pub fn longest(&self) -> Option<Duration> {
-        lint::longest(&self.parts)
+        lint::longest(&self.parts).ok()
     }
 
     /// How many requests one call makes at most: the product of all attempts.
@@ -42,26 +42,24 @@ impl Report {
         self.parts.iter().fold(1, product)
     }
 
-    /// How many requests a call makes in the long run, if everything fails: what the budgets let
-    /// through. `None` if nothing bounds it but [`most_requests`](Self::most_requests), or the budget
-    /// counts something else than calls.
+    /// How many requests a call makes in the long run at most, whatever comes of them: what the budgets
+    /// let through, of all calls that share them. [`reserve`](Self::reserve) comes on top, once. `None`
+    /// if nothing bounds it but [`most_requests`](Self::most_requests): see
+    /// [`Budget::ratio`](crate::Budget::ratio).
     #[must_use]
     pub fn amplification(&self) -> Option<f64> {
-        let mut purses: Vec<&Budget> = Vec::new();
-        for part in &self.parts {
-            let budget = match part {
-                Part::Hedge { budget, .. } => budget,
-                Part::Retry { budget, .. } => budget.as_ref()?,
-                _ => continue,
-            };
-            if !purses.iter().any(|purse| purse.is_same(budget)) {
-                purses.push(budget);
-            }
+        let (times, _) = purse::worst(&self.parts)?;
+        Some(times.min(self.most_requests() as f64))
+    }
+
+    /// How many requests there can be beyond [`amplification`](Self::amplification), once: what the
+    /// budgets hold to begin with. 0 where that is `None`.
+    #[must_use]
+    pub fn reserve(&self) -> u64 {
+        match purse::worst(&self.parts) {
+            Some((times, more)) if times < self.most_requests() as f64 => more.ceil() as u64,
+            _ => 0,
         }
-        let bounded =
-            |product: Option<f64>, purse: &&Budget| Some(product? * (1.0 + purse.ratio()?));
-        let amplification = purses.iter().fold(Some(1.0), bounded)?;
-        Some(amplification.min(self.most_requests() as f64))
     }
 
     /// As [`amplification`](Self::amplification), through `layers` services that each call the next
@@ -78,27 +76,26 @@ impl fmt::Display for Report {
         let names: Vec<_> = self.parts.iter().map(Part::name).collect();
         writeln!(f, "{}", names.join(" > "))?;
         let deadline = lint::deadline(&self.parts);
-        match (self.longest(), deadline) {
-            (Some(longest), Some(deadline)) => {
+        match (lint::longest(&self.parts), deadline) {
+            (Ok(longest), Some(deadline)) => {
                 writeln!(f, "attempts and waits: up to {longest:?} of {deadline:?}")?;
             }
-            (Some(longest), None) => {
+            (Ok(longest), None) => {
                 writeln!(f, "attempts and waits: up to {longest:?}; no deadline")?;
             }
-            (None, _) => writeln!(f, "attempts and waits: not known beforehand")?,
+            (Err(why), _) => writeln!(f, "attempts and waits: not known beforehand: {why}")?,
         }
         write!(f, "requests a call: at most {}", self.most_requests())?;
+        let through = self.amplification_through(3);
         match self.amplification() {
-            Some(a) => write!(
-                f,
-                ", in the long run {a:.2}; through 3 such layers {:.2}",
-                self.amplification_through(3)
-            ),
-            None => write!(
-                f,
-                "; through 3 such layers {:.0}",
-                self.amplification_through(3)
-            ),
+            Some(times) if times < self.most_requests() as f64 => {
+                write!(f, ", in the long run {times:.2}")?;
+                if self.reserve() > 0 {
+                    write!(f, " and {} more once", self.reserve())?;
+                }
+                write!(f, "; through 3 such layers {through:.2}")
+            }
+            _ => write!(f, "; through 3 such layers {through:.0}"),
         }
     }
 }

@@ -115,7 +115,7 @@ fn the_oldest_reply_makes_room_and_what_runs_does_not() {
 
 #[test]
 fn bytes_are_bounded_as_well() {
-    let (mut t, now) = (table(100, 4096), Instant::now());
+    let (mut t, now) = (table(100, 6144), Instant::now());
     for name in ["a", "b", "c"] {
         let fence = first(&mut t, now, name);
         t.finish(now, &key(name), fence, reply(1000));
@@ -127,7 +127,7 @@ fn bytes_are_bounded_as_well() {
     // One that fits nowhere makes nothing go.
     let fence = first(&mut t, now, "huge");
     t.take_evicted();
-    assert!(t.finish(now, &key("huge"), fence, reply(5000)));
+    assert!(t.finish(now, &key("huge"), fence, reply(6000)));
     assert_eq!(t.take_evicted(), 0);
     let huge = t.begin(now, &key("huge"), print(0), LEASE);
     assert_eq!(huge, Found::Done(Outcome::TooLong));
@@ -154,7 +154,7 @@ proptest! {
     /// Whatever happens: bounds hold, sums are right, and nobody begins what another runs.
     #[test]
     fn bounds_hold_and_one_runs(steps in prop::collection::vec(step(), 0..200)) {
-        let (mut t, mut now) = (table(6, 4096), Instant::now());
+        let (mut t, mut now) = (table(6, 6144), Instant::now());
         let mut runs: HashMap<u8, (u128, Instant)> = HashMap::new();
         for step in steps {
             match step {
@@ -175,7 +175,7 @@ proptest! {
                 },
                 Step::Wait(seconds) => now += SECOND * seconds as u32,
             }
-            prop_assert!(t.len() <= 6 && t.bytes() <= 4096);
+            prop_assert!(t.len() <= 6 && t.bytes() <= 6144);
             prop_assert_eq!(t.len(), t.running.len() + t.done.len());
             prop_assert!(t.running_bytes <= t.bytes());
         }
