@@ -95,6 +95,8 @@ pub struct Monitor<N, D: Detector> {
     tally: Tally,
     /// The latest moment that it was told.
     latest: Moment,
+    /// There is something to tell, or sooner than was said.
+    stirred: bool,
     /// Kept for its place in memory.
     fired: Vec<u32>,
 }
@@ -152,6 +154,7 @@ impl<N: Clone + Eq + Hash, D: Detector> Monitor<N, D> {
             counts: Counts::default(),
             tally: Tally::default(),
             latest: Moment::ZERO,
+            stirred: false,
             fired: Vec::new(),
         }
     }
@@ -257,6 +260,11 @@ impl<N: Clone + Eq + Hash, D: Detector> Monitor<N, D> {
         self.tally
     }
 
+    /// Whether [`next_deadline`](Self::next_deadline) may be sooner than when this was last asked.
+    pub(crate) const fn take_stirred(&mut self) -> bool {
+        std::mem::replace(&mut self.stirred, false)
+    }
+
     fn push(&mut self, event: Event<N>) {
         let bound = (self.rules.max_nodes as usize).saturating_mul(4);
         if self.events.len() >= bound.max(64) {
@@ -264,6 +272,7 @@ impl<N: Clone + Eq + Hash, D: Detector> Monitor<N, D> {
             self.counts.lost_events += 1;
         }
         self.events.push_back(event);
+        self.stirred = true;
     }
 }
 

@@ -38,6 +38,7 @@ impl<N: Clone + Eq + Hash, D: Detector> Monitor<N, D> {
         self.wake(now);
         let judged = self.watch.judged(now);
         self.safe.overrule(judged);
+        self.stirred = true;
         for index in 0..self.nodes.len() as u32 {
             if self.nodes[index as usize].phase == Phase::Suspect {
                 self.wheel.arm(index, judged);

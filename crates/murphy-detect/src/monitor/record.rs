@@ -241,6 +241,7 @@ impl<N: Clone + Eq + Hash, D: Detector> Monitor<N, D> {
         let sooner = until < std::mem::replace(&mut node.until, until);
         // An entry fires no later than the old deadline: only a sooner one concerns the wheel.
         if sooner && node.phase == Phase::Alive {
+            self.stirred = true;
             self.arm(index);
         }
     }
