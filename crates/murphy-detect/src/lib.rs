@@ -14,7 +14,7 @@ pub mod odd;
 #[cfg(any(feature = "udp", feature = "http"))]
 pub mod wire;
 
-pub use detector::{Beat, Detector};
+pub use detector::{Adaptive, Beat, Detector};
 pub use heartbeat::{Heartbeat, HeartbeatAck, Pulse, Verdict};
 pub use heartbeater::{Beating, Heartbeater};
 pub use knob::BadKnob;
