@@ -28,20 +28,11 @@ use crate::{BadKnob, Heartbeat, HeartbeatAck, Moment, Verdict, event};
 /// # Examples
 ///
 /// ```
-/// # use murphy_detect::{Beat, Detector, Moment};
-/// # #[derive(Debug)] struct Fixed(Duration);
-/// # impl Detector for Fixed {
-/// #     type State = Moment;
-/// #     fn start(&self) -> Moment { Moment::ZERO }
-/// #     fn observe(&self, last: &mut Moment, beat: &Beat) -> Moment { *last = beat.at; beat.at.plus(self.0) }
-/// #     fn level(&self, last: &Moment, now: Moment) -> f64 { now.since(*last).as_secs_f64() / self.0.as_secs_f64() }
-/// #     fn threshold(&self) -> f64 { 1.0 }
-/// # }
 /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
-/// use murphy_detect::{Heartbeater, Observer};
+/// use murphy_detect::{Adaptive, Heartbeater, Observer};
 /// use std::time::Duration;
 ///
-/// let observer = Observer::spawn("peers", Fixed(Duration::from_secs(3)));
+/// let observer = Observer::spawn("peers", Adaptive::default());
 /// let beating = Heartbeater::new("a", Duration::from_secs(1))?.spawn(observer.service());
 /// tokio::time::sleep(Duration::from_secs(60)).await;
 /// assert!(observer.is_alive(&"a"));

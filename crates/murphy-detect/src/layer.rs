@@ -6,11 +6,12 @@ use std::hash::Hash;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use murphy_core::order::NodeId;
 use pin_project::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{Detector, Observer};
+use crate::{Adaptive, Detector, Observer};
 
 /// Tells an [`Observer`] of each reply of one node that succeeded.
 ///
@@ -20,7 +21,7 @@ use crate::{Detector, Observer};
 ///
 /// Put it around the client of one node. By default every `Ok` is a success; where a failure comes as a reply, say which
 /// ones [count](Self::counting).
-pub struct HeartbeatLayer<N, D: Detector, C = EveryReply> {
+pub struct HeartbeatLayer<N = NodeId, D: Detector = Adaptive, C = EveryReply> {
     observer: Observer<N, D>,
     node: N,
     counts: C,

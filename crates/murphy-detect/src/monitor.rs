@@ -24,6 +24,8 @@ use std::hash::Hash;
 use std::num::{NonZeroU8, NonZeroU32};
 use std::time::Duration;
 
+use murphy_core::order::NodeId;
+
 pub use self::event::{Event, Liveness};
 use self::ghosts::Ghosts;
 pub use self::guard::Guard;
@@ -35,7 +37,7 @@ use self::roll::Roll;
 use self::safe::Safe;
 pub use self::safe::SafeMode;
 use self::wheel::Wheel;
-use crate::{Detector, Moment};
+use crate::{Adaptive, Detector, Moment};
 
 /// Told of beats and of time, it knows who is alive.
 ///
@@ -52,20 +54,12 @@ use crate::{Detector, Moment};
 /// # Examples
 ///
 /// ```
-/// # use murphy_detect::{Beat, Detector};
-/// # #[derive(Debug)] struct Fixed(Duration);
-/// # impl Detector for Fixed {
-/// #     type State = Moment;
-/// #     fn start(&self) -> Moment { Moment::ZERO }
-/// #     fn observe(&self, last: &mut Moment, beat: &Beat) -> Moment { *last = beat.at; beat.at.plus(self.0) }
-/// #     fn level(&self, last: &Moment, now: Moment) -> f64 { now.since(*last).as_secs_f64() / self.0.as_secs_f64() }
-/// #     fn threshold(&self) -> f64 { 1.0 }
-/// # }
+/// use murphy_detect::detector::Fixed;
 /// use murphy_detect::{Event, Heartbeat, Moment, Monitor};
 /// use std::time::Duration;
 ///
 /// let second = Duration::from_secs(1);
-/// let mut monitor = Monitor::new(Fixed(3 * second));
+/// let mut monitor = Monitor::new(Fixed::try_new(3 * second)?);
 /// let beat = Heartbeat { node: "a", incarnation: 1, seq: 0, sent: Moment::ZERO, interval: second };
 /// monitor.record_heartbeat(Moment::ZERO, &beat)?;
 ///
@@ -76,12 +70,12 @@ use crate::{Detector, Moment};
 /// assert_eq!(monitor.next_deadline(), Some(deadline));
 /// assert_eq!(monitor.dead_nodes(deadline), [&"a"]);
 /// assert!(!monitor.is_alive(&"b", deadline) && !monitor.liveness(&"b", deadline).is_dead());
-/// # Ok::<(), murphy_detect::Refused>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[doc(alias = "FailureDetector")]
 #[doc(alias = "failure detector")]
 #[derive(Clone, Debug)]
-pub struct Monitor<N, D: Detector> {
+pub struct Monitor<N = NodeId, D: Detector = Adaptive> {
     detector: D,
     rules: Rules,
     roll: Roll<N>,
@@ -273,6 +267,13 @@ impl<N: Clone + Eq + Hash, D: Detector> Monitor<N, D> {
         }
         self.events.push_back(event);
         self.stirred = true;
+    }
+}
+
+impl<N: Clone + Eq + Hash> Default for Monitor<N> {
+    /// With an [`Adaptive`] detector.
+    fn default() -> Self {
+        Self::new(Adaptive::default())
     }
 }
 

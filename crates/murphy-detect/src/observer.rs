@@ -20,6 +20,7 @@ use std::num::NonZeroU16;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use murphy_core::clock::{Clock, TokioClock};
+use murphy_core::order::NodeId;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::time::Instant;
 
@@ -27,14 +28,14 @@ pub use self::driver::Driver;
 pub use self::events::{Events, Lagged};
 pub use self::service::HeartbeatService;
 use crate::{
-    Detector, Event, Guard, Heartbeat, Liveness, Moment, Monitor, Refused, SafeMode, Slot,
+    Adaptive, Detector, Event, Guard, Heartbeat, Liveness, Moment, Monitor, Refused, SafeMode, Slot,
 };
 use crate::{Verdict, event};
 
 /// Shares a [`Monitor`]. Clones are the same observer.
 ///
 /// Every method takes one short lock, and none waits for anything else.
-pub struct Observer<N, D: Detector> {
+pub struct Observer<N = NodeId, D: Detector = Adaptive> {
     shared: Arc<Shared<N, D>>,
 }
 

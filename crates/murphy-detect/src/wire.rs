@@ -14,6 +14,8 @@
 
 #[cfg(feature = "udp")]
 mod codec;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(feature = "udp")]
 pub mod udp;
 

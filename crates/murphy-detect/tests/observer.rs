@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use common::{Fixed, ms};
+use common::{fixed, ms};
 use futures_util::{FutureExt, StreamExt};
+use murphy_detect::detector::Fixed;
 use murphy_detect::{
     Event, Guard, Heartbeat, HeartbeatAck, HeartbeatLayer, Heartbeater, Lagged, Liveness, Moment,
     Monitor, Observer, Verdict,
@@ -20,7 +21,7 @@ type Peers = Observer<&'static str, Fixed>;
 
 /// Dead after 3 s.
 fn peers() -> Peers {
-    Observer::spawn("peers", Fixed(ms(3000)))
+    Observer::spawn("peers", fixed(3000))
 }
 
 const fn beat(node: &'static str, incarnation: u64, seq: u64) -> Heartbeat<&'static str> {
@@ -65,7 +66,7 @@ async fn events_come_at_their_moment() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_reader_is_told_how_much_it_missed() {
-    let (peers, driver) = Observer::new("peers", Monitor::new(Fixed(ms(3000))));
+    let (peers, driver) = Observer::new("peers", Monitor::new(fixed(3000)));
     tokio::spawn(driver.run());
     let mut events = peers.events();
     for life in 0..5000 {
@@ -115,7 +116,7 @@ async fn the_live_set_changes_once_a_turn() {
 
 #[tokio::test(start_paused = true)]
 async fn the_driver_ends_with_the_last_observer() {
-    let (peers, driver) = Observer::new("peers", Monitor::new(Fixed(ms(3000))));
+    let (peers, driver) = Observer::new("peers", Monitor::new(fixed(3000)));
     let driver = tokio::spawn(driver.run());
     let mut events = peers.events();
     let clone: Peers = peers.clone();
@@ -129,7 +130,7 @@ async fn the_driver_ends_with_the_last_observer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_sooner_deadline_wakes_the_driver() {
-    let (peers, driver) = Observer::new("peers", Monitor::new(Fixed(ms(60_000))));
+    let (peers, driver) = Observer::new("peers", Monitor::new(fixed(60_000)));
     tokio::spawn(driver.run());
     peers.record_heartbeat(&beat("a", 1, 0)).unwrap();
     settled().await;
@@ -145,8 +146,7 @@ async fn a_sooner_deadline_wakes_the_driver() {
 async fn a_stall_of_the_observer_kills_none_of_a_hundred() {
     let names: Vec<String> = (0..100).map(|n| format!("node-{n}")).collect();
     for stall in [5, 20, 60] {
-        let (peers, driver) =
-            Observer::new("peers", Monitor::new(Fixed(ms(3000))).guard(Guard::new()));
+        let (peers, driver) = Observer::new("peers", Monitor::new(fixed(3000)).guard(Guard::new()));
         tokio::spawn(driver.run());
         let mut events = peers.events();
         let mut seq = 0;

@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Fixed, ms};
+use common::{fixed, ms};
 use murphy_core::order::NodeId;
 use murphy_detect::wire::udp::{UdpClient, serve};
 use murphy_detect::{Event, Heartbeat, Heartbeater, Moment, Observer, Verdict};
@@ -32,7 +32,7 @@ fn beat(incarnation: u64, seq: u64) -> Heartbeat {
 
 #[tokio::test]
 async fn a_beat_is_acknowledged_and_nonsense_is_not() {
-    let observer = Observer::spawn("peers", Fixed(LONG));
+    let observer = Observer::spawn("peers", fixed(30_000));
     let at = socket().await;
     let to = at.local_addr().unwrap();
     let service = observer.service();
@@ -58,7 +58,7 @@ async fn a_beat_is_acknowledged_and_nonsense_is_not() {
 
 #[tokio::test]
 async fn a_node_beats_over_udp() {
-    let observer = Observer::spawn("peers", Fixed(ms(600)));
+    let observer = Observer::spawn("peers", fixed(600));
     let mut events = observer.events();
     let at = socket().await;
     let to = at.local_addr().unwrap();

@@ -6,16 +6,17 @@ use std::future::{Ready, ready};
 use std::hash::Hash;
 use std::task::{Context, Poll};
 
+use murphy_core::order::NodeId;
 use tower_service::Service;
 
 use super::Observer;
-use crate::{Detector, Heartbeat, HeartbeatAck};
+use crate::{Adaptive, Detector, Heartbeat, HeartbeatAck};
 
 /// Takes beats in, and says what became of each. Made by [`Observer::service`].
 ///
 /// It is always ready, and answers in the call itself: nothing that is before it in a stack can make a beat wait here.
 /// A beat that does not count is no error: the [verdict](HeartbeatAck::verdict) tells.
-pub struct HeartbeatService<N, D: Detector> {
+pub struct HeartbeatService<N = NodeId, D: Detector = Adaptive> {
     observer: Observer<N, D>,
 }
 
