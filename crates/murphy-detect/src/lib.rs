@@ -1,5 +1,7 @@
 //! Heartbeats, and what may be concluded from their absence.
 
+#[cfg(feature = "balance")]
+pub mod balance;
 pub mod detector;
 mod event;
 pub mod heartbeat;
