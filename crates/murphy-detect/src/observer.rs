@@ -88,7 +88,6 @@ where
     /// An observer with this monitor, and the driver that lets time pass for it, to be run by the caller.
     ///
     /// The monitor's time begins now. It is as guarded as it is: give it a [`Guard`].
-    #[must_use]
     pub fn new(site: &str, monitor: Monitor<N, D>) -> (Self, Driver<N, D>) {
         let shared = Arc::new(Shared {
             site: site.into(),

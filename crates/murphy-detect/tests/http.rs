@@ -81,7 +81,7 @@ async fn a_reply_that_is_no_acknowledgement_is_an_error() {
         let reply = http::Response::builder().status::<u16>(status);
         Ok::<_, std::convert::Infallible>(reply.body(request.into_body()).unwrap())
     });
-    let ask = |path| HttpClient::new(other.clone(), Uri::from_static(path)).oneshot(beat(1, 0));
+    let ask = |path| HttpClient::new(other, Uri::from_static(path)).oneshot(beat(1, 0));
     assert!(matches!(
         ask("/404").await,
         Err(BeatError::Status(StatusCode::NOT_FOUND))

@@ -134,18 +134,20 @@ impl Service<Heartbeat> for UdpClient {
             let mut datagram = Vec::with_capacity(LONGEST);
             put_beat(&beat, &mut datagram);
             socket.send_to(&datagram, observer).await?;
-            while listens {
+            if !listens {
+                return Ok(None);
+            }
+            loop {
                 let mut datagram = [0; LONGEST + 1];
                 let (length, from) = socket.recv_from(&mut datagram).await?;
                 match read(&datagram[..length]) {
-                    // Others are late, or not for us.
                     Ok(Message::Ack(ack)) if from == observer && ack.echo == beat.sent => {
                         return Ok(Some(ack));
                     }
+                    // Others are late, or not for us.
                     _ => {}
                 }
             }
-            Ok(None)
         })
     }
 }
