@@ -64,7 +64,8 @@ pub(super) struct Watch {
     rule: Option<Guard>,
     /// The last look.
     seen: Option<Moment>,
-    lost: Duration,
+    /// Nanoseconds that do not count.
+    lost: u64,
     /// The end of the last pause.
     resumed: Moment,
     /// Judged time until which nobody is judged.
@@ -78,7 +79,7 @@ impl Watch {
         Self {
             rule,
             seen: None,
-            lost: Duration::ZERO,
+            lost: 0,
             resumed: Moment::ZERO,
             held: Moment::ZERO,
             owes_judgement: false,
@@ -90,6 +91,7 @@ impl Watch {
     }
 
     /// How late the look at `now` is, if that is a pause.
+    #[inline]
     fn pause(&self, now: Moment) -> Option<Duration> {
         let late = now.since(self.promised()?);
         (late > self.rule?.limit).then_some(late)
@@ -98,24 +100,22 @@ impl Watch {
     /// Judged time, less a pause that is only about to be noticed.
     #[inline]
     pub(super) fn judged(&self, now: Moment) -> Moment {
-        match self.rule {
-            None => now,
-            Some(_) => {
-                let lost = self.lost + self.pause(now).unwrap_or_default();
-                Moment::after(now.since(Moment::after(lost)))
-            }
+        let judged = self.at_present(now);
+        match self.pause(now) {
+            None => judged,
+            Some(late) => Moment::after(judged.since(Moment::after(late))),
         }
     }
 
     /// What a moment of the detector's is in judged time, from now on.
     #[inline]
-    pub(super) fn at_present(&self, moment: Moment) -> Moment {
-        Moment::after(moment.since(Moment::after(self.lost)))
+    pub(super) const fn at_present(&self, moment: Moment) -> Moment {
+        Moment::from_nanos(moment.as_nanos().saturating_sub(self.lost))
     }
 
     /// When it will be `judged` unless there is another pause.
-    pub(super) fn real(&self, judged: Moment) -> Moment {
-        judged.plus(self.lost)
+    pub(super) const fn real(&self, judged: Moment) -> Moment {
+        Moment::from_nanos(judged.as_nanos().saturating_add(self.lost))
     }
 
     /// The observer is awake at `now`. If it was not, how late that is.
@@ -124,7 +124,7 @@ impl Watch {
         self.rule?;
         let pause = self.pause(now);
         if let Some(late) = pause {
-            self.lost = self.lost.saturating_add(late);
+            self.lost = self.lost.saturating_add(Moment::after(late).as_nanos());
             self.resumed = now;
             self.seen = Some(now);
             if !std::mem::replace(&mut self.owes_judgement, true) {

@@ -1,10 +1,14 @@
 //! Time passes: who is silent for too long is suspected, taken for dead, and forgotten.
 
+use std::collections::VecDeque;
 use std::hash::Hash;
 
 use super::node::Phase;
 use super::{Event, Monitor};
 use crate::{Detector, Moment};
+
+/// Room for so many events is kept.
+const KEPT: usize = 1024;
 
 impl<N: Clone + Eq + Hash, D: Detector> Monitor<N, D> {
     /// It is `now`: what happened that was not told yet, one event at a time, until there is none.
@@ -16,7 +20,12 @@ impl<N: Clone + Eq + Hash, D: Detector> Monitor<N, D> {
             self.judge(now);
             self.watch.looked(now);
         }
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        if event.is_none() && self.events.capacity() > KEPT {
+            // After a time in which much happened.
+            self.events = VecDeque::new();
+        }
+        event
     }
 
     /// When [`poll`](Self::poll) next has something to do: never later than something happens, sometimes earlier.

@@ -233,7 +233,8 @@ impl<N: Clone + Eq + Hash, D: Detector> Monitor<N, D> {
         node.raw = raw;
         node.heard = at;
         node.gap = false;
-        node.set_patience(pulse.interval, raw.since(at));
+        let interval = Moment::after(pulse.interval).as_nanos();
+        node.set_patience(interval, raw.as_nanos() - at.as_nanos());
         let mut until = self.watch.at_present(raw);
         if std::mem::take(&mut node.touched) {
             until = until.max(node.until);

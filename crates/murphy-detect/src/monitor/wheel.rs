@@ -4,84 +4,61 @@
 //! deadline *later* leaves the wheel alone, and beats cost nothing here (Varghese and Lauck, *Hashed and
 //! hierarchical timing wheels*, SOSP 1987; lazy as in the kernels' TCP timers).
 
-use std::iter::successors;
-
 use crate::Moment;
 
 /// 10 ms in the inner ring, 10.24 s in the outer one. What lies beyond, nearly three hours ahead, is looked at on the way.
 const TICK: u64 = 10_000_000;
 const BUCKETS: u64 = 1 << BITS;
 const BITS: u32 = 10;
-const NONE: u32 = u32::MAX;
+
+/// Armed for no bucket.
+const NEVER: u64 = u64::MAX;
 
 /// Entries that wait for their bucket's time.
+///
+/// A bucket is a list of slots, so that a look at many of them waits for memory once and not for each. An entry is not taken
+/// out where its slot is armed for sooner: it is known to be stale by the tick for which the slot is armed.
 #[derive(Clone, Debug)]
 pub(super) struct Wheel {
-    heads: Vec<u32>,
-    links: Vec<Link>,
+    buckets: Vec<Vec<u32>>,
+    /// The first tick of the bucket in which each slot's entry is.
+    armed: Vec<u64>,
+    /// All of them, stale ones included.
+    entries: usize,
     /// The tick that is now: those before it are empty.
     cursor: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Link {
-    next: u32,
-    prev: u32,
-    bucket: u32,
-}
-
-impl Link {
-    const FREE: Self = Self {
-        next: NONE,
-        prev: NONE,
-        bucket: NONE,
-    };
 }
 
 impl Wheel {
     pub(super) fn new() -> Self {
         Self {
-            heads: vec![NONE; 2 * BUCKETS as usize],
-            links: Vec::new(),
+            buckets: vec![Vec::new(); 2 * BUCKETS as usize],
+            armed: Vec::new(),
+            entries: 0,
             cursor: 0,
         }
     }
 
     pub(super) fn reserve(&mut self, slots: usize) {
-        self.links.reserve_exact(slots);
+        self.armed.reserve_exact(slots);
     }
 
     /// One more slot, the next number.
     pub(super) fn grow(&mut self) {
-        self.links.push(Link::FREE);
+        self.armed.push(NEVER);
     }
 
-    /// Wakes `slot` at `at` and not before, whatever it was armed for.
+    /// Wakes `slot` at `at` or sooner.
     pub(super) fn arm(&mut self, slot: u32, at: Moment) {
-        self.disarm(slot);
-        let bucket = self.bucket(at);
-        let head = std::mem::replace(&mut self.heads[bucket as usize], slot);
-        self.links[slot as usize] = Link {
-            next: head,
-            prev: NONE,
-            bucket,
-        };
-        if head != NONE {
-            self.links[head as usize].prev = slot;
-        }
-    }
-
-    pub(super) fn disarm(&mut self, slot: u32) {
-        let link = std::mem::replace(&mut self.links[slot as usize], Link::FREE);
-        if link.bucket == NONE {
+        let (bucket, first) = self.bucket(at);
+        if first >= self.armed[slot as usize] {
             return;
         }
-        match link.prev {
-            NONE => self.heads[link.bucket as usize] = link.next,
-            prev => self.links[prev as usize].next = link.next,
-        }
-        if link.next != NONE {
-            self.links[link.next as usize].prev = link.prev;
+        self.armed[slot as usize] = first;
+        self.buckets[bucket].push(slot);
+        self.entries += 1;
+        if self.entries > 4 * self.armed.len() + 64 {
+            self.compact();
         }
     }
 
@@ -91,60 +68,85 @@ impl Wheel {
         let to = (now.as_nanos() / TICK).max(from);
         let (outer, outer_to) = (from >> BITS, to >> BITS);
         for coarse in outer + 1..=outer_to.min(outer + BUCKETS) {
-            self.drain(outer_bucket(coarse), fired);
+            self.drain(outer_bucket(coarse), coarse << BITS, fired);
         }
         for tick in from..=to.min(from + BUCKETS - 1) {
-            self.drain(inner_bucket(tick), fired);
+            self.drain(inner_bucket(tick), tick, fired);
         }
         self.cursor = to;
     }
 
     /// When the first of the entries is to be looked at: exactly then where `due` tells its time, never later.
     pub(super) fn next(&self, due: impl Fn(u32) -> Moment) -> Option<Moment> {
-        let inner = (self.cursor..self.cursor + BUCKETS)
-            .find(|&tick| self.heads[inner_bucket(tick) as usize] != NONE)
-            .and_then(|tick| {
-                let first = self.entries(inner_bucket(tick)).map(due).min()?;
-                Some(first.min(start(tick + 1)))
-            });
+        let inner = (self.cursor..self.cursor + BUCKETS).find_map(|tick| {
+            let first = self.entries(inner_bucket(tick), tick).map(&due).min()?;
+            Some(first.min(start(tick + 1)))
+        });
         let outer = self.cursor >> BITS;
         let outer = (outer + 1..=outer + BUCKETS)
-            .find(|&coarse| self.heads[outer_bucket(coarse) as usize] != NONE)
-            .map(|coarse| start(coarse << BITS));
+            .map(|coarse| coarse << BITS)
+            .find(|&first| {
+                self.entries(outer_bucket(first >> BITS), first)
+                    .next()
+                    .is_some()
+            })
+            .map(start);
         inner.into_iter().chain(outer).min()
     }
 
-    fn bucket(&self, at: Moment) -> u32 {
+    /// The bucket for a moment, and the first tick that is in it.
+    fn bucket(&self, at: Moment) -> (usize, u64) {
         let tick = (at.as_nanos() / TICK).max(self.cursor);
         if tick - self.cursor < BUCKETS {
-            return inner_bucket(tick);
+            return (inner_bucket(tick), tick);
         }
         let furthest = (self.cursor >> BITS) + BUCKETS - 1;
-        outer_bucket((tick >> BITS).min(furthest))
+        let coarse = (tick >> BITS).min(furthest);
+        (outer_bucket(coarse), coarse << BITS)
     }
 
-    fn drain(&mut self, bucket: u32, fired: &mut Vec<u32>) {
-        let mut slot = std::mem::replace(&mut self.heads[bucket as usize], NONE);
-        while slot != NONE {
-            fired.push(slot);
-            slot = std::mem::replace(&mut self.links[slot as usize], Link::FREE).next;
+    fn drain(&mut self, bucket: usize, first: u64, fired: &mut Vec<u32>) {
+        if self.buckets[bucket].is_empty() {
+            return;
+        }
+        // Its memory goes back: another bucket is the full one next time.
+        let slots = std::mem::take(&mut self.buckets[bucket]);
+        self.entries -= slots.len();
+        for slot in slots {
+            let armed = &mut self.armed[slot as usize];
+            if *armed == first {
+                *armed = NEVER;
+                fired.push(slot);
+            }
         }
     }
 
-    fn entries(&self, bucket: u32) -> impl Iterator<Item = u32> + '_ {
-        let some = |slot: u32| (slot != NONE).then_some(slot);
-        successors(some(self.heads[bucket as usize]), move |&slot| {
-            some(self.links[slot as usize].next)
-        })
+    fn entries(&self, bucket: usize, first: u64) -> impl Iterator<Item = u32> + '_ {
+        let is_armed = move |slot: &u32| self.armed[*slot as usize] == first;
+        self.buckets[bucket].iter().copied().filter(is_armed)
+    }
+
+    /// Drops what is stale. There are then as many entries as slots at most.
+    fn compact(&mut self) {
+        for bucket in &mut self.buckets {
+            bucket.clear();
+        }
+        self.entries = 0;
+        for slot in 0..self.armed.len() as u32 {
+            let armed = std::mem::replace(&mut self.armed[slot as usize], NEVER);
+            if armed != NEVER {
+                self.arm(slot, start(armed));
+            }
+        }
     }
 }
 
-const fn inner_bucket(tick: u64) -> u32 {
-    (tick % BUCKETS) as u32
+const fn inner_bucket(tick: u64) -> usize {
+    (tick % BUCKETS) as usize
 }
 
-const fn outer_bucket(coarse: u64) -> u32 {
-    (BUCKETS + coarse % BUCKETS) as u32
+const fn outer_bucket(coarse: u64) -> usize {
+    (BUCKETS + coarse % BUCKETS) as usize
 }
 
 const fn start(tick: u64) -> Moment {
@@ -234,21 +236,32 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_is_armed_again_fires_only_as_it_was_armed_last() {
+    fn an_entry_fires_once_and_as_soon_as_was_ever_asked() {
         let mut wheel = Wheel::new();
-        wheel.grow();
         wheel.grow();
         let (soon, late) = (Moment::from_nanos(TICK), Moment::from_nanos(50 * TICK));
         for at in [late, soon, late] {
             wheel.arm(0, at);
-            wheel.arm(1, at);
         }
-        wheel.disarm(1);
+        assert_eq!(wheel.next(|_| soon), Some(soon));
         let mut fired = Vec::new();
         wheel.advance(soon, &mut fired);
-        assert_eq!(fired, [0; 0]);
-        wheel.advance(late, &mut fired);
         assert_eq!(fired, [0]);
+        wheel.advance(late, &mut fired);
+        assert_eq!(fired, [0], "the other one is stale");
         assert_eq!(wheel.next(|_| late), None);
+    }
+
+    #[test]
+    fn stale_entries_are_bounded() {
+        let mut wheel = Wheel::new();
+        wheel.grow();
+        for tick in (1..BUCKETS).rev() {
+            wheel.arm(0, start(tick));
+            assert!(wheel.entries <= 68);
+        }
+        let mut fired = Vec::new();
+        wheel.advance(start(BUCKETS), &mut fired);
+        assert_eq!(fired, [0]);
     }
 }

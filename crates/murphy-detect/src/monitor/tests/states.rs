@@ -56,6 +56,11 @@ fn one_beat_ends_a_suspicion() {
     monitor.hear(4000, "a", 1);
     assert_eq!(monitor.told(4000), ["a trusted after 1s"]);
     assert_eq!(monitor.believed(6999), "a+");
+    assert_eq!(
+        monitor.told(5000),
+        NOTHING,
+        "what was armed for its death is not due"
+    );
     assert_eq!(monitor.next_deadline(), Some(at(7000)));
 }
 
