@@ -1,5 +1,6 @@
 //! Heartbeats, and what may be concluded from their absence.
 
+pub mod configure;
 pub mod detector;
 mod knob;
 mod moment;
