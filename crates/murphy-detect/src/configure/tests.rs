@@ -61,7 +61,7 @@ fn without_any_loss_or_delay_a_beat_a_detection_time_is_enough() {
 fn what_is_impossible_says_what_would_be_possible() {
     let hasty = wish(SECOND, DAY, SECOND);
     let delay = Distribution::exponential(SECOND / 2);
-    let loss = percent(95.0);
+    let loss = percent(90.0);
     let error = known(hasty, loss, &delay).unwrap_err();
     let (detection, recurrence) = (error.detection().unwrap(), error.recurrence().unwrap());
     assert!(detection > SECOND && recurrence < DAY);
