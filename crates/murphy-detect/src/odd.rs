@@ -1,0 +1,1 @@
+//! Beats that are not as they should be.
