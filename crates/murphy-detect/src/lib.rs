@@ -76,6 +76,7 @@
 
 #[cfg(feature = "balance")]
 pub mod balance;
+pub mod configure;
 pub mod detector;
 mod event;
 pub mod heartbeat;

@@ -73,9 +73,9 @@ impl Phi {
     ///
     /// # Errors
     ///
-    /// [`BadKnob`] if it is not a number from 0.001 to 300.
+    /// [`BadKnob`] if it is not a number from 0.001 to 1000000.
     pub fn suspect_from(mut self, threshold: f64) -> Result<Self, BadKnob> {
-        self.threshold = within("threshold", threshold, 1e-3, 300.0)?;
+        self.threshold = within("threshold", threshold, 1e-3, 1e6)?;
         self.deviations = self.tail.deviations(threshold);
         Ok(self)
     }

@@ -34,7 +34,7 @@ fn two_beats_may_be_lost() {
 }
 
 #[test]
-fn where_beats_come_restlessly_the_margin_grows_to_six_deviations() {
+fn where_beats_come_restlessly_the_margin_grows_to_ten_deviations() {
     let detector = margin(0.5);
     let mut path = Path::new(&detector, SECOND);
     path.run(60, WAY);
@@ -47,7 +47,7 @@ fn where_beats_come_restlessly_the_margin_grows_to_six_deviations() {
     let grown = path
         .deadline
         .since(path.arrival(WAY + Duration::from_millis(200)));
-    assert!((2.1..2.4).contains(&grown.as_secs_f64()), "{grown:?}");
+    assert!((2.9..3.2).contains(&grown.as_secs_f64()), "{grown:?}");
 }
 
 #[test]
@@ -86,8 +86,8 @@ fn a_pause_of_the_senders_is_soon_forgotten() {
     path.run(60, WAY);
     path.sent = path.sent.plus(SECOND * 300);
     path.beat(WAY);
-    assert!(patience(&path, WAY) < 2600.0, "{}", patience(&path, WAY));
-    path.run(100, WAY);
+    assert!(patience(&path, WAY) < 3500.0, "{}", patience(&path, WAY));
+    path.run(120, WAY);
     assert!(patience(&path, WAY) < 1600.0, "{}", patience(&path, WAY));
 }
 

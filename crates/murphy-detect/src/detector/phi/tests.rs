@@ -115,7 +115,7 @@ fn akkas_defaults_find_a_crash_after_four_seconds_and_a_half() {
 #[test]
 fn knobs_that_cannot_be_are_refused() {
     let error = akka().suspect_from(f64::NAN).unwrap_err();
-    assert_eq!(error.to_string(), "`threshold = NaN`: use 0.001 to 300");
+    assert_eq!(error.to_string(), "`threshold = NaN`: use 0.001 to 1000000");
     assert!(akka().samples(1).is_err());
     assert!(akka().min_deviation(Duration::ZERO).is_err());
 }
