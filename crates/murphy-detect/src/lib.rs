@@ -7,6 +7,7 @@
 //! | | what it does |
 //! |---|---|
 //! | [`detector`] | from the beats that came to the moment until which silence is forgiven; [`Adaptive`] by default |
+//! | [`configure`] | from a wish ("found in 30 s, one mistake a month") to an interval and a margin |
 //! | [`Monitor`] | told of beats and of time, it knows who is alive: unknown → alive → suspect → dead |
 //! | [`Guard`], [`SafeMode`] | an observer that stood still judges nobody; one that sees most of the world fall waits |
 //! | [`Observer`] | a monitor that tasks share: events, a watch of one node, the live set |
