@@ -111,3 +111,59 @@ fn a_machine_that_was_suspended_kills_nobody() {
         assert_eq!(monitor.counts().suspicions, 0, "{mode:?}");
     }
 }
+
+/// Believes what a sender claims: silent for an interval is silent for too long.
+#[derive(Debug)]
+struct Claimed;
+
+impl Detector for Claimed {
+    type State = ();
+
+    fn start(&self) {}
+
+    fn observe(&self, (): &mut (), beat: &Beat) -> Moment {
+        beat.at.plus(beat.interval)
+    }
+
+    fn level(&self, (): &(), _: Moment) -> f64 {
+        0.0
+    }
+
+    fn threshold(&self) -> f64 {
+        1.0
+    }
+}
+
+/// A beat of "a" that claims an interval, at a time.
+fn claim(monitor: &mut Monitor<&'static str, Claimed>, now: u64, interval: u64) {
+    let beat = Heartbeat {
+        interval: ms(interval),
+        ..beat("a", 1, now)
+    };
+    monitor.record_heartbeat(at(now), &beat).unwrap();
+    while monitor.poll(at(now)).is_some() {}
+}
+
+#[test]
+fn a_deadline_that_comes_sooner_is_kept() {
+    let mut monitor = Monitor::new(Claimed);
+    claim(&mut monitor, 0, 10_000);
+    claim(&mut monitor, 1000, 100);
+    assert_eq!(monitor.next_deadline(), Some(at(1100)));
+    let suspect = monitor.poll(at(1100));
+    assert!(
+        matches!(suspect, Some(Event::Suspect { .. })),
+        "{suspect:?}"
+    );
+}
+
+#[test]
+fn a_beat_does_not_take_back_what_a_sign_of_life_gave() {
+    let mut monitor = Monitor::new(Claimed);
+    claim(&mut monitor, 0, 3000);
+    monitor.touch(at(1000), &"a");
+    claim(&mut monitor, 1100, 100);
+    assert!(monitor.is_alive(&"a", at(3999)));
+    claim(&mut monitor, 1200, 100);
+    assert!(!monitor.is_alive(&"a", at(1300)), "it holds for one beat");
+}
