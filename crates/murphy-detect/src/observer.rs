@@ -8,6 +8,9 @@
 //!
 //! Before the driver judges anybody it lets the other tasks run, so that beats which wait in sockets are heard first;
 //! after a pause of the whole process the [guard](crate::Guard) gives them a grace for it.
+//!
+//! In a test under a paused clock, `tokio::time::sleep` lets time pass, and `advance` by more than a tick *is* a pause of the
+//! observer: a guard then judges nobody by it.
 
 mod driver;
 mod events;
