@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::{get, post_service};
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::stream;
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
@@ -143,9 +143,7 @@ async fn a_backend_that_was_stopped_gets_no_calls_until_it_is_back() {
             Ok::<_, Infallible>(Change::Insert(backend.name, service))
         })
         .collect();
-    // A discovery that ended would end `Balance`'s interest in us.
-    let found = stream::iter(found).chain(stream::pending());
-    let discover = LivenessDiscover::new(found, observer, |name| *name);
+    let discover = LivenessDiscover::new(stream::iter(found), observer, |name| *name);
     let mut balance = Balance::new(discover);
     assert_eq!(answers(&mut balance).await.len(), 3);
 

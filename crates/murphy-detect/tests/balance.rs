@@ -286,3 +286,18 @@ async fn a_floor_below_half_is_refused() {
     let discover = LivenessDiscover::new(discover, peers(), |name: &&'static str| *name);
     assert!(discover.floor(0.2).is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_outlives_the_discovery() {
+    let peers = peers();
+    hear(&peers, &["a", "b"], 0);
+    let found = stream::iter([found("a", 1.0), found("b", 1.0)].map(Ok::<_, Infallible>));
+    let discover = LivenessDiscover::new(found, peers.clone(), |name| *name);
+    let mut balance = Balance::new(discover);
+    assert_eq!(answers(&mut balance).await.len(), 2);
+    sleep(ms(2000)).await;
+    hear(&peers, &["a"], 1);
+    sleep(ms(1500)).await;
+    let names: Vec<_> = answers(&mut balance).await.into_keys().collect();
+    assert_eq!(names, ["a"]);
+}

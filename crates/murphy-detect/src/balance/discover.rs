@@ -21,7 +21,7 @@ use crate::{Adaptive, BadKnob, Detector, Observer};
 /// Wraps a discovery: each endpoint becomes a [`Gated`] one. See the [module](super).
 ///
 /// It looks at the observer when it is polled, and wakes whoever polled it last when beliefs change; `Balance` polls it
-/// whenever it is asked for readiness.
+/// whenever it is asked for readiness. Beliefs go on changing when a discovery is over, so it has no end of its own.
 #[pin_project]
 #[must_use = "it discovers when it is polled"]
 pub struct LivenessDiscover<D: Discover, N = NodeId, F: Detector = Adaptive> {
@@ -36,6 +36,8 @@ pub struct LivenessDiscover<D: Discover, N = NodeId, F: Detector = Adaptive> {
     changes: VecDeque<(D::Key, Gated<D::Service>)>,
     beliefs: Changed<N>,
     is_stale: bool,
+    /// Nothing more is discovered.
+    is_over: bool,
 }
 
 struct Endpoint<K, S, N> {
@@ -74,6 +76,7 @@ where
             changes: VecDeque::new(),
             beliefs,
             is_stale: false,
+            is_over: false,
         }
     }
 
@@ -122,8 +125,11 @@ where
             if let Some((key, service)) = this.changes.pop_front() {
                 return Poll::Ready(Some(Ok(Change::Insert(key, service))));
             }
+            if *this.is_over {
+                return Poll::Pending;
+            }
             match ready!(this.discover.as_mut().poll_discover(cx)) {
-                None => return Poll::Ready(None),
+                None => *this.is_over = true,
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 Some(Ok(Change::Insert(key, service))) => self.as_mut().insert(key, service),
                 Some(Ok(Change::Remove(key))) => self.as_mut().remove(&key),
