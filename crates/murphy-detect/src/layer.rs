@@ -36,7 +36,7 @@ pub struct HeartbeatTap<S, N, D: Detector, C = EveryReply> {
 }
 
 /// Which replies are a sign of life.
-pub trait Counts<R>: Clone {
+pub trait SignOfLife<R>: Clone {
     /// Whether this one is.
     fn counts(&self, reply: &R) -> bool;
 }
@@ -45,13 +45,13 @@ pub trait Counts<R>: Clone {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EveryReply;
 
-impl<R> Counts<R> for EveryReply {
+impl<R> SignOfLife<R> for EveryReply {
     fn counts(&self, _: &R) -> bool {
         true
     }
 }
 
-impl<R, F: Fn(&R) -> bool + Clone> Counts<R> for F {
+impl<R, F: Fn(&R) -> bool + Clone> SignOfLife<R> for F {
     fn counts(&self, reply: &R) -> bool {
         self(reply)
     }
@@ -99,7 +99,7 @@ where
     N: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static,
     D: Detector + Send + 'static,
     D::State: Send,
-    C: Counts<S::Response>,
+    C: SignOfLife<S::Response>,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -135,7 +135,7 @@ where
     N: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static,
     D: Detector + Send + 'static,
     D::State: Send,
-    C: Counts<R>,
+    C: SignOfLife<R>,
 {
     type Output = Result<R, E>;
 

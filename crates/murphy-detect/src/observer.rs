@@ -112,16 +112,7 @@ where
     ///
     /// [`Refused`] says why it does not count.
     pub fn record_heartbeat(&self, beat: &Heartbeat<N>) -> Result<Slot, Refused> {
-        let now = self.now();
-        let mut inner = self.shared.lock();
-        let taken = inner.monitor.record_heartbeat(now, beat);
-        let is_stirred = inner.monitor.take_stirred();
-        drop(inner);
-        self.shared.stir(is_stirred);
-        if let Err(why) = &taken {
-            event::refused(&self.shared.site, why);
-        }
-        taken
+        self.record(beat).0
     }
 
     /// The node was heard now, though not by a beat: see [`Monitor::touch`].
@@ -224,21 +215,33 @@ where
         self.shared.now()
     }
 
+    fn record(&self, beat: &Heartbeat<N>) -> (Result<Slot, Refused>, Liveness) {
+        let now = self.now();
+        let mut inner = self.shared.lock();
+        let taken = inner.monitor.record_heartbeat(now, beat);
+        let believed = match taken {
+            Ok(slot) => inner.monitor.liveness_at(slot, now),
+            Err(_) => Liveness::Unknown,
+        };
+        let is_stirred = inner.monitor.take_stirred();
+        drop(inner);
+        self.shared.stir(is_stirred);
+        if let Err(why) = &taken {
+            event::refused(&self.shared.site, why);
+        }
+        (taken, believed)
+    }
+
     /// What a sender should make of what became of its beat.
     fn verdict(&self, beat: &Heartbeat<N>) -> Verdict {
-        match self.record_heartbeat(beat) {
-            Ok(slot) => {
-                let now = self.now();
-                match self.shared.lock().monitor.liveness_at(slot, now) {
-                    Liveness::Alive => Verdict::Alive,
-                    _ => Verdict::Recovering,
-                }
-            }
-            Err(Refused::Duplicate { .. }) => Verdict::Duplicate,
-            Err(Refused::Stale { known, .. } | Refused::Forgotten { known, .. }) => {
+        match self.record(beat) {
+            (Ok(_), Liveness::Alive) => Verdict::Alive,
+            (Ok(_), _) => Verdict::Recovering,
+            (Err(Refused::Duplicate { .. }), _) => Verdict::Duplicate,
+            (Err(Refused::Stale { known, .. } | Refused::Forgotten { known, .. }), _) => {
                 Verdict::Renew { known }
             }
-            Err(_) => Verdict::Refused,
+            (Err(_), _) => Verdict::Refused,
         }
     }
 }

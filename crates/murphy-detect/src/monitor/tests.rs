@@ -4,6 +4,7 @@ mod chapter;
 mod model;
 mod observer;
 mod oddities;
+mod senders;
 mod states;
 
 use std::num::{NonZeroU8, NonZeroU32};

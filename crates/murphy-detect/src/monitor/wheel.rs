@@ -80,7 +80,8 @@ impl Wheel {
     pub(super) fn next(&self, due: impl Fn(u32) -> Moment) -> Option<Moment> {
         let inner = (self.cursor..self.cursor + BUCKETS).find_map(|tick| {
             let first = self.entries(inner_bucket(tick), tick).map(&due).min()?;
-            Some(first.min(start(tick + 1)))
+            // Whoever is past due and waits all the same was put off: until the bucket's time.
+            Some(first.clamp(start(tick), start(tick + 1)))
         });
         let outer = self.cursor >> BITS;
         let outer = (outer + 1..=outer + BUCKETS)

@@ -171,3 +171,21 @@ fn few_may_die_at_once() {
         "{told:?}"
     );
 }
+
+#[test]
+fn whoever_was_told_everything_has_time_until_the_next_look() {
+    let both = monitor().guard(Guard::new()).safe_mode(SafeMode::new());
+    for mut monitor in [safe(), both, guarded()] {
+        for node in ["a", "b", "c", "d", "e"] {
+            let _ = monitor.record_heartbeat(at(500), &beat(node, 1, 1));
+        }
+        let (mut now, mut looks) = (at(500), 0);
+        while now < at(60_000) {
+            while monitor.poll(now).is_some() {}
+            let next = monitor.next_deadline().unwrap();
+            assert!(next > now, "{next:?} at {now:?}");
+            (now, looks) = (next, looks + 1);
+        }
+        assert!(looks <= 1000, "{looks} looks in a minute");
+    }
+}

@@ -240,3 +240,16 @@ fn events_of_one_moment_come_in_the_order_of_slots() {
     let downs: Vec<String> = monitor.told(3000).split_off(4);
     assert_eq!(downs, names.map(|name| format!("{name} down after 3s")));
 }
+
+#[test]
+fn events_come_in_the_order_in_which_they_fell_due() {
+    let mut monitor = monitor();
+    for node in ["a", "b"] {
+        monitor.hear(0, node, 0);
+    }
+    monitor.hear(1, "b", 1);
+    monitor.hear(5, "a", 1);
+    monitor.told(5);
+    let suspects: Vec<String> = monitor.told(3009).into_iter().take(2).collect();
+    assert_eq!(suspects, ["b suspect after 3s", "a suspect after 3s"]);
+}
