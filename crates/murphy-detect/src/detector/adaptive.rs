@@ -23,7 +23,7 @@ use crate::{BadKnob, Moment};
 ///
 /// An asked margin of two intervals and more is as a rule what counts; there adaptivity buys little.
 ///
-/// All of it is in 64 bytes: means are exponentially weighted, over 16 beats (the way) and 32 (what they are off).
+/// All of it is in 64 bytes: means are exponentially weighted, over 16 beats (the way) and 64 (what they are off).
 ///
 /// How it was chosen: on the tables of `detector-eval`, where it makes at most twice the mistakes of the best detector
 /// of each column at the same mean time to detection, and on recorded silences alike.
@@ -79,7 +79,7 @@ pub struct AdaptiveState {
 /// Beats that count for the mean way.
 const WAY: u32 = 16;
 /// Beats that count for the deviation.
-const RESTLESS: u32 = 32;
+const RESTLESS: u32 = 64;
 /// The deviation from which on a margin grows, as a share of the interval.
 const RESTLESS_FROM: f64 = 1.0 / 20.0;
 
