@@ -65,8 +65,10 @@ impl Drop for Process {
     }
 }
 
-/// Ends this process with its parent.
+/// Ends this process with its parent, also one that stands still.
 pub(crate) fn end_with_the_parent() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     std::thread::spawn(|| {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(0);

@@ -189,3 +189,19 @@ fn whoever_was_told_everything_has_time_until_the_next_look() {
         assert!(looks <= 1000, "{looks} looks in a minute");
     }
 }
+
+#[test]
+fn those_who_went_down_count_for_a_window() {
+    let mut monitor = monitor().safe_mode(SafeMode::new());
+    for (n, node) in ["a", "b", "c", "d", "e"].into_iter().enumerate() {
+        monitor.hear(100 * n as u64, node, 0);
+    }
+    monitor.told(400);
+    // One after the other, and the third would be more than half of them.
+    for now in [3000, 3100] {
+        assert_eq!(monitor.told(now).len(), 2);
+    }
+    let told = monitor.told(3200);
+    assert_eq!(told, ["c suspect after 3s", "safe mode true with 1"]);
+    assert_eq!(monitor.believed(3400), "a- b- c~ d~ e~");
+}
