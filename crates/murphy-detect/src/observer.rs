@@ -305,3 +305,6 @@ impl<N, D: Detector> fmt::Debug for Observer<N, D> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

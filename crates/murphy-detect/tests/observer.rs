@@ -331,3 +331,24 @@ async fn an_answer_tells_the_round_trip() {
         .unwrap();
     assert_eq!(ack.echo, sent);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_beat_that_waits_for_its_task_is_heard_before_anybody_is_judged() {
+    let monitor = Monitor::new(fixed(3000)).guard(Guard::new());
+    let (peers, driver) = Observer::new("peers", monitor);
+    tokio::spawn(driver.run());
+    peers.record_heartbeat(&beat("a", 1, 0)).unwrap();
+    let recorder = tokio::spawn({
+        let peers = peers.clone();
+        async move {
+            sleep(ms(3000)).await;
+            // As what a socket wakes: it takes a turn more.
+            tokio::task::yield_now().await;
+            peers.record_heartbeat(&beat("a", 1, 1)).unwrap();
+        }
+    });
+    recorder.await.unwrap();
+    settled().await;
+    assert_eq!(peers.with(|monitor, _| monitor.counts().suspicions), 0);
+    assert!(peers.is_alive(&"a"));
+}
