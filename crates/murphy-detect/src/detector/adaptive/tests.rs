@@ -122,7 +122,7 @@ fn a_longer_way_is_learned_within_a_few_beats() {
     path.run(60, WAY);
     let longer = SECOND * 5;
     let mut suspected = 0;
-    for _ in 0..300 {
+    for _ in 0..1000 {
         let before = path.deadline;
         let (at, _) = path.beat(longer);
         suspected += usize::from(at >= before);
