@@ -123,8 +123,14 @@ async fn the_driver_ends_with_the_last_observer() {
     drop(peers);
     settled().await;
     assert!(!driver.is_finished());
+    let dropped = Instant::now();
     drop(clone);
     driver.await.unwrap();
+    assert_eq!(
+        dropped.elapsed(),
+        Duration::ZERO,
+        "at once, not at its next look"
+    );
     assert_eq!(events.next().await, None);
 }
 
