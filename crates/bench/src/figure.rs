@@ -50,11 +50,20 @@ pub fn find(figures: &[Figure], figure: &str, subject: &str) -> Option<f64> {
 pub fn write(folder: &Path, bench: &str, figures: &[Figure]) -> io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let path = folder.join(format!("{bench}.jsonl"));
-    let mut file = BufWriter::new(File::create(&path)?);
+    write_to(&path, figures)?;
+    Ok(path)
+}
+
+/// Writes them to this file.
+///
+/// # Errors
+///
+/// What the file system says.
+pub fn write_to(path: &Path, figures: &[Figure]) -> io::Result<()> {
+    let mut file = BufWriter::new(File::create(path)?);
     for figure in figures {
         serde_json::to_writer(&mut file, figure)?;
         file.write_all(b"\n")?;
     }
-    file.flush()?;
-    Ok(path)
+    file.flush()
 }

@@ -12,6 +12,7 @@
 
 pub mod cases;
 pub mod counts;
+pub mod detect;
 pub mod drive;
 pub mod faulted;
 pub mod figure;

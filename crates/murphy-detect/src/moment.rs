@@ -40,6 +40,12 @@ impl Moment {
         Self(self.0.saturating_add(nanos))
     }
 
+    /// How many nanoseconds after `earlier` this is; none if it is not.
+    #[must_use]
+    pub const fn nanos_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
     /// How long after `earlier` this is; nothing if it is not.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
