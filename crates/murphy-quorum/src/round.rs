@@ -1,0 +1,83 @@
+//! [`Round`]: one question to all members, and what became of it.
+
+use crate::{Outcome, Rule, Set, Tally, Verdict};
+
+/// One question, put to all members.
+///
+/// Told in any order what became of each, it says as early as it is known that there is a quorum, or that
+/// there can be none. A verdict stands: what is heard afterwards is written down and changes nothing.
+#[derive(Clone, Debug)]
+pub struct Round<R, U> {
+    rule: U,
+    tally: Tally<R>,
+    verdict: Verdict,
+}
+
+impl<R, U: Rule<R>> Round<R, U> {
+    /// Nobody was heard yet.
+    pub fn new(rule: U) -> Self {
+        let tally = Tally::new(rule.members());
+        let verdict = Verdict::Pending;
+        Self {
+            rule,
+            tally,
+            verdict,
+        }
+    }
+
+    /// What is known.
+    pub const fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// What each member said.
+    pub const fn tally(&self) -> &Tally<R> {
+        &self.tally
+    }
+
+    /// What the question is decided by.
+    pub const fn rule(&self) -> &U {
+        &self.rule
+    }
+
+    /// Who may have done what was asked without belonging to a decision: what was given to them has to be taken
+    /// back, if there is none. Everybody who was not heard to refuse.
+    pub fn may_have_granted(&self) -> Set {
+        self.tally.members().minus(self.tally.no())
+    }
+
+    /// The answer, if there is one; what is left is what the others said.
+    pub fn into_answer(mut self) -> (Option<R>, Tally<R>) {
+        let answer = match self.verdict {
+            Verdict::Decided(decision) => self.tally.take(decision.reply),
+            Verdict::Pending | Verdict::Impossible(_) => None,
+        };
+        (answer, self.tally)
+    }
+}
+
+impl<R: PartialEq, U: Rule<R>> Round<R, U> {
+    /// A member was heard, or cannot be any more.
+    ///
+    /// # Errors
+    ///
+    /// [`Outsider`]: there is no such member, and nothing has changed.
+    pub fn on(&mut self, member: usize, outcome: Outcome<R>) -> Result<Verdict, Outsider> {
+        if !self.tally.members().contains(member) {
+            return Err(Outsider { member });
+        }
+        let news = self.tally.hear(member, outcome);
+        if news && self.verdict == Verdict::Pending {
+            self.verdict = self.rule.judge(&self.tally);
+        }
+        Ok(self.verdict)
+    }
+}
+
+/// A vote of somebody who is no member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{member}` is no member: its vote does not count")]
+pub struct Outsider {
+    /// The position that it claimed.
+    pub member: usize,
+}
