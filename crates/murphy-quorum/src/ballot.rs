@@ -72,7 +72,7 @@ impl<N: PartialEq + Clone + fmt::Debug> Ballot<N> {
         Ok(Self {
             term,
             majority: Threshold::majority(voters.len())?,
-            votes: voters.iter().map(|_| None).collect(),
+            votes: voters.names().map(|_| None).collect(),
             voters,
             faulty: Set::EMPTY,
             leader: None,

@@ -25,6 +25,14 @@ pub enum BadQuorum {
         /// Where it is listed again.
         second: usize,
     },
+    /// The rule has other positions than there are members.
+    #[error("{named} members, and a rule for {placed}: each needs its position, from 0 on")]
+    Misplaced {
+        /// How many were named.
+        named: usize,
+        /// How many positions the rule has.
+        placed: usize,
+    },
     /// A quorum that nobody can be, or that everybody is.
     #[error("a quorum of {needed} of {total}: use 1 to {total}")]
     OutOfRange {

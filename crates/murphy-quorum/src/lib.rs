@@ -1,7 +1,8 @@
 //! Quorums: ask many, decide once.
 //!
-//! Pure so far: no I/O and no clock. [`Round`] is told what became of each member, in any order, and says
-//! as early as it is known whether it is decided, and whether it can still be.
+//! [`Round`] is pure: told what became of each member, in any order, it says
+//! as early as it is known whether it is decided, and whether it can still be. [`Quorum`] is a tower service
+//! around it: one request to many services.
 //!
 //! | | what it is |
 //! |---|---|
@@ -9,11 +10,25 @@
 //! | [`ReadWrite`], [`Flexible`], [`Eventual`] | pairs of them that have to meet, and those that need not |
 //! | [`Newest`], [`Matching`], [`Dissemination`], [`Masking`] | and which of their replies is the answer |
 //! | [`Round`] | one question, and what became of it |
+//! | [`Quorum`] | one request to many services, and one answer; what becomes of those who are late |
 //! | [`Ballot`], [`Voter`] | votes for a leader, one a term |
 //!
 //! *No* is not *unknown*. A member that refused will not have done it; one that was silent until its
 //! time was up may have. Both are no yes, so both make a quorum impossible; but whoever gives up
 //! has to undo at the second.
+//!
+//! # Events
+//!
+//! Target `murphy::quorum`; with the feature `metrics` each has a counter, with the label `site`.
+//!
+//! | name | level | when | fields | counter |
+//! |---|---|---|---|---|
+//! | `quorum.impossible` | warn | there will be no quorum | `site`, `why` | `murphy_quorum_impossible_total` |
+//! | `quorum.equivocated` | warn | a member said two things | `site`, `member` | `murphy_quorum_equivocations_total` |
+//! | `quorum.hedged` | debug | one more member is asked | `site`, `member` | `murphy_quorum_hedges_total` |
+//! | `quorum.straggler_dropped` | warn | no room for one that is late | `site` | `murphy_quorum_stragglers_dropped_total` |
+//! | `quorum.undone` | debug | a grant was taken back | `site`, `member`, `attempts` | `murphy_quorum_undone_total` |
+//! | `quorum.not_undone` | error | a grant may be left behind | `site`, `member`, `attempts` | `murphy_quorum_not_undone_total` |
 //!
 //! # Examples
 //!
@@ -34,6 +49,7 @@ mod error;
 mod members;
 mod round;
 mod rule;
+pub mod service;
 mod set;
 mod system;
 mod tally;
@@ -44,7 +60,8 @@ pub use ballot::{Ballot, Cast, Stranger};
 pub use error::BadQuorum;
 pub use members::Members;
 pub use round::{Outsider, Round};
-pub use rule::{Dissemination, Masking, Matching, Newest, Rule};
+pub use rule::{Dissemination, Masking, Matching, Newest, Panel, Rule};
+pub use service::{Answer, Cancel, Compensate, Detach, Heard, Judge, Plan, Quorum, QuorumError};
 pub use set::Set;
 pub use system::{
     Eventual, Flexible, Joint, Meet, Need, ReadWrite, System, Threshold, Weighted, meet,

@@ -42,7 +42,9 @@ impl<N: PartialEq + fmt::Debug> Members<N> {
     {
         self.0.iter().position(|known| known == name)
     }
+}
 
+impl<N> Members<N> {
     /// Who is there.
     #[must_use]
     pub fn name(&self, at: usize) -> Option<&N> {
@@ -57,7 +59,7 @@ impl<N: PartialEq + fmt::Debug> Members<N> {
     }
 
     /// In their order.
-    pub fn iter(&self) -> impl Iterator<Item = &N> {
+    pub fn names(&self) -> impl Iterator<Item = &N> {
         self.0.iter()
     }
 }

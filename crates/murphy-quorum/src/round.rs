@@ -1,6 +1,6 @@
 //! [`Round`]: one question to all members, and what became of it.
 
-use crate::{Outcome, Rule, Set, Tally, Verdict};
+use crate::{Outcome, Rule, Set, Tally, Verdict, Why};
 
 /// One question, put to all members.
 ///
@@ -24,7 +24,9 @@ impl<R, U: Rule<R>> Round<R, U> {
             verdict,
         }
     }
+}
 
+impl<R, U> Round<R, U> {
     /// What is known.
     pub const fn verdict(&self) -> Verdict {
         self.verdict
@@ -68,7 +70,15 @@ impl<R: PartialEq, U: Rule<R>> Round<R, U> {
         }
         let news = self.tally.hear(member, outcome);
         if news && self.verdict == Verdict::Pending {
-            self.verdict = self.rule.judge(&self.tally);
+            self.verdict = match self.rule.judge(&self.tally) {
+                // An answer is somebody's reply.
+                Verdict::Decided(by) if !self.tally.yes().contains(by.reply) => Verdict::Pending,
+                verdict => verdict,
+            };
+            if self.verdict == Verdict::Pending && self.tally.outstanding().is_empty() {
+                // There is nothing to wait for, whatever the rule waits for.
+                self.verdict = Verdict::Impossible(Why::of(self.rule.need(), &self.tally));
+            }
         }
         Ok(self.verdict)
     }

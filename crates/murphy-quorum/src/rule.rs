@@ -7,23 +7,42 @@ mod newest;
 pub use self::byzantine::{Dissemination, Masking};
 pub use self::matching::Matching;
 pub use self::newest::Newest;
-use crate::{Cause, Decision, Set, System, Tally, Verdict, Why};
+use crate::{Cause, Decision, Need, Set, System, Tally, Verdict, Why};
 
-/// When a question is decided, and whose reply is the answer. A pure function of what was heard.
-pub trait Rule<R> {
+/// Who is asked, and what it takes.
+pub trait Panel {
     /// Who is asked.
     fn members(&self) -> Set;
 
-    /// What is known after this.
+    /// Whether it could be decided if just these said yes: who is asked first, where not all are.
+    fn would_do(&self, yes: Set) -> bool;
+
+    /// What it takes, for an error's words.
+    fn need(&self) -> Need;
+}
+
+/// When a question is decided, and whose reply is the answer. A pure function of what was heard.
+pub trait Rule<R>: Panel {
+    /// What is known after this. With nobody outstanding, pending is impossible.
     fn judge(&self, tally: &Tally<R>) -> Verdict;
 }
 
-/// A system decides by numbers: any reply of its quorum will do, and the first member's is it.
-impl<R, S: System> Rule<R> for S {
+impl<S: System> Panel for S {
     fn members(&self) -> Set {
         System::members(self)
     }
 
+    fn would_do(&self, yes: Set) -> bool {
+        self.is_quorum(yes)
+    }
+
+    fn need(&self) -> Need {
+        System::need(self)
+    }
+}
+
+/// A system decides by numbers: any reply of its quorum will do, and the first member's is it.
+impl<R, S: System> Rule<R> for S {
     #[inline]
     fn judge(&self, tally: &Tally<R>) -> Verdict {
         let yes = tally.yes();
@@ -45,12 +64,6 @@ fn decided(by: Set, alike: Set) -> Verdict {
 
 #[cold]
 fn impossible<R>(system: &dyn System, tally: &Tally<R>, cause: Cause) -> Verdict {
-    Verdict::Impossible(Why {
-        cause,
-        need: system.need(),
-        reachable: tally.yes().or(tally.outstanding()),
-        no: tally.no(),
-        unknown: tally.unknown(),
-        faulty: tally.equivocated(),
-    })
+    let why = Why::of(system.need(), tally);
+    Verdict::Impossible(Why { cause, ..why })
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Need, Set};
+use crate::{Need, Set, Tally};
 
 /// What is known of a round so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,20 @@ pub enum Cause {
         /// How many are, or could be.
         most: usize,
     },
+}
+
+impl Why {
+    /// Too few, by what was heard.
+    pub(crate) const fn of<R>(need: Need, tally: &Tally<R>) -> Self {
+        Self {
+            cause: Cause::TooFew,
+            need,
+            reachable: tally.yes().or(tally.outstanding()),
+            no: tally.no(),
+            unknown: tally.unknown(),
+            faulty: tally.equivocated(),
+        }
+    }
 }
 
 impl fmt::Display for Why {

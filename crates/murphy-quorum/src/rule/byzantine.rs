@@ -4,8 +4,8 @@
 use std::fmt;
 
 use super::matching::classes;
-use super::{Rule, decided, impossible};
-use crate::{BadQuorum, Cause, Set, System, Tally, Threshold, Verdict};
+use super::{Panel, Rule, decided, impossible};
+use crate::{BadQuorum, Cause, Need, Set, System, Tally, Threshold, Verdict};
 
 /// Unsigned data: n ≥ 4 f + 1, quorums of ⌈(n + 2 f + 1) / 2⌉, which meet in 2 f + 1.
 ///
@@ -43,11 +43,21 @@ impl<V> Masking<V> {
     }
 }
 
-impl<R: PartialEq, K: Ord, V: Fn(&R) -> K> Rule<R> for Masking<V> {
+impl<V> Panel for Masking<V> {
     fn members(&self) -> Set {
         System::members(&self.system)
     }
 
+    fn would_do(&self, yes: Set) -> bool {
+        self.system.is_quorum(yes)
+    }
+
+    fn need(&self) -> Need {
+        System::need(&self.system)
+    }
+}
+
+impl<R: PartialEq, K: Ord, V: Fn(&R) -> K> Rule<R> for Masking<V> {
     fn judge(&self, tally: &Tally<R>) -> Verdict {
         let (yes, outstanding) = (tally.yes(), tally.outstanding());
         if !self.system.is_quorum(yes) {
@@ -122,11 +132,21 @@ impl<G, V> Dissemination<G, V> {
     }
 }
 
-impl<R, K: Ord, G: Fn(&R) -> bool, V: Fn(&R) -> K> Rule<R> for Dissemination<G, V> {
+impl<G, V> Panel for Dissemination<G, V> {
     fn members(&self) -> Set {
         System::members(&self.system)
     }
 
+    fn would_do(&self, yes: Set) -> bool {
+        self.system.is_quorum(yes)
+    }
+
+    fn need(&self) -> Need {
+        System::need(&self.system)
+    }
+}
+
+impl<R, K: Ord, G: Fn(&R) -> bool, V: Fn(&R) -> K> Rule<R> for Dissemination<G, V> {
     fn judge(&self, tally: &Tally<R>) -> Verdict {
         let mut genuine = Set::EMPTY;
         let mut newest: Option<(usize, K)> = None;

@@ -1,8 +1,8 @@
 //! [`Matching`]: so many equal replies.
 
-use super::{Rule, decided, impossible};
+use super::{Panel, Rule, decided, impossible};
 use crate::system::Threshold;
-use crate::{BadQuorum, Cause, Set, System, Tally, Verdict};
+use crate::{BadQuorum, Cause, Need, Set, System, Tally, Verdict};
 
 /// `f + 1` equal replies of `n` members: one of them at least is no liar's.
 ///
@@ -38,11 +38,21 @@ impl Matching {
     }
 }
 
-impl<R: PartialEq> Rule<R> for Matching {
+impl Panel for Matching {
     fn members(&self) -> Set {
         System::members(&self.alike)
     }
 
+    fn would_do(&self, yes: Set) -> bool {
+        self.alike.is_quorum(yes)
+    }
+
+    fn need(&self) -> Need {
+        System::need(&self.alike)
+    }
+}
+
+impl<R: PartialEq> Rule<R> for Matching {
     fn judge(&self, tally: &Tally<R>) -> Verdict {
         let needed = self.alike.needed();
         let mut most = 0;

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::{Rule, decided, impossible};
-use crate::{Cause, Set, System, Tally, Verdict};
+use super::{Panel, Rule, decided, impossible};
+use crate::{Cause, Need, Set, System, Tally, Verdict};
 
 /// Of a quorum's replies, the one with the highest version; of equal ones, the first member's.
 ///
@@ -22,11 +22,21 @@ impl<S: System, V> Newest<S, V> {
     }
 }
 
-impl<R, K: Ord, S: System, V: Fn(&R) -> K> Rule<R> for Newest<S, V> {
+impl<S: System, V> Panel for Newest<S, V> {
     fn members(&self) -> Set {
-        self.system.members()
+        System::members(&self.system)
     }
 
+    fn would_do(&self, yes: Set) -> bool {
+        self.system.is_quorum(yes)
+    }
+
+    fn need(&self) -> Need {
+        System::need(&self.system)
+    }
+}
+
+impl<R, K: Ord, S: System, V: Fn(&R) -> K> Rule<R> for Newest<S, V> {
     fn judge(&self, tally: &Tally<R>) -> Verdict {
         let yes = tally.yes();
         if !self.system.is_quorum(yes) {
