@@ -11,6 +11,7 @@
 //! | [`Newest`], [`Matching`], [`Dissemination`], [`Masking`] | and which of their replies is the answer |
 //! | [`Round`] | one question, and what became of it |
 //! | [`Quorum`] | one request to many services, and one answer; what becomes of those who are late |
+//! | [`Register`] | one value on many replicas, read and written by majorities |
 //! | [`Ballot`], [`Voter`] | votes for a leader, one a term |
 //!
 //! *No* is not *unknown*. A member that refused will not have done it; one that was silent until its
@@ -47,6 +48,7 @@
 mod ballot;
 mod error;
 mod members;
+pub mod register;
 mod round;
 mod rule;
 pub mod service;
@@ -59,6 +61,7 @@ mod voter;
 pub use ballot::{Ballot, Cast, Stranger};
 pub use error::BadQuorum;
 pub use members::Members;
+pub use register::Register;
 pub use round::{Outsider, Round};
 pub use rule::{Dissemination, Masking, Matching, Newest, Panel, Rule};
 pub use service::{Answer, Cancel, Compensate, Detach, Heard, Judge, Plan, Quorum, QuorumError};

@@ -371,7 +371,7 @@ async fn what_was_granted_in_vain_is_taken_back_also_late_and_though_replies_are
     let quorum = Quorum::try_new(NAMES.into_iter().zip(all.clone()), majority()).unwrap();
     let quorum = quorum.judge(judge).stragglers(Compensate::new(undo));
     let e: QuorumError<_, _> = quorum.oneshot(Ask::Take).await.unwrap_err();
-    assert_eq!((e.elapsed(), held(&all)), (MS * 0, 2));
+    assert_eq!((e.elapsed(), held(&all)), (Duration::ZERO, 2));
     sleep(MS * 399).await;
     assert!(*all[1].held.lock().unwrap(), "not before what it undoes");
     sleep(MS * 10_000).await;
