@@ -64,7 +64,9 @@ pub use members::Members;
 pub use register::Register;
 pub use round::{Outsider, Round};
 pub use rule::{Dissemination, Masking, Matching, Newest, Panel, Rule};
-pub use service::{Answer, Cancel, Compensate, Detach, Heard, Judge, Plan, Quorum, QuorumError};
+pub use service::{
+    Answer, Cancel, Compensate, Detach, Heard, HedgeAfter, Judge, Plan, Quorum, QuorumError,
+};
 pub use set::Set;
 pub use system::{
     Eventual, Flexible, Joint, Meet, Need, ReadWrite, System, Threshold, Weighted, meet,

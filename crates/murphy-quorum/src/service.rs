@@ -15,6 +15,7 @@ mod compensate;
 mod event;
 mod future;
 mod judge;
+mod latency;
 mod member;
 mod plan;
 mod straggle;
@@ -30,13 +31,14 @@ pub use self::answer::{Answer, Outcomes, QuorumError};
 pub use self::compensate::Compensate;
 pub use self::future::ResponseFuture;
 pub use self::judge::{Heard, Judge};
-pub use self::plan::Plan;
+use self::latency::Latencies;
+pub use self::plan::{HedgeAfter, Plan};
 pub use self::straggle::{Cancel, Detach, Leftover, Stragglers};
 use crate::{BadQuorum, Members, Panel, Rule};
 
 /// Many services as one, by a [`Rule`]. See the [module](self).
 ///
-/// Clones share the members' names, and nothing else: each has its own clone of each service.
+/// Clones share the members' names and what was seen of their latencies; each has its own clone of each service.
 ///
 /// # Examples
 ///
@@ -66,6 +68,7 @@ pub struct Quorum<N, S, U, J = Heard, T = Cancel> {
     plan: Plan,
     patience: Option<Duration>,
     site: Arc<str>,
+    latencies: Arc<Latencies>,
 }
 
 impl<N: PartialEq + fmt::Debug, S, U: Panel> Quorum<N, S, U> {
@@ -95,6 +98,7 @@ impl<N: PartialEq + fmt::Debug, S, U: Panel> Quorum<N, S, U> {
             plan: Plan::Broadcast,
             patience: None,
             site: "quorum".into(),
+            latencies: Arc::new(Latencies::new(named)),
         })
     }
 }
@@ -111,6 +115,7 @@ impl<N, S, U, J, T> Quorum<N, S, U, J, T> {
             plan: self.plan,
             patience: self.patience,
             site: self.site,
+            latencies: self.latencies,
         }
     }
 
@@ -125,6 +130,7 @@ impl<N, S, U, J, T> Quorum<N, S, U, J, T> {
             plan: self.plan,
             patience: self.patience,
             site: self.site,
+            latencies: self.latencies,
         }
     }
 

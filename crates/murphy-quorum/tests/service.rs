@@ -6,7 +6,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use murphy_quorum::{
-    BadQuorum, Compensate, Detach, Newest, Outcome, Plan, Quorum, QuorumError, Standing, Threshold,
+    BadQuorum, Compensate, Detach, HedgeAfter, Newest, Outcome, Plan, Quorum, QuorumError,
+    Standing, Threshold,
 };
 use tokio::time::{Instant, sleep};
 use tower::{Service, ServiceExt};
@@ -192,9 +193,7 @@ async fn the_newest_of_a_majority_is_the_value() {
 async fn a_minimal_plan_asks_three_and_one_more_for_each_that_fails_or_is_late() {
     use Does::*;
     let asked = |all: &[Replica; 5]| all.clone().map(|replica| replica.asked.load(SeqCst));
-    let plan = Plan::Minimal {
-        hedge_after: MS * 10,
-    };
+    let plan = Plan::Minimal(HedgeAfter::Delay(MS * 10));
     for (does, took, who) in [
         ([Replies(5, 1); 5], 5, [1, 1, 1, 0, 0]),
         (
@@ -240,6 +239,33 @@ async fn a_minimal_plan_asks_three_and_one_more_for_each_that_fails_or_is_late()
             "{does:?}"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_quickest_are_asked_first_and_a_hedge_waits_for_a_percentile() {
+    use Does::*;
+    let all = replicas([
+        Replies(50, 1),
+        Replies(20, 1),
+        Replies(40, 1),
+        Replies(10, 1),
+        IsSilent,
+    ]);
+    let quorum = Quorum::try_new(named(&all), majority())
+        .unwrap()
+        .judge(judge);
+    let plan = Plan::Quickest(HedgeAfter::Percentile(0.9));
+    let quorum = quorum.plan(plan).patience(MS * 1000);
+    for _ in 0..50 {
+        quorum.clone().oneshot(0).await.unwrap();
+    }
+    let before = all.clone().map(|replica| replica.asked.load(SeqCst));
+    let answer = quorum.clone().oneshot(0).await.unwrap();
+    assert_eq!(answer.elapsed(), MS * 40);
+    let after = all.clone().map(|replica| replica.asked.load(SeqCst));
+    assert_eq!(after[0], before[0], "the slowest that answers");
+    assert_eq!(after[4], before[4], "the one that does not");
+    assert_eq!(after[3], before[3] + 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower_service::Service;
 
+use super::latency::Latencies;
 use super::member::Call;
 use super::{Answer, Judge, Leftover, Outcomes, Quorum, QuorumError, Stragglers, event};
 use crate::{Decision, Members, Outcome, Round, Rule, Set, Standing, Verdict, Why};
@@ -40,8 +42,13 @@ where
     results: Vec<Option<Result<S::Response, S::Error>>>,
     /// Who is asked, while they have not answered.
     under_way: Set,
-    /// Who is not asked yet, and with what.
+    /// Who is not asked yet.
     waiting: Set,
+    /// In which order they are.
+    order: SmallVec<[u8; 16]>,
+    latencies: Option<(Arc<Latencies>, Option<f64>)>,
+    /// When those were asked who were not asked at once; empty while there is none.
+    asked: Vec<Instant>,
     began: Instant,
     hedge_after: Option<Duration>,
     gives_up: Option<Instant>,
@@ -66,13 +73,16 @@ where
     T: Stragglers<S, Req> + Clone,
 {
     pub(super) fn new(quorum: &Quorum<N, S, U, J, T>, request: Req) -> Self {
-        let members = quorum.rule.members();
-        let under_way = quorum.plan.first(&quorum.rule);
+        let (members, plan) = (quorum.rule.members(), quorum.plan);
+        let mut order: SmallVec<[u8; 16]> = (0..quorum.replicas.len() as u8).collect();
+        plan.order(&quorum.latencies, &mut order);
+        let under_way = plan.first(&quorum.rule, &order);
         let began = Instant::now();
         let mut stragglers = quorum.stragglers.clone();
         stragglers.prepare(&quorum.replicas, &request);
         let call = |replica: &S| Some(Box::pin(Call::new(replica.clone(), request.clone())));
-        let hedge_after = quorum.plan.hedge_after();
+        let hedge_after = plan.hedge_after(&quorum.latencies);
+        let measured = plan.measures().then(|| Arc::clone(&quorum.latencies));
         Self {
             names: Arc::clone(&quorum.names),
             site: Arc::clone(&quorum.site),
@@ -83,6 +93,9 @@ where
             results: quorum.replicas.iter().map(|_| None).collect(),
             under_way,
             waiting: members.minus(under_way),
+            order,
+            asked: Vec::new(),
+            latencies: measured.map(|latencies| (latencies, plan.percentile())),
             began,
             hedge_after,
             gives_up: quorum.patience.and_then(|wait| began.checked_add(wait)),
@@ -99,6 +112,24 @@ where
     U: Rule<J::Vote>,
     T: Stragglers<S, Req>,
 {
+    /// When this member was asked, where that matters.
+    fn asked_at(&mut self, at: usize) {
+        if self.latencies.is_some() {
+            let members = self.calls.len();
+            let began = self.began;
+            self.asked.resize(members, began);
+            self.asked[at] = Instant::now();
+        }
+    }
+
+    /// A member answered, or is given up.
+    fn measured(&self, at: usize) {
+        if let Some((latencies, percentile)) = &self.latencies {
+            let asked = self.asked.get(at).copied().unwrap_or(self.began);
+            latencies.saw(at, asked.elapsed(), *percentile);
+        }
+    }
+
     fn hear(&mut self, at: usize, outcome: Outcome<J::Vote>) -> Verdict {
         let Some(round) = &mut self.round else {
             panic!("polled after it was done");
@@ -113,9 +144,11 @@ where
 
     /// One more is asked. Whether there was one.
     fn ask_next(&mut self) -> bool {
-        let Some(at) = self.waiting.iter().next() else {
+        let mut order = self.order.iter().map(|at| usize::from(*at));
+        let Some(at) = order.find(|at| self.waiting.contains(*at)) else {
             return false;
         };
+        self.asked_at(at);
         event::hedged(&self.site, at);
         self.waiting = self.waiting.minus(Set::one(at));
         self.under_way = self.under_way.or(Set::one(at));
@@ -134,6 +167,7 @@ where
                 continue;
             };
             self.calls[at] = None;
+            self.measured(at);
             self.under_way = self.under_way.minus(Set::one(at));
             let outcome = match self.judge.judge(result.as_ref()) {
                 // There is no reply that it could fall on.
@@ -179,6 +213,9 @@ where
         let open = self.under_way.or(self.waiting);
         let mut verdict = Verdict::Pending;
         for at in open.iter() {
+            if self.under_way.contains(at) {
+                self.measured(at);
+            }
             verdict = self.hear(at, Outcome::Unknown);
         }
         verdict
@@ -188,6 +225,8 @@ where
         let Some(Ok(value)) = self.results[decision.reply].take() else {
             unreachable!("a decision falls on a reply");
         };
+        // Who is late took so long at least.
+        self.under_way.iter().for_each(|at| self.measured(at));
         let outcomes = self.outcomes();
         self.settle(true);
         let elapsed = self.began.elapsed();
