@@ -70,7 +70,8 @@ impl Plan {
         match self.hedge()? {
             HedgeAfter::Delay(_) => None,
             // Clamped as documented; what is no number is the least.
-            HedgeAfter::Percentile(share) => Some(share.max(0.5).min(0.999)),
+            HedgeAfter::Percentile(share) if share >= 0.5 => Some(share.min(0.999)),
+            HedgeAfter::Percentile(_) => Some(0.5),
         }
     }
 
