@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use pin_project::pin_project;
 use tower_service::Service;
@@ -58,6 +58,8 @@ impl<S: Service<Req>, Req, A> ResponseFuture<S, Req, A> {
         }
     }
 
+    /// It passes, and its link is looked at again when the reply departs.
+    #[inline]
     pub(crate) fn linked(inner: S::Future, transit: Transit) -> Self {
         let linked = Later::Linked(Box::pin(Linked { inner, transit }));
         Self {
@@ -89,29 +91,46 @@ where
 }
 
 impl<S: Service<Req>, Req, A> Fated<S, Req, A> {
+    /// Only tells the two apart, so that neither pays for the registers of the other.
     #[inline(never)]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<S::Response, S::Error>>
     where
         A: Able<Req, S::Response, S::Error>,
     {
+        match self.0 {
+            Some(Later::Linked(_)) => self.poll_linked(cx),
+            _ => self.poll_fated(cx),
+        }
+    }
+
+    #[inline(never)]
+    fn poll_linked(&mut self, cx: &mut Context<'_>) -> Poll<Result<S::Response, S::Error>> {
+        // Taken out, so that its end is known here and needs no second look at what it is.
+        let Some(Later::Linked(mut linked)) = self.0.take() else {
+            return Poll::Pending;
+        };
+        let passing = linked.as_mut().project();
+        match passing.inner.poll(cx) {
+            Poll::Pending => {
+                self.0 = Some(Later::Linked(linked));
+                Poll::Pending
+            }
+            Poll::Ready(reply) if passing.transit.is_still_clear() => Poll::Ready(reply),
+            Poll::Ready(reply) => self.depart(linked, reply, cx),
+        }
+    }
+
+    #[inline(never)]
+    fn poll_fated(&mut self, cx: &mut Context<'_>) -> Poll<Result<S::Response, S::Error>>
+    where
+        A: Able<Req, S::Response, S::Error>,
+    {
         let reply = match &mut self.0 {
             Some(Later::Work(work)) => work.as_mut().poll_for_caller(cx),
-            Some(Later::Linked(linked)) => {
-                let linked = linked.as_mut().project();
-                let reply = ready!(linked.inner.poll(cx));
-                if linked.transit.is_clear() {
-                    Poll::Ready(reply)
-                } else {
-                    match linked.transit.depart(reply) {
-                        Ok(reply) => Poll::Ready(reply),
-                        Err(stranded) => self.strand(stranded, cx),
-                    }
-                }
-            }
             Some(Later::Stranded(stranded)) => stranded.poll(cx),
             // ## Over => Over. Polled after it was ready, which a caller must not do: as quiet as
             // an `async` block would be loud.
-            None => Poll::Pending,
+            Some(Later::Linked(_)) | None => Poll::Pending,
         };
         if reply.is_ready() {
             self.leave();
@@ -119,16 +138,24 @@ impl<S: Service<Req>, Req, A> Fated<S, Req, A> {
         reply
     }
 
-    /// ## Linked => Stranded. The work is done, and the reply does not get away.
+    /// The reply departs, on a link that may be disturbed.
     #[cold]
-    fn strand(
+    #[inline(never)]
+    fn depart(
         &mut self,
-        mut stranded: Box<Stranded<Result<S::Response, S::Error>>>,
+        linked: Pin<Box<Linked<S::Future>>>,
+        reply: Result<S::Response, S::Error>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<S::Response, S::Error>> {
-        let reply = stranded.poll(cx);
-        self.0 = Some(Later::Stranded(stranded));
-        reply
+        match linked.transit.depart(reply) {
+            Ok(reply) => Poll::Ready(reply),
+            // ## Linked => Stranded. The work is done, and the reply does not get away.
+            Err(mut stranded) => {
+                let reply = stranded.poll(cx);
+                self.0 = Some(Later::Stranded(stranded));
+                reply
+            }
+        }
     }
 }
 

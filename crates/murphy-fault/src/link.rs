@@ -7,13 +7,15 @@ use crate::Leg;
 use crate::book::Outcome;
 use crate::network::{OnHold, Verdict, Wires};
 
+/// An epoch that none reaches.
+const NEVER: u64 = u64::MAX;
+
 /// A site in a run, seen as the link that its name says.
 #[derive(Debug)]
 pub(crate) struct Link {
     wires: Arc<Wires>,
     ends: (u32, u32),
-    /// The epoch at which both ways were last found clear; one more than that, so that zero is
-    /// never.
+    /// The epoch at which both ways were last found clear, or [`NEVER`].
     clear: AtomicU64,
 }
 
@@ -25,14 +27,15 @@ impl Link {
         Some(Self {
             wires: Arc::clone(wires),
             ends,
-            clear: AtomicU64::new(0),
+            clear: AtomicU64::new(NEVER),
         })
     }
 
-    /// Whether nothing disturbs it, either way: two numbers, as long as nobody changes anything.
+    /// Whether nothing disturbs it, either way, as far as a glance at two numbers tells: after a
+    /// change somewhere the first message has to depart to find out.
     #[inline]
-    pub(crate) fn is_clear(&self) -> bool {
-        self.clear.load(Relaxed) == self.wires.epoch() + 1 || self.look()
+    pub(crate) fn is_still_clear(&self) -> bool {
+        self.clear.load(Relaxed) == self.wires.epoch()
     }
 
     #[cold]
@@ -40,7 +43,7 @@ impl Link {
     fn look(&self) -> bool {
         match self.wires.clear(self.ends) {
             Some(epoch) => {
-                self.clear.store(epoch + 1, Relaxed);
+                self.clear.store(epoch, Relaxed);
                 true
             }
             None => false,
@@ -50,7 +53,7 @@ impl Link {
     /// A message departs on this leg.
     #[inline]
     pub(crate) fn depart(&self, leg: Leg) -> Result<Verdict, OnHold> {
-        if self.is_clear() {
+        if self.is_still_clear() || self.look() {
             Ok(Verdict::Carries)
         } else {
             self.depart_disturbed(leg)

@@ -291,10 +291,10 @@ impl SiteRun {
         self.linked.load(Relaxed) == version
     }
 
-    /// Whether no link state is in the way of a call.
+    /// Whether no link state is in the way of a call, as far as a glance tells.
     #[inline]
-    pub(crate) fn is_clear(&self) -> bool {
-        self.link.get().is_none_or(Link::is_clear)
+    pub(crate) fn is_still_clear(&self) -> bool {
+        self.link.get().is_none_or(Link::is_still_clear)
     }
 
     /// Whether the plan says something of this site.

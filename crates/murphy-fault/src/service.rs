@@ -74,22 +74,40 @@ impl<S, A> FaultService<S, A> {
             return ResponseFuture::passing(self.inner.call(request));
         };
         let ordinal = run.next_ordinal();
-        let (passage, opens) = match self.abilities.key(&request) {
-            Some(key) => {
-                let passage = Passage::keyed(ordinal, key, run.next_occurrence(key));
-                (passage, run.opens(passage.point()))
+        match self.abilities.key(&request) {
+            Some(key) => self.call_linked_keyed(ordinal, key, request),
+            None if run.opens(Point::positional(ordinal)) || !run.is_still_clear() => {
+                self.call_judged(Passage::positional(ordinal), request)
             }
-            // Its draw is half as dear where the compiler sees that there is no key.
             None => {
-                let opens = run.opens(Point::positional(ordinal));
-                (Passage::positional(ordinal), opens)
+                let inner = self.inner.call(request);
+                let transit = Transit::new(Arc::clone(run), Passage::positional(ordinal));
+                ResponseFuture::linked(inner, transit)
             }
+        }
+    }
+
+    #[inline(never)]
+    fn call_linked_keyed<Req>(
+        &mut self,
+        ordinal: u64,
+        key: Key,
+        request: Req,
+    ) -> ResponseFuture<S, Req, A>
+    where
+        S: Service<Req> + Clone,
+        A: Able<Req, S::Response, S::Error>,
+        A::Carrier: Carry<Orphan<S, Req, A>>,
+    {
+        let Some(run) = self.seat.seated() else {
+            return ResponseFuture::passing(self.inner.call(request));
         };
-        if opens || !run.is_clear() {
+        let passage = Passage::keyed(ordinal, key, run.next_occurrence(key));
+        if run.opens(passage.point()) || !run.is_still_clear() {
             return self.call_judged(passage, request);
         }
-        let transit = Transit::new(Arc::clone(run), passage);
-        ResponseFuture::linked(self.inner.call(request), transit)
+        let inner = self.inner.call(request);
+        ResponseFuture::linked(inner, Transit::new(Arc::clone(run), passage))
     }
 
     /// The run has changed, or spares some requests.

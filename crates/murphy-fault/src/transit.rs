@@ -33,8 +33,8 @@ impl Transit {
 
     /// Whether a reply that departs now is on its way without a further look.
     #[inline]
-    pub(crate) fn is_clear(&self) -> bool {
-        self.site.is_clear()
+    pub(crate) fn is_still_clear(&self) -> bool {
+        self.site.is_still_clear()
     }
 
     /// The reply departs, on a link that something may disturb.

@@ -2,7 +2,7 @@
 
 use murphy_fault::{Leg, NetworkError, Outcome, Plan, Regions, TimeLimit};
 use tokio::time::Instant;
-use tower::{Layer, ServiceExt};
+use tower::{Layer, Service, ServiceExt};
 
 use super::{IMPATIENT, NEVER_RAN, UNHEARD, WELL, armed, call, events, lines, run, wire};
 use crate::support::{Echo, chaos, ms, within};
@@ -62,6 +62,30 @@ async fn a_cut_that_is_healed_before_the_reply_departs_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_cut_elsewhere_stops_no_reply_and_counts_no_call_twice() {
+    let (chaos, network, armed) = armed(&["a", "b", "c"]);
+    let service = chaos.site("a->b").layer().layer(Echo::taking(ms(100)));
+    let reply = tokio::spawn(service.clone().oneshot(7));
+    tokio::time::sleep(ms(50)).await;
+    let _cut = network.isolate("c").unwrap();
+    // The reply looks closer, and so does the next request.
+    assert_eq!(reply.await.unwrap().unwrap(), 7);
+    assert_eq!(service.oneshot(8).await.unwrap(), 8);
+    assert!(armed.ledger().records().is_empty());
+    assert_eq!(armed.ledger().summaries()[0].calls, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_of_layers_is_no_larger_than_its_first() {
+    // What a link takes along lies in no future, so that a stack which is off copies nothing.
+    let layer = || chaos().site("a->b").layer();
+    let mut one = layer().layer(Echo::default());
+    let mut four = layer().layer(layer().layer(layer().layer(one.clone())));
+    let (one, four) = (one.call(7), four.call(7));
+    assert_eq!(size_of_val(&four), size_of_val(&one));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_caller_that_leaves_before_its_reply_departs_cancels_the_call() {
     let (chaos, network, armed) = armed(&["a", "b"]);
     let echo = Echo::taking(ms(100));
@@ -93,9 +117,9 @@ async fn a_call_that_was_cut_stays_cut() {
 async fn the_request_departs_when_it_is_called_and_not_when_it_is_polled() {
     let (chaos, network, _armed) = armed(&["a", "b"]);
     let (mut service, echo) = wire(&chaos, "a", "b");
-    let before = tower::Service::call(service.ready().await.unwrap(), 1);
+    let before = service.ready().await.unwrap().call(1);
     let cut = network.partition_oneway(["a"], ["b"]).unwrap();
-    let during = tower::Service::call(service.ready().await.unwrap(), 2);
+    let during = service.ready().await.unwrap().call(2);
     cut.heal();
     assert_eq!(before.await.unwrap(), 1);
     assert!(within(IMPATIENT, during).await.is_none());
