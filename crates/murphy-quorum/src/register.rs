@@ -23,7 +23,7 @@ use tower_service::Service;
 
 pub use self::versioned::{Ask, Stored, Version, Versioned};
 use crate::service::{Answer, Detach, Judge, Quorum, QuorumError};
-use crate::{BadQuorum, Newest, Outcome, Threshold};
+use crate::{BadQuorum, Eventual, Newest, Outcome, Threshold};
 
 /// How many that are late go on at a time, and for how long.
 const LATE: (usize, Duration) = (1024, Duration::from_secs(10));
@@ -135,10 +135,41 @@ impl<N: PartialEq + fmt::Debug, S: Clone> Register<N, S> {
         let most = crate::Set::MOST + 1;
         let replicas: Vec<(N, S)> = replicas.into_iter().take(most).collect();
         let majority = Threshold::majority(replicas.len())?;
+        Self::of(replicas, writer, majority, majority)
+    }
+
+    /// One that promises nothing: a read may miss a write that was confirmed, and go back to an older value. For those
+    /// who mean it.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_new`](Self::try_new).
+    pub fn eventual(
+        replicas: impl IntoIterator<Item = (N, S)>,
+        writer: u64,
+        quorums: Eventual,
+    ) -> Result<Self, BadQuorum>
+    where
+        N: Clone,
+    {
+        let most = crate::Set::MOST + 1;
+        let replicas = replicas.into_iter().take(most).collect();
+        Self::of(replicas, writer, *quorums.read(), *quorums.write())
+    }
+
+    fn of(
+        replicas: Vec<(N, S)>,
+        writer: u64,
+        read: Threshold,
+        write: Threshold,
+    ) -> Result<Self, BadQuorum>
+    where
+        N: Clone,
+    {
         let newest: fn(&Version) -> Version = |version| *version;
         let late = Detach::new(LATE.0, LATE.1);
-        let read = Quorum::try_new(replicas.clone(), Newest::new(majority, newest))?;
-        let write = Quorum::try_new(replicas, majority)?;
+        let read = Quorum::try_new(replicas.clone(), Newest::new(read, newest))?;
+        let write = Quorum::try_new(replicas, write)?;
         Ok(Self {
             read: read
                 .judge(Heard)

@@ -18,9 +18,10 @@ use crate::Set;
 /// back: each gets the undo of the request, again and again until it has confirmed it, or a bound is hit.
 ///
 /// A member that is still under way gets it when it has answered, or when its time is up: not before what it is
-/// to undo. The undo has to be one that can be repeated, and that can come after nothing, for its own
-/// reply may be lost. It runs in a task of its own for each member; how many there may be at once, over all
-/// clones, is bounded, and what finds no room is told as `quorum.not_undone`.
+/// to undo. The undo has to be one that can be repeated, for its own reply may be lost; that can come after nothing; and
+/// that holds against a copy of the request which the network delivers after it: a member remembers
+/// what was undone, and what it refused. It runs in a task of its own for each member; how many there may be at once, over
+/// all clones, is bounded, and what finds no room is told as `quorum.not_undone`.
 ///
 /// Where there is a quorum, who is late goes on as with [`Detach`](super::Detach): a late grant is part of what was
 /// decided.
