@@ -129,8 +129,8 @@ async fn elections(
     let _armed = chaos.arm(&plan, TimeLimit::None).unwrap();
     let [a, b, c] = campaigns;
     tokio::join!(a, b, c);
-    let elected = elected.lock().unwrap().clone();
-    elected
+    let elected = elected.lock().unwrap();
+    elected.clone()
 }
 
 #[test]
