@@ -64,23 +64,34 @@ impl<R: PartialEq, U: Rule<R>> Round<R, U> {
     /// # Errors
     ///
     /// [`Outsider`]: there is no such member, and nothing has changed.
+    #[inline]
     pub fn on(&mut self, member: usize, outcome: Outcome<R>) -> Result<Verdict, Outsider> {
         if !self.tally.members().contains(member) {
             return Err(Outsider { member });
         }
         let news = self.tally.hear(member, outcome);
-        if news && self.verdict == Verdict::Pending {
-            self.verdict = match self.rule.judge(&self.tally) {
-                // An answer is somebody's reply.
-                Verdict::Decided(by) if !self.tally.yes().contains(by.reply) => Verdict::Pending,
-                verdict => verdict,
-            };
-            if self.verdict == Verdict::Pending && self.tally.outstanding().is_empty() {
-                // There is nothing to wait for, whatever the rule waits for.
-                self.verdict = Verdict::Impossible(Why::of(self.rule.need(), &self.tally));
-            }
+        if !news || !matches!(self.verdict, Verdict::Pending) {
+            return Ok(self.verdict);
         }
-        Ok(self.verdict)
+        match self.rule.judge(&self.tally) {
+            Verdict::Pending if !self.tally.outstanding().is_empty() => Ok(Verdict::Pending),
+            // Whose reply it is has said yes.
+            Verdict::Decided(by) if self.tally.yes().contains(by.reply) => {
+                self.verdict = Verdict::Decided(by);
+                Ok(Verdict::Decided(by))
+            }
+            verdict => Ok(self.over(verdict)),
+        }
+    }
+
+    /// There is no decision, and nothing to wait for, whatever the rule says.
+    #[cold]
+    fn over(&mut self, verdict: Verdict) -> Verdict {
+        self.verdict = match verdict {
+            Verdict::Impossible(why) => Verdict::Impossible(why),
+            _ => Verdict::Impossible(Why::of(self.rule.need(), &self.tally)),
+        };
+        self.verdict
     }
 }
 

@@ -49,7 +49,8 @@ impl<R, S: System> Rule<R> for S {
         if self.is_quorum(yes) {
             return decided(yes, yes);
         }
-        if self.is_quorum(yes.or(tally.outstanding())) {
+        // While nobody is lost, all may yet say yes.
+        if tally.lost().is_empty() || self.is_quorum(yes.or(tally.outstanding())) {
             return Verdict::Pending;
         }
         impossible(self, tally, Cause::TooFew)

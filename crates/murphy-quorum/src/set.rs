@@ -13,6 +13,7 @@ impl Set {
     pub const MOST: usize = 64;
 
     /// The first `n` members; all 64, if there are not so many.
+    #[inline]
     #[must_use]
     pub const fn first(n: usize) -> Self {
         if n >= Self::MOST {
@@ -23,6 +24,7 @@ impl Set {
     }
 
     /// One member; nobody, if there is no such position.
+    #[inline]
     #[must_use]
     pub const fn one(at: usize) -> Self {
         if at < Self::MOST {
@@ -50,31 +52,54 @@ impl Set {
         self.0.count_ones() as usize
     }
 
+    /// Whether there are so many of them: for a few, quicker than to count all.
+    #[inline]
+    #[must_use]
+    pub const fn has(self, least: usize) -> bool {
+        if least > 8 {
+            return self.len() >= least;
+        }
+        let (mut left, mut wanted) = (self.0, least);
+        while wanted > 0 {
+            if left == 0 {
+                return false;
+            }
+            left &= left - 1;
+            wanted -= 1;
+        }
+        true
+    }
+
     /// Whether it is nobody.
+    #[inline]
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
     /// Whether the member at this position is one of them.
+    #[inline]
     #[must_use]
     pub const fn contains(self, at: usize) -> bool {
         !Self::one(at).and(self).is_empty()
     }
 
     /// These and those.
+    #[inline]
     #[must_use]
     pub const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
     /// Who is in both.
+    #[inline]
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
 
     /// These without those.
+    #[inline]
     #[must_use]
     pub const fn minus(self, other: Self) -> Self {
         Self(self.0 & !other.0)
@@ -116,6 +141,9 @@ mod tests {
         assert_eq!((odd.len(), Set::EMPTY.len()), (3, 0));
         assert!(odd.contains(63) && !odd.contains(64) && !odd.contains(2));
         assert_eq!(Set::first(64).len(), 64);
+        for (some, least) in (0..=64).flat_map(|n| (0..=65).map(move |least| (n, least))) {
+            assert_eq!(Set::first(some).has(least), some >= least, "{some} {least}");
+        }
         assert_eq!(Set::first(4).minus(odd), [0, 2].into_iter().collect());
         assert_eq!(Set::from_bits(odd.bits()), odd);
     }

@@ -1,7 +1,8 @@
 //! [`Tally`]: what each member said.
 
-use smallvec::SmallVec;
+mod replies;
 
+use self::replies::Replies;
 use crate::Set;
 
 /// What became of a member.
@@ -36,23 +37,24 @@ pub enum Standing {
 #[derive(Clone, Debug)]
 pub struct Tally<R> {
     members: Set,
+    open: Set,
     yes: Set,
     no: Set,
     unknown: Set,
     faulty: Set,
-    /// By position; none beyond the last who said yes.
-    replies: SmallVec<[Option<R>; 16]>,
+    replies: Replies<R>,
 }
 
 impl<R> Tally<R> {
     pub(crate) fn new(members: Set) -> Self {
         Self {
             members,
+            open: members,
             yes: Set::EMPTY,
             no: Set::EMPTY,
             unknown: Set::EMPTY,
             faulty: Set::EMPTY,
-            replies: SmallVec::new(),
+            replies: Replies::none(members),
         }
     }
 
@@ -90,8 +92,14 @@ impl<R> Tally<R> {
     /// Who was not heard of yet.
     #[must_use]
     pub const fn outstanding(&self) -> Set {
-        let heard = self.yes.or(self.no).or(self.unknown).or(self.faulty);
-        self.members.minus(heard)
+        self.open
+    }
+
+    /// Whose answer, if any comes, is no yes.
+    #[inline]
+    #[must_use]
+    pub const fn lost(&self) -> Set {
+        self.no.or(self.unknown).or(self.faulty)
     }
 
     /// Where a member stands.
@@ -115,7 +123,7 @@ impl<R> Tally<R> {
     /// What a member that said yes replied; of one that said two things, the first.
     #[must_use]
     pub fn reply(&self, member: usize) -> Option<&R> {
-        self.replies.get(member)?.as_ref()
+        self.replies.get(member)
     }
 
     /// The replies of those who said yes, by position.
@@ -126,46 +134,55 @@ impl<R> Tally<R> {
 
     /// Takes the reply of a member away.
     pub(crate) fn take(&mut self, member: usize) -> Option<R> {
-        self.replies.get_mut(member)?.take()
-    }
-
-    fn keep(&mut self, member: usize, reply: R) {
-        if self.replies.len() <= member {
-            self.replies.resize_with(member + 1, || None);
-        }
-        self.replies[member] = Some(reply);
+        self.replies.take(member)
     }
 }
 
 impl<R: PartialEq> Tally<R> {
     /// Writes down what became of a member. Whether anything has changed.
-    ///
+    #[inline]
+    pub(crate) fn hear(&mut self, member: usize, outcome: Outcome<R>) -> bool {
+        let one = Set::one(member);
+        if !self.open.and(one).is_empty() {
+            self.open = self.open.minus(one);
+            // ## Outstanding => Yes, No, Unknown.
+            match outcome {
+                Outcome::Yes(reply) => {
+                    self.yes = self.yes.or(one);
+                    self.replies.keep(member, reply);
+                }
+                Outcome::No => self.no = self.no.or(one),
+                Outcome::Unknown => self.unknown = self.unknown.or(one),
+            }
+            return true;
+        }
+        self.hear_again(member, outcome)
+    }
+
     /// Who could not answer, and does after all, has answered. Who repeats himself has said
     /// it once. Who says something else has lied at least once, and counts for nothing from then on.
-    pub(crate) fn hear(&mut self, member: usize, outcome: Outcome<R>) -> bool {
+    #[cold]
+    fn hear_again(&mut self, member: usize, outcome: Outcome<R>) -> bool {
+        let one = Set::one(member);
         match (self.standing(member), outcome) {
-            // ## Outstanding, Unknown => Yes, No.
-            (Standing::Outstanding | Standing::Unknown, Outcome::Yes(reply)) => {
-                self.unknown = self.unknown.minus(Set::one(member));
-                self.yes = self.yes.or(Set::one(member));
-                self.keep(member, reply);
+            // ## Unknown => Yes, No.
+            (Standing::Unknown, Outcome::Yes(reply)) => {
+                self.unknown = self.unknown.minus(one);
+                self.yes = self.yes.or(one);
+                self.replies.keep(member, reply);
             }
-            (Standing::Outstanding | Standing::Unknown, Outcome::No) => {
-                self.unknown = self.unknown.minus(Set::one(member));
-                self.no = self.no.or(Set::one(member));
-            }
-            // ## Outstanding => Unknown.
-            (Standing::Outstanding, Outcome::Unknown) => {
-                self.unknown = self.unknown.or(Set::one(member));
+            (Standing::Unknown, Outcome::No) => {
+                self.unknown = self.unknown.minus(one);
+                self.no = self.no.or(one);
             }
             (Standing::Yes, Outcome::Yes(reply)) if self.reply(member) == Some(&reply) => {
                 return false;
             }
             // ## Yes, No => Equivocated.
             (Standing::Yes, Outcome::Yes(_) | Outcome::No) | (Standing::No, Outcome::Yes(_)) => {
-                self.yes = self.yes.minus(Set::one(member));
-                self.no = self.no.minus(Set::one(member));
-                self.faulty = self.faulty.or(Set::one(member));
+                self.yes = self.yes.minus(one);
+                self.no = self.no.minus(one);
+                self.faulty = self.faulty.or(one);
             }
             _ => return false,
         }

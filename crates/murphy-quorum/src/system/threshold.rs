@@ -89,7 +89,7 @@ impl System for Threshold {
 
     #[inline]
     fn is_quorum(&self, of: Set) -> bool {
-        of.and(self.among).len() >= self.needed
+        of.and(self.among).has(self.needed)
     }
 
     fn need(&self) -> Need {
