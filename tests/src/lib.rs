@@ -4,6 +4,7 @@ mod arrivals;
 pub mod broken;
 pub mod grid;
 mod quiet;
+pub mod rough;
 mod row;
 pub mod web;
 

@@ -3,6 +3,7 @@
 mod fault;
 mod network;
 mod policy;
+mod quorum;
 mod retry;
 mod timeout;
 
@@ -51,7 +52,14 @@ impl Case {
 /// The cases of `overhead`, in the order of its table.
 #[must_use]
 pub fn all() -> Vec<Case> {
-    [fault::CASES, timeout::CASES, retry::CASES, policy::CASES].concat()
+    [
+        fault::CASES,
+        timeout::CASES,
+        retry::CASES,
+        policy::CASES,
+        quorum::CASES,
+    ]
+    .concat()
 }
 
 /// The cases of `network`, in the order of its table.

@@ -6,6 +6,7 @@
 //! | module | feature | what it holds |
 //! |---|---|---|
 //! | [`policy`] | `policy` (default) | deadlines, timeouts, retries and hedges under one budget, breakers, bulkheads, idempotency keys |
+//! | `quorum` | `quorum` | quorum rules, one request to many services, votes, a register on majorities |
 //! | [`core`] | – | seeds, keys, scopes, clocks |
 //!
 //! # Examples
@@ -30,6 +31,9 @@
 pub use murphy_core as core;
 #[cfg(feature = "policy")]
 pub use murphy_policy as policy;
+
+#[cfg(feature = "quorum")]
+pub use murphy_quorum as quorum;
 
 #[cfg(all(doctest, feature = "policy"))]
 #[doc = include_str!("../../../README.md")]

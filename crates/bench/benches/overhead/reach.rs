@@ -25,6 +25,16 @@ pub(crate) fn ratios(figures: &[Figure]) -> Vec<Figure> {
             )
         }));
     }
+    for row in ["quorum.service", "quorum.pends"] {
+        let name = format!("{row}.instructions");
+        let ours = find(figures, &name, "murphy");
+        let peers = find(figures, &name, "futures-unordered");
+        found.extend(ours.zip(peers).map(|(ours, peers)| {
+            let note = "in units of five calls by hand in a FuturesUnordered";
+            let name = format!("{name}_by_unordered");
+            Figure::new(name, "murphy", ours / peers, "ratio", note)
+        }));
+    }
     let name = "retry.none_taken.instructions";
     found.extend(both(name).map(|(ours, tower)| {
         let note = "over tower's Retry with a policy that does nothing";
@@ -76,6 +86,10 @@ pub(crate) const REACH: &[Promise] = &[
     ("policy.concurrency.allocations", true, 0.0),
     ("policy.stack.allocations", true, 0.0),
     ("policy.stack_pends.allocations", true, 0.0),
+    ("quorum.rule.instructions_over_bare", true, 100.0),
+    ("quorum.rule.allocations", true, 0.0),
+    ("quorum.service.instructions_by_unordered", true, 2.0),
+    ("quorum.service.allocations", true, 10.0),
     ("faulted.both_legs.1_tasks.calls_per_s", false, 600_000.0),
     (
         "faulted.both_legs.100_tasks.calls_per_s",

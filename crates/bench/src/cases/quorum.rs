@@ -1,0 +1,130 @@
+//! Quorums: the rule by itself, and five services as one.
+
+use std::future::Future;
+use std::hint::black_box;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
+use murphy_quorum::{Outcome, Quorum, Round, Threshold, Weighted};
+use tower::Service;
+
+use super::cases;
+use crate::drive::{Run, awaited, ready};
+use crate::service::{Broken, Hesitant, Prompt};
+
+cases! {
+    "quorum.rule" over "nothing" {
+        "murphy": "3 of 5: a round, and three who say yes" => rounds(5, 3);
+        "murphy-7": "4 of 7" => rounds(7, 4);
+        "murphy-16": "9 of 16" => rounds(16, 9);
+        "murphy-weighted": "more than half of the weight of five" => weighted();
+    }
+    "quorum.service" over "nothing" {
+        "murphy": "Quorum: 3 of 5 services that are ready" => ready(|| quorum(Prompt::default()));
+        "futures-unordered": "five calls, until three have answered" => ready(|| Unordered(Prompt::default()));
+        "join-all": "five calls, all of them" => ready(|| All(Prompt::default()));
+    }
+    "quorum.pends" over "nothing" {
+        "murphy": "Quorum: 3 of 5 services that pend once" => awaited(|| quorum(Hesitant::default()));
+        "futures-unordered": "five calls, until three have answered" => awaited(|| Unordered(Hesitant::default()));
+        "join-all": "five calls, all of them" => awaited(|| All(Hesitant::default()));
+    }
+}
+
+const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+fn rounds(members: usize, needed: usize) -> Run {
+    let majority = Threshold::majority(members).expect("members");
+    Box::new(move |calls| {
+        for _ in 0..calls {
+            let mut round = Round::new(black_box(majority));
+            for member in 0..needed {
+                _ = black_box(round.on(black_box(member), Outcome::Yes(())));
+            }
+        }
+    })
+}
+
+fn weighted() -> Run {
+    let weighted = Weighted::majority([3, 1, 1, 1, 1]).expect("weights");
+    Box::new(move |calls| {
+        for _ in 0..calls {
+            let mut round = Round::new(black_box(&weighted).clone());
+            for member in 0..2 {
+                _ = black_box(round.on(black_box(member), Outcome::Yes(())));
+            }
+        }
+    })
+}
+
+fn quorum<S: Clone>(service: S) -> Quorum<&'static str, S, Threshold> {
+    let replicas = NAMES.map(|name| (name, service.clone()));
+    let majority = Threshold::majority(5).expect("members");
+    Quorum::try_new(replicas, majority).expect("five of them")
+}
+
+type Reply = Pin<Box<dyn Future<Output = Result<u64, Broken>>>>;
+
+/// Five calls of clones, as one writes it by hand.
+fn five<S: Service<u64, Response = u64, Error = Broken> + Clone>(
+    service: &S,
+    request: u64,
+) -> impl Iterator<Item = S::Future> {
+    (0..5).map(move |_| {
+        let mut service = service.clone();
+        let ready = service.poll_ready(&mut Context::from_waker(std::task::Waker::noop()));
+        assert!(matches!(ready, Poll::Ready(Ok(()))), "always ready");
+        service.call(request)
+    })
+}
+
+struct Unordered<S>(S);
+
+impl<S> Service<u64> for Unordered<S>
+where
+    S: Service<u64, Response = u64, Error = Broken> + Clone,
+    S::Future: 'static,
+{
+    type Response = u64;
+    type Error = Broken;
+    type Future = Reply;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: u64) -> Reply {
+        let mut calls: FuturesUnordered<_> = five(&self.0, request).collect();
+        Box::pin(async move {
+            let mut last = Err(Broken);
+            for _ in 0..3 {
+                last = calls.next().await.unwrap_or(Err(Broken));
+            }
+            last
+        })
+    }
+}
+
+struct All<S>(S);
+
+impl<S> Service<u64> for All<S>
+where
+    S: Service<u64, Response = u64, Error = Broken> + Clone,
+    S::Future: 'static,
+{
+    type Response = u64;
+    type Error = Broken;
+    type Future = Reply;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: u64) -> Reply {
+        let all = join_all(five(&self.0, request));
+        Box::pin(async move { all.await.pop().unwrap_or(Err(Broken)) })
+    }
+}

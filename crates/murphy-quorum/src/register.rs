@@ -1,0 +1,295 @@
+//! [`Register`]: one value on many replicas, read and written by majorities.
+//!
+//! ```text
+//! read:   ask all ── a majority ──▶ the newest ── all alike ──▶ done
+//!                                        └── else: write it back ── a majority ──▶ done
+//! write:  ask all ── a majority ──▶ the newest version ──▶ write under the next ── a majority ──▶ done
+//! ```
+//!
+//! Attiya, Bar-Noy and Dolev, *Sharing memory robustly in message-passing systems*, Journal of the ACM 42(1),
+//! 1995; with many writers, Lynch and Shvartsman, 1997. Reads and writes are linearizable while a
+//! majority of the replicas answers and none forgets; there is no compare-and-set in it, which takes consensus.
+//!
+//! A write that ends with an error may have taken effect, now or later: a read that finds it anywhere brings it to a
+//! majority.
+
+mod versioned;
+
+use std::fmt;
+use std::future::poll_fn;
+use std::time::Duration;
+
+use tower_service::Service;
+
+pub use self::versioned::{Ask, Stored, Version, Versioned};
+use crate::service::{Answer, Detach, Judge, Quorum, QuorumError};
+use crate::{BadQuorum, Eventual, Newest, Outcome, Threshold};
+
+/// How many that are late go on at a time, and for how long.
+const LATE: (usize, Duration) = (1024, Duration::from_secs(10));
+
+/// One value on many replicas. See the [module](self).
+///
+/// Replicas are services of [`Ask`]; at each, [`Stored`] is what they keep. Each client has a
+/// number of its own: two that share one may write two values under one version, of which some
+/// replicas keep the one and some the other.
+///
+/// # Examples
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// use murphy_quorum::register::{Ask, Register, Stored};
+/// use std::{convert::Infallible, sync::{Arc, Mutex}};
+/// use tower::service_fn;
+///
+/// let replica = || {
+///     let stored = Arc::new(Mutex::new(Stored::default()));
+///     service_fn(move |ask: Ask<u32>| {
+///         let told = stored.lock().unwrap().on(ask);
+///         async move { Ok::<_, Infallible>(told) }
+///     })
+/// };
+/// let replicas = [("a", replica()), ("b", replica()), ("c", replica())];
+/// let mut one = Register::try_new(replicas.clone(), 1)?;
+/// let mut other = Register::try_new(replicas, 2)?;
+/// one.write(17).await?;
+/// assert_eq!(other.read().await?.into_value(), Some(17));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[doc(alias = "ABD")]
+#[derive(Clone)]
+pub struct Register<N, S> {
+    read: Quorum<N, S, Newest<Threshold, fn(&Version) -> Version>, Heard, Detach>,
+    write: Quorum<N, S, Threshold, Heard, Detach>,
+    writer: u64,
+    repair: Repair,
+}
+
+/// What a read does when the replicas that it heard do not agree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Repair {
+    /// It writes the newest back, and waits until a majority has it: nobody who reads later reads
+    /// an older one.
+    #[default]
+    Blocking,
+    /// It writes the newest back and does not wait. A later read may see an older value, once: reads are
+    /// regular, and not atomic.
+    Background,
+}
+
+/// Each reply says which version it has.
+#[derive(Clone, Copy, Debug)]
+struct Heard;
+
+impl<V, E> Judge<Versioned<V>, E> for Heard {
+    type Vote = Version;
+
+    fn judge(&self, result: Result<&Versioned<V>, &E>) -> Outcome<Version> {
+        result.map_or(Outcome::Unknown, |told| Outcome::Yes(told.version))
+    }
+}
+
+/// What a read found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read<N, V> {
+    newest: Versioned<V>,
+    laggards: Vec<N>,
+}
+
+impl<N, V> Read<N, V> {
+    /// The value; none, if nothing was written yet.
+    pub const fn value(&self) -> Option<&V> {
+        self.newest.value.as_ref()
+    }
+
+    /// The same, by itself.
+    pub fn into_value(self) -> Option<V> {
+        self.newest.value
+    }
+
+    /// Its version.
+    pub const fn version(&self) -> Version {
+        self.newest.version
+    }
+
+    /// Who had an older one, of those who were heard.
+    pub fn laggards(&self) -> &[N] {
+        &self.laggards
+    }
+}
+
+impl<N: PartialEq + fmt::Debug, S: Clone> Register<N, S> {
+    /// These replicas, for the client of this number.
+    ///
+    /// # Errors
+    ///
+    /// [`BadQuorum`]: nobody, more than 64, or a name twice.
+    pub fn try_new(
+        replicas: impl IntoIterator<Item = (N, S)>,
+        writer: u64,
+    ) -> Result<Self, BadQuorum>
+    where
+        N: Clone,
+    {
+        let most = crate::Set::MOST + 1;
+        let replicas: Vec<(N, S)> = replicas.into_iter().take(most).collect();
+        let majority = Threshold::majority(replicas.len())?;
+        Self::of(replicas, writer, majority, majority)
+    }
+
+    /// One that promises nothing: a read may miss a write that was confirmed, and go back to an older value. For those
+    /// who mean it.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_new`](Self::try_new).
+    pub fn eventual(
+        replicas: impl IntoIterator<Item = (N, S)>,
+        writer: u64,
+        quorums: Eventual,
+    ) -> Result<Self, BadQuorum>
+    where
+        N: Clone,
+    {
+        let most = crate::Set::MOST + 1;
+        let replicas = replicas.into_iter().take(most).collect();
+        Self::of(replicas, writer, *quorums.read(), *quorums.write())
+    }
+
+    fn of(
+        replicas: Vec<(N, S)>,
+        writer: u64,
+        read: Threshold,
+        write: Threshold,
+    ) -> Result<Self, BadQuorum>
+    where
+        N: Clone,
+    {
+        let newest: fn(&Version) -> Version = |version| *version;
+        let late = Detach::new(LATE.0, LATE.1);
+        let read = Quorum::try_new(replicas.clone(), Newest::new(read, newest))?;
+        let write = Quorum::try_new(replicas, write)?;
+        Ok(Self {
+            read: read
+                .judge(Heard)
+                .stragglers(late.clone())
+                .named("register.read"),
+            write: write.judge(Heard).stragglers(late).named("register.write"),
+            writer,
+            repair: Repair::Blocking,
+        })
+    }
+
+    /// How long each round may take: a read has up to two, a write two. Unless set, the replicas' own stacks decide.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.read = self.read.patience(patience);
+        self.write = self.write.patience(patience);
+        self
+    }
+
+    /// What a read does when replicas do not agree.
+    #[must_use]
+    pub const fn repair(mut self, repair: Repair) -> Self {
+        self.repair = repair;
+        self
+    }
+}
+
+/// A round of a register's.
+type Rounded<N, V, E> = Result<Answer<N, Versioned<V>, E>, QuorumError<N, E>>;
+
+impl<N: Clone, S> Register<N, S> {
+    /// Reads.
+    ///
+    /// # Errors
+    ///
+    /// [`QuorumError`]: no majority was heard, or none took the value that was to be written back.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe. What was on its way to be written back may arrive.
+    pub async fn read<V, E>(&mut self) -> Result<Read<N, V>, QuorumError<N, E>>
+    where
+        V: Clone + Send + 'static,
+        E: Send + 'static,
+        N: Send + Sync + 'static,
+        S: Service<Ask<V>, Response = Versioned<V>, Error = E> + Clone + Send + 'static,
+        S::Future: Send,
+    {
+        let answer = self.ask().await?;
+        let newest = answer.value().clone();
+        let behind = |at: &usize| {
+            let told = answer.outcomes().result(*at);
+            matches!(told, Some(Ok(told)) if told.version < newest.version)
+        };
+        let laggards: Vec<N> = answer
+            .outcomes()
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| behind(at))
+            .map(|(_, (name, _))| name.clone())
+            .collect();
+        if !laggards.is_empty() {
+            let mut write = self.write.clone();
+            let ask = Ask::Write(newest.clone());
+            let back = async move {
+                poll_fn(|cx| write.poll_ready(cx)).await?;
+                write.call(ask).await.map(drop)
+            };
+            match self.repair {
+                Repair::Blocking => back.await?,
+                // It is bounded by what bounds its replicas' calls.
+                Repair::Background => drop(tokio::spawn(back)),
+            }
+        }
+        Ok(Read { newest, laggards })
+    }
+
+    /// Writes, under a version above any that a majority has seen, and gives that.
+    ///
+    /// # Errors
+    ///
+    /// [`QuorumError`]: no majority was heard, and nothing was written; or none confirmed the write, which
+    /// may have taken effect, or may yet.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it may have taken effect, or may yet.
+    pub async fn write<V, E>(&mut self, value: V) -> Result<Version, QuorumError<N, E>>
+    where
+        V: Clone + Send + 'static,
+        E: Send + 'static,
+        S: Service<Ask<V>, Response = Versioned<V>, Error = E> + Clone + Send + 'static,
+        S::Future: Send,
+    {
+        let version = self.ask().await?.value().version.next(self.writer);
+        let value = Some(value);
+        let ask = Ask::Write(Versioned { version, value });
+        poll_fn(|cx| self.write.poll_ready(cx)).await?;
+        self.write.call(ask).await?;
+        Ok(version)
+    }
+
+    async fn ask<V, E>(&mut self) -> Rounded<N, V, E>
+    where
+        V: Clone + Send + 'static,
+        E: Send + 'static,
+        S: Service<Ask<V>, Response = Versioned<V>, Error = E> + Clone + Send + 'static,
+        S::Future: Send,
+    {
+        poll_fn(|cx| self.read.poll_ready(cx)).await?;
+        self.read.call(Ask::Read).await
+    }
+}
+
+impl<N: fmt::Debug, S> fmt::Debug for Register<N, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Register")
+            .field("read", &self.read)
+            .field("writer", &self.writer)
+            .field("repair", &self.repair)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,70 @@
+//! What replicas are asked, and what they keep.
+
+/// How new a value is: ordered by the counter, and among equal ones by who wrote it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version {
+    /// One above any that the writer had seen. 0: nothing was written yet.
+    pub counter: u64,
+    /// The number of the client that wrote it.
+    pub writer: u64,
+}
+
+impl Version {
+    /// The next, of this writer. After 2⁶⁴ writes it stays where it is.
+    pub(super) const fn next(self, writer: u64) -> Self {
+        let counter = self.counter.saturating_add(1);
+        Self { counter, writer }
+    }
+}
+
+/// A value and its version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Versioned<V> {
+    /// How new it is.
+    pub version: Version,
+    /// None before the first write.
+    pub value: Option<V>,
+}
+
+impl<V> Default for Versioned<V> {
+    fn default() -> Self {
+        let (version, value) = (Version::default(), None);
+        Self { version, value }
+    }
+}
+
+/// What a replica is asked. It answers with what it has afterwards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask<V> {
+    /// What it has.
+    Read,
+    /// To keep this, if it is newer than what it has.
+    Write(Versioned<V>),
+}
+
+/// What one replica keeps. To survive a crash of the replica it is on disk before the answer leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored<V>(Versioned<V>);
+
+impl<V> Default for Stored<V> {
+    fn default() -> Self {
+        Self(Versioned::default())
+    }
+}
+
+impl<V: Clone> Stored<V> {
+    /// What was on disk.
+    pub const fn new(versioned: Versioned<V>) -> Self {
+        Self(versioned)
+    }
+
+    /// Does what is asked, and gives what there is now. An older write, or one that comes twice, changes nothing.
+    pub fn on(&mut self, ask: Ask<V>) -> Versioned<V> {
+        if let Ask::Write(new) = ask {
+            if new.version > self.0.version {
+                self.0 = new;
+            }
+        }
+        self.0.clone()
+    }
+}

@@ -1,0 +1,49 @@
+//! What is said, and counted.
+
+use crate::Why;
+
+const TARGET: &str = "murphy::quorum";
+
+#[cfg(feature = "metrics")]
+fn count(what: &'static str, site: &str) {
+    metrics::counter!(what, "site" => site.to_owned()).increment(1);
+}
+
+#[cfg(not(feature = "metrics"))]
+const fn count(_: &'static str, _: &str) {}
+
+#[cold]
+pub(super) fn impossible(site: &str, why: &Why) {
+    count("murphy_quorum_impossible_total", site);
+    tracing::warn!(name: "quorum.impossible", target: TARGET, site, %why, "no quorum, and none to come");
+}
+
+#[cold]
+pub(super) fn equivocated(site: &str, member: usize) {
+    count("murphy_quorum_equivocations_total", site);
+    tracing::warn!(name: "quorum.equivocated", target: TARGET, site, member, "a member said two things");
+}
+
+#[cold]
+pub(super) fn hedged(site: &str, member: usize) {
+    count("murphy_quorum_hedges_total", site);
+    tracing::debug!(name: "quorum.hedged", target: TARGET, site, member, "one more is asked");
+}
+
+#[cold]
+pub(super) fn no_room(site: &str) {
+    count("murphy_quorum_stragglers_dropped_total", site);
+    tracing::warn!(name: "quorum.straggler_dropped", target: TARGET, site, "no room for it");
+}
+
+#[cold]
+pub(super) fn undone(site: &str, member: usize, attempts: u32) {
+    count("murphy_quorum_undone_total", site);
+    tracing::debug!(name: "quorum.undone", target: TARGET, site, member, attempts, "a grant was taken back");
+}
+
+#[cold]
+pub(super) fn not_undone(site: &str, member: usize, attempts: u32) {
+    count("murphy_quorum_not_undone_total", site);
+    tracing::error!(name: "quorum.not_undone", target: TARGET, site, member, attempts, "a grant may be left behind");
+}

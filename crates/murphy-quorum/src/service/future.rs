@@ -1,0 +1,367 @@
+//! [`ResponseFuture`]: members that are polled until there is a verdict.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use smallvec::SmallVec;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tower_service::Service;
+
+use super::latency::Latencies;
+use super::member::Call;
+use super::{Answer, Judge, Leftover, Outcomes, Quorum, QuorumError, Stragglers, event};
+use crate::{Decision, Members, Outcome, Round, Rule, Set, Standing, Verdict, Why};
+
+/// A question to a quorum.
+///
+/// # Panics
+///
+/// Where a plan or patience needs a timer, outside of a tokio runtime with time enabled; when polled after it
+/// was done.
+///
+/// # Cancel safety
+///
+/// Dropped, it is given up: what becomes of those who are under way is up to [`Stragglers`].
+#[must_use = "futures do nothing unless polled"]
+pub struct ResponseFuture<N, S, Req, U, J, T>
+where
+    S: Service<Req>,
+    J: Judge<S::Response, S::Error>,
+    T: Stragglers<S, Req>,
+{
+    names: Arc<Members<N>>,
+    site: Arc<str>,
+    round: Option<Round<J::Vote, U>>,
+    judge: J,
+    stragglers: T,
+    calls: Vec<Option<Pin<Box<Call<S, Req>>>>>,
+    results: Vec<Option<Result<S::Response, S::Error>>>,
+    /// Who is asked, while they have not answered.
+    under_way: Set,
+    /// Who is not asked yet.
+    waiting: Set,
+    /// In which order they are.
+    order: SmallVec<[u8; 16]>,
+    latencies: Option<(Arc<Latencies>, Option<f64>)>,
+    /// When those were asked who were not asked at once; empty while there is none.
+    asked: Vec<Instant>,
+    began: Instant,
+    hedge_after: Option<Duration>,
+    gives_up: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+    next_hedge: Option<Instant>,
+}
+
+impl<N, S, Req, U, J, T> Unpin for ResponseFuture<N, S, Req, U, J, T>
+where
+    S: Service<Req>,
+    J: Judge<S::Response, S::Error>,
+    T: Stragglers<S, Req>,
+{
+}
+
+impl<N, S, Req, U, J, T> ResponseFuture<N, S, Req, U, J, T>
+where
+    S: Service<Req> + Clone,
+    Req: Clone,
+    J: Judge<S::Response, S::Error> + Clone,
+    U: Rule<J::Vote> + Clone,
+    T: Stragglers<S, Req> + Clone,
+{
+    pub(super) fn new(quorum: &Quorum<N, S, U, J, T>, request: Req) -> Self {
+        let (members, plan) = (quorum.rule.members(), quorum.plan);
+        let mut order: SmallVec<[u8; 16]> = (0..quorum.replicas.len() as u8).collect();
+        plan.order(&quorum.latencies, &mut order);
+        let under_way = plan.first(&quorum.rule, &order);
+        let began = Instant::now();
+        let mut stragglers = quorum.stragglers.clone();
+        stragglers.prepare(&quorum.replicas, &request);
+        let call = |replica: &S| Some(Box::pin(Call::new(replica.clone(), request.clone())));
+        let hedge_after = plan.hedge_after(&quorum.latencies);
+        let measured = plan.measures().then(|| Arc::clone(&quorum.latencies));
+        Self {
+            names: Arc::clone(&quorum.names),
+            site: Arc::clone(&quorum.site),
+            round: Some(Round::new(quorum.rule.clone())),
+            judge: quorum.judge.clone(),
+            stragglers,
+            calls: quorum.replicas.iter().map(call).collect(),
+            results: quorum.replicas.iter().map(|_| None).collect(),
+            under_way,
+            waiting: members.minus(under_way),
+            order,
+            asked: Vec::new(),
+            latencies: measured.map(|latencies| (latencies, plan.percentile())),
+            began,
+            hedge_after,
+            gives_up: quorum.patience.and_then(|wait| began.checked_add(wait)),
+            timer: None,
+            next_hedge: hedge_after.and_then(|wait| began.checked_add(wait)),
+        }
+    }
+}
+
+impl<N, S, Req, U, J, T> ResponseFuture<N, S, Req, U, J, T>
+where
+    S: Service<Req>,
+    J: Judge<S::Response, S::Error>,
+    U: Rule<J::Vote>,
+    T: Stragglers<S, Req>,
+{
+    /// When this member was asked, where that matters.
+    fn asked_at(&mut self, at: usize) {
+        if self.latencies.is_some() {
+            let members = self.calls.len();
+            let began = self.began;
+            self.asked.resize(members, began);
+            self.asked[at] = Instant::now();
+        }
+    }
+
+    /// A member answered, or is given up.
+    fn measured(&self, at: usize) {
+        if let Some((latencies, percentile)) = &self.latencies {
+            let asked = self.asked.get(at).copied().unwrap_or(self.began);
+            latencies.saw(at, asked.elapsed(), *percentile);
+        }
+    }
+
+    fn hear(&mut self, at: usize, outcome: Outcome<J::Vote>) -> Verdict {
+        let Some(round) = &mut self.round else {
+            panic!("polled after it was done");
+        };
+        // Only members are asked.
+        let verdict = round.on(at, outcome).unwrap_or(round.verdict());
+        if round.tally().standing(at) == Standing::Equivocated {
+            event::equivocated(&self.site, at);
+        }
+        verdict
+    }
+
+    /// One more is asked. Whether there was one.
+    fn ask_next(&mut self) -> bool {
+        let mut order = self.order.iter().map(|at| usize::from(*at));
+        let Some(at) = order.find(|at| self.waiting.contains(*at)) else {
+            return false;
+        };
+        self.asked_at(at);
+        event::hedged(&self.site, at);
+        self.waiting = self.waiting.minus(Set::one(at));
+        self.under_way = self.under_way.or(Set::one(at));
+        true
+    }
+
+    /// Each that is under way is polled once, also those who are asked because another failed.
+    fn poll_calls(&mut self, cx: &mut Context<'_>) -> Verdict {
+        let mut left = self.under_way;
+        while let Some(at) = left.iter().next() {
+            left = left.minus(Set::one(at));
+            let Some(call) = &mut self.calls[at] else {
+                continue;
+            };
+            let Poll::Ready(result) = call.as_mut().poll(cx) else {
+                continue;
+            };
+            self.calls[at] = None;
+            self.measured(at);
+            self.under_way = self.under_way.minus(Set::one(at));
+            let outcome = match self.judge.judge(result.as_ref()) {
+                // There is no reply that it could fall on.
+                Outcome::Yes(_) if result.is_err() => Outcome::Unknown,
+                outcome => outcome,
+            };
+            let failed = !matches!(outcome, Outcome::Yes(_));
+            self.results[at] = Some(result);
+            match self.hear(at, outcome) {
+                Verdict::Pending if failed => {
+                    let before = self.under_way;
+                    if self.ask_next() {
+                        left = left.or(self.under_way.minus(before));
+                    }
+                }
+                Verdict::Pending => {}
+                verdict => return verdict,
+            }
+        }
+        Verdict::Pending
+    }
+
+    /// When it has to look again whatever the members do.
+    fn next_look(&self) -> Option<Instant> {
+        let hedge = self.next_hedge.filter(|_| !self.waiting.is_empty());
+        hedge.into_iter().chain(self.gives_up).min()
+    }
+
+    /// Whether time has passed that changes anything.
+    fn poll_time(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
+        let Some(at) = self.next_look() else {
+            return Poll::Pending;
+        };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if timer.deadline() != at {
+            timer.as_mut().reset(at);
+        }
+        timer.as_mut().poll(cx).map(|()| at)
+    }
+
+    /// Nobody is waited for any more.
+    fn give_up(&mut self) -> Verdict {
+        let open = self.under_way.or(self.waiting);
+        let mut verdict = Verdict::Pending;
+        for at in open.iter() {
+            if self.under_way.contains(at) {
+                self.measured(at);
+            }
+            verdict = self.hear(at, Outcome::Unknown);
+        }
+        verdict
+    }
+
+    fn decided(&mut self, decision: Decision) -> Answer<N, S::Response, S::Error> {
+        let Some(Ok(value)) = self.results[decision.reply].take() else {
+            unreachable!("a decision falls on a reply");
+        };
+        // Who is late took so long at least.
+        self.under_way.iter().for_each(|at| self.measured(at));
+        let outcomes = self.outcomes();
+        self.settle(true);
+        let elapsed = self.began.elapsed();
+        Answer {
+            value,
+            decision,
+            outcomes,
+            elapsed,
+        }
+    }
+
+    fn impossible(&mut self, why: Why) -> QuorumError<N, S::Error> {
+        event::impossible(&self.site, &why);
+        let Outcomes {
+            names,
+            standings,
+            results,
+        } = self.outcomes();
+        self.settle(false);
+        let plain = |result: Option<Result<_, _>>| result.map(|result| result.map(drop));
+        let results = results.into_iter().map(plain).collect();
+        let outcomes = Outcomes {
+            names,
+            standings,
+            results,
+        };
+        let elapsed = self.began.elapsed();
+        QuorumError {
+            why,
+            outcomes,
+            elapsed,
+        }
+    }
+
+    fn outcomes(&mut self) -> Outcomes<N, S::Response, S::Error> {
+        let members = self.calls.len();
+        let standing = |at| self.round.as_ref().map(|round| round.tally().standing(at));
+        let standings = (0..members).filter_map(standing).collect();
+        Outcomes {
+            names: Arc::clone(&self.names),
+            standings,
+            results: std::mem::take(&mut self.results),
+        }
+    }
+}
+
+impl<N, S, Req, U, J, T> ResponseFuture<N, S, Req, U, J, T>
+where
+    S: Service<Req>,
+    J: Judge<S::Response, S::Error>,
+    T: Stragglers<S, Req>,
+{
+    /// Hands what is left to whom it concerns, once.
+    fn settle(&mut self, decided: bool) {
+        let Some(round) = self.round.take() else {
+            return;
+        };
+        let under_way = self.under_way;
+        let calls = self.calls.drain(..).enumerate();
+        let calls = calls.filter(|(at, _)| under_way.contains(*at));
+        let calls = calls.filter_map(|(at, call)| Some((at, call?)));
+        // What has not left is not sent behind the caller's back.
+        let calls: Vec<_> = calls.filter(|(_, call)| call.is_sent()).collect();
+        let tally = round.tally();
+        let granted = tally.yes().or(tally.unknown()).or(tally.equivocated());
+        let granted = if decided {
+            Set::EMPTY
+        } else {
+            granted.minus(self.waiting)
+        };
+        self.stragglers.settle(Leftover {
+            calls,
+            granted,
+            decided,
+            site: Arc::clone(&self.site),
+        });
+    }
+}
+
+impl<N, S, Req, U, J, T> Future for ResponseFuture<N, S, Req, U, J, T>
+where
+    S: Service<Req>,
+    J: Judge<S::Response, S::Error>,
+    U: Rule<J::Vote>,
+    T: Stragglers<S, Req>,
+{
+    type Output = Result<Answer<N, S::Response, S::Error>, QuorumError<N, S::Error>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let verdict = loop {
+            let verdict = this.poll_calls(cx);
+            if verdict != Verdict::Pending {
+                break verdict;
+            }
+            let Poll::Ready(now) = this.poll_time(cx) else {
+                return Poll::Pending;
+            };
+            if this.gives_up.is_some_and(|at| at <= now) {
+                break this.give_up();
+            }
+            // ## One more is asked, and the next after as long again.
+            this.ask_next();
+            let wait = this.hedge_after.unwrap_or(Duration::MAX);
+            this.next_hedge = now.checked_add(wait);
+        };
+        match verdict {
+            Verdict::Decided(decision) => Poll::Ready(Ok(this.decided(decision))),
+            Verdict::Impossible(why) => Poll::Ready(Err(this.impossible(why))),
+            Verdict::Pending => unreachable!("nobody is left to answer, and it is neither"),
+        }
+    }
+}
+
+impl<N, S, Req, U, J, T> Drop for ResponseFuture<N, S, Req, U, J, T>
+where
+    S: Service<Req>,
+    J: Judge<S::Response, S::Error>,
+    T: Stragglers<S, Req>,
+{
+    fn drop(&mut self) {
+        self.settle(false);
+    }
+}
+
+impl<N: fmt::Debug, S, Req, U, J, T> fmt::Debug for ResponseFuture<N, S, Req, U, J, T>
+where
+    S: Service<Req>,
+    J: Judge<S::Response, S::Error>,
+    T: Stragglers<S, Req>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("quorum::ResponseFuture")
+            .field("under_way", &self.under_way)
+            .field("waiting", &self.waiting)
+            .finish_non_exhaustive()
+    }
+}

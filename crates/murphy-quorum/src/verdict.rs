@@ -1,0 +1,91 @@
+//! [`Verdict`]: what is known of a round.
+
+use std::fmt;
+
+use crate::{Need, Set, Tally};
+
+/// What is known of a round so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may become either.
+    Pending,
+    /// There is a quorum, and an answer.
+    Decided(Decision),
+    /// Whatever those who are left say, there will be none.
+    Impossible(Why),
+}
+
+/// A quorum, and whose reply is the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Who said yes.
+    pub by: Set,
+    /// Whose reply it is: of several equal ones, the first member's.
+    pub reply: usize,
+}
+
+/// Why there will be no quorum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Why {
+    /// What is missing.
+    pub cause: Cause,
+    /// What would have been enough.
+    pub need: Need,
+    /// Who said yes, or still could.
+    pub reachable: Set,
+    /// Who said no.
+    pub no: Set,
+    /// Who cannot answer any more, and may have done what was asked.
+    pub unknown: Set,
+    /// Who said two things, or what cannot be.
+    pub faulty: Set,
+}
+
+/// What is missing for a quorum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// Members.
+    TooFew,
+    /// Replies that agree: so many equal ones are needed, and this is the most that there can be.
+    NoMatch {
+        /// How many have to be equal.
+        needed: usize,
+        /// How many are, or could be.
+        most: usize,
+    },
+}
+
+impl Why {
+    /// Too few, by what was heard.
+    pub(crate) const fn of<R>(need: Need, tally: &Tally<R>) -> Self {
+        Self {
+            cause: Cause::TooFew,
+            need,
+            reachable: tally.yes().or(tally.outstanding()),
+            no: tally.no(),
+            unknown: tally.unknown(),
+            faulty: tally.equivocated(),
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { need, .. } = self;
+        match self.cause {
+            Cause::TooFew => {
+                let reachable = self.reachable.len();
+                write!(f, "impossible: {need} needed, {reachable} reachable")
+            }
+            Cause::NoMatch { needed, most } => {
+                write!(
+                    f,
+                    "impossible: {needed} equal replies needed, {most} at most"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for Why {}
