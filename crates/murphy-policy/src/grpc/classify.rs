@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 
 use super::Trailers;
 use crate::http::{digits, only};
-use crate::retry::{Stamp, kind_of};
+use crate::retry::{Stamp, of_error};
 use crate::{Attempt, Classify, Kind, Verdict};
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -135,7 +135,7 @@ impl<B, C, E: 'static> Classify<Request<B>, Response<C>, E> for GrpcClassify {
     fn classify(&self, (): &(), _: &Attempt, outcome: Result<&Response<C>, &E>) -> Verdict {
         let reply = match outcome {
             Ok(reply) => reply,
-            Err(error) => return kind_of(error).map_or(Verdict::Terminal, Verdict::Retry),
+            Err(error) => return of_error(error),
         };
         if let Some(code) = status(reply.headers()) {
             return self.of_status(code, reply.headers());

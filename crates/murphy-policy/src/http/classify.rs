@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::{Method, Request, Response, StatusCode};
 
 use super::{IDEMPOTENCY_KEY, retry_after};
-use crate::retry::{cause, kind_of};
+use crate::retry::{cause, of_error};
 use crate::{Attempt, Classify, Kind, Verdict};
 
 /// Judges by method, status code and `Retry-After`.
@@ -20,7 +20,7 @@ use crate::{Attempt, Classify, Kind, Verdict};
 /// | 409 with `Retry-After`, the request having an idempotency key | transient: the first is still at it | – |
 /// | 500, 502, 503, 504 | the server failed | failed: perhaps it was done |
 /// | any other | success | success |
-/// | an error that says it was not sent | not sent | not sent |
+/// | an error that says it was not sent, or kept here | not sent, or withheld | not sent, or withheld |
 /// | an error | as [`IoClassify`](crate::IoClassify) says | failed, or terminal where that says so |
 ///
 /// A request may be repeated if its method is idempotent (RFC 9110, section 9.2.2) or it has an
@@ -107,17 +107,16 @@ impl HttpClassify {
     }
 
     fn of_error<E: 'static>(&self, asked: Asked, error: &E) -> Verdict {
-        let never_left = |is: &Arc<dyn Fn(&(dyn Error + 'static)) -> bool + Send + Sync>| {
+        let says = |is: &Arc<dyn Fn(&(dyn Error + 'static)) -> bool + Send + Sync>| {
             cause(error).is_some_and(|e| is(e))
         };
-        if self.not_sent.as_ref().is_some_and(never_left) {
+        if self.not_sent.as_ref().is_some_and(says) {
             return Verdict::Retry(Kind::NotSent);
         }
-        match kind_of(error) {
-            Some(Kind::NotSent) => Verdict::Retry(Kind::NotSent),
-            Some(kind) if asked.repeatable => Verdict::Retry(kind),
-            Some(kind) => Verdict::Failed(kind),
-            None => Verdict::Terminal,
+        match of_error(error) {
+            verdict if asked.repeatable || verdict.never_left() => verdict,
+            Verdict::Retry(kind) => Verdict::Failed(kind),
+            verdict => verdict,
         }
     }
 }

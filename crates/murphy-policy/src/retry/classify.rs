@@ -121,9 +121,20 @@ pub enum Kind {
     /// It never left: the peer cannot have seen it, and it costs the budget nothing; nor does what
     /// follows it, until one has left. Once a call,
     /// such an attempt is repeated at once, and is not counted, as long as the replay still has a
-    /// request to send. After that, and where it is known when to try again (an open
-    /// [`Breaker`](crate::Breaker) says so), it counts as any other.
+    /// request to send. After that, and where it is said when to try again
+    /// ([`RetryAfter`](Verdict::RetryAfter)), it counts as any other.
     NotSent,
+    /// It was refused here, by a policy of ours: shed by a full [`Bulkhead`](crate::Bulkhead) or
+    /// [`Concurrency`](crate::Concurrency), rejected by a [`Throttle`](crate::Throttle), or by a
+    /// [`Breaker`](crate::Breaker) that is open. The peer was not asked: it costs the budget
+    /// nothing, as `NotSent`; nobody above counts it as a failure, or at all; and a
+    /// [`Hedge`](crate::Hedge) never ends with it while another request is under way. It is never
+    /// repeated at once: what had no room a moment ago has none now.
+    ///
+    /// Whatever a [`Classify`] makes of the error, the layers see this in it, through a
+    /// [`BoxError`](crate::BoxError) and its sources. An enum of a
+    /// [`typed`](crate::BulkheadLayer::typed) layer is beyond their sight: there the verdict says so.
+    Withheld,
 }
 
 /// Which attempt of how many.

@@ -68,10 +68,7 @@ impl Session {
 
     /// Tells the budget what came of an attempt.
     pub(crate) fn settle(&mut self, budget: &Budget, verdict: Verdict) {
-        let never_left = matches!(
-            verdict,
-            Verdict::Retry(Kind::NotSent) | Verdict::RetryAfter(Kind::NotSent, _)
-        );
+        let never_left = verdict.never_left();
         self.left |= !never_left;
         match verdict {
             // What paid for an attempt that never left pays for its repetition at once, or else is
@@ -111,7 +108,7 @@ impl Session {
         verdict: Verdict,
         replayable: bool,
     ) -> Result<Decision, Stop> {
-        let wanted = decide::wanted(verdict, self.attempt, replayable, self.not_sent)?;
+        let wanted = decide::wanted(verdict, self.attempt, replayable, self.not_sent, self.left)?;
         let (next, wait) = if wanted.free {
             self.not_sent = true;
             (self.attempt, Duration::ZERO)
