@@ -74,6 +74,11 @@ impl Verdict {
         matches!(self.kind(), Some(Kind::Withheld))
     }
 
+    /// It was sent, and ends a call whoever else is under way.
+    pub(crate) const fn is_fatal(self) -> bool {
+        matches!(self, Self::Terminal | Self::Failed(_)) && !self.withheld()
+    }
+
     /// Whether the peer failed to answer; nothing where it was not asked.
     pub(crate) const fn failed(self) -> Option<bool> {
         match self {
