@@ -142,13 +142,19 @@ pub enum Kind {
 pub struct Attempt {
     number: u32,
     max: u32,
+    /// It is the last, and can be had once more if it never leaves.
+    again: bool,
 }
 
 impl Attempt {
     /// Attempt `number` of `max`, for tests of hooks. The layer counts from 1.
     #[must_use]
     pub const fn new(number: u32, max: u32) -> Self {
-        Self { number, max }
+        Self {
+            number,
+            max,
+            again: false,
+        }
     }
 
     /// 1 for the first.
@@ -163,16 +169,24 @@ impl Attempt {
         self.max
     }
 
-    /// Whether none can follow.
+    /// Whether none can follow. To a [`Replay`](crate::Replay) the last of all is not, as long as it
+    /// would be repeated if it never left ([`Kind::NotSent`]).
     #[must_use]
     pub const fn is_last(&self) -> bool {
-        self.number >= self.max
+        self.number >= self.max && !self.again
+    }
+
+    /// The same for a replay: whether it may have to be sent once more.
+    pub(crate) const fn for_replay(mut self, again: bool) -> Self {
+        self.again = again && self.number >= self.max;
+        self
     }
 
     pub(crate) const fn next(self) -> Self {
         Self {
             number: self.number.saturating_add(1),
             max: self.max,
+            again: false,
         }
     }
 }

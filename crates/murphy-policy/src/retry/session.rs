@@ -100,6 +100,11 @@ impl Session {
         };
     }
 
+    /// Whether an attempt that never left would be repeated for free.
+    pub(crate) const fn has_one_free(&self) -> bool {
+        !self.not_sent
+    }
+
     /// What follows the attempt that came to `verdict`.
     pub(crate) fn decide<C, R, P: Pace>(
         &mut self,
