@@ -17,7 +17,7 @@ use crate::{Attempt, Classify, Kind, Verdict};
 /// | 408 | timeout | failed: perhaps it was done |
 /// | 425 | transient | transient: it was not processed |
 /// | 429 | throttled | throttled: it was not processed |
-/// | 409 with `Retry-After`, the request having an idempotency key | transient: the first is still at it | – |
+/// | 409 with `Retry-After`, the request having an idempotency key | conflict: the first is still at it | – |
 /// | 500, 502, 503, 504 | the server failed | failed: perhaps it was done |
 /// | any other | success | success |
 /// | an error that says it was not sent, or kept here | not sent, or withheld | not sent, or withheld |
@@ -90,7 +90,7 @@ impl HttpClassify {
             StatusCode::REQUEST_TIMEOUT => (Kind::Timeout, true),
             StatusCode::TOO_EARLY => (Kind::Transient, false),
             StatusCode::TOO_MANY_REQUESTS => (Kind::Throttled, false),
-            StatusCode::CONFLICT if asked.keyed && hint().is_some() => (Kind::Transient, false),
+            StatusCode::CONFLICT if asked.keyed && hint().is_some() => (Kind::Conflict, false),
             StatusCode::INTERNAL_SERVER_ERROR
             | StatusCode::BAD_GATEWAY
             | StatusCode::SERVICE_UNAVAILABLE
@@ -113,10 +113,10 @@ impl HttpClassify {
         if self.not_sent.as_ref().is_some_and(says) {
             return Verdict::Retry(Kind::NotSent);
         }
-        match of_error(error) {
-            verdict if asked.repeatable || verdict.never_left() => verdict,
-            Verdict::Retry(kind) => Verdict::Failed(kind),
-            verdict => verdict,
+        let verdict = of_error(error);
+        match asked.repeatable {
+            true => verdict,
+            false => verdict.of_once(),
         }
     }
 }

@@ -118,6 +118,9 @@ pub enum Kind {
     Throttled,
     /// The peer failed.
     Server,
+    /// The peer is well and did nothing, since something was in the way: an earlier request under the
+    /// same key that is still being served, a lost race. No failure to a [`Breaker`](crate::Breaker).
+    Conflict,
     /// It never left: the peer cannot have seen it, and it costs the budget nothing; nor does what
     /// follows it, until one has left. Once a call,
     /// such an attempt is repeated at once, and is not counted, as long as the replay still has a

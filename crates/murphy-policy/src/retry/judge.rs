@@ -74,6 +74,16 @@ impl Verdict {
         matches!(self.kind(), Some(Kind::Withheld))
     }
 
+    /// Of a request that must not be carried out twice: again only if it never left.
+    pub(crate) const fn of_once(self) -> Self {
+        match self {
+            Self::Retry(kind) | Self::RetryAfter(kind, _) if !self.never_left() => {
+                Self::Failed(kind)
+            }
+            verdict => verdict,
+        }
+    }
+
     /// It was sent, and ends a call whoever else is under way.
     pub(crate) const fn is_fatal(self) -> bool {
         matches!(self, Self::Terminal | Self::Failed(_)) && !self.withheld()
@@ -83,6 +93,7 @@ impl Verdict {
     pub(crate) const fn failed(self) -> Option<bool> {
         match self {
             _ if self.withheld() => None,
+            _ if matches!(self.kind(), Some(Kind::Conflict)) => Some(false),
             Self::Success | Self::Terminal => Some(false),
             Self::Failed(_) | Self::Retry(_) | Self::RetryAfter(..) | Self::Forbid => Some(true),
         }
