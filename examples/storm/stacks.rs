@@ -9,7 +9,6 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use murphy_core::Seed;
 use murphy_fault::Chaos;
-use murphy_policy::breaker::State;
 use murphy_policy::http::MayRepeat;
 use murphy_policy::{
     Attempt, Backoff, BadKnob, BoxError, BreakerLayer, Budget, DeadlineLayer, HedgeLayer, Hints,
@@ -85,10 +84,7 @@ pub(crate) fn all(seed: Seed) -> Result<Vec<Named>> {
         .open_pace(Backoff::constant(OPEN))
         .classify(busy_or_broken as Judge)
         .seed(seed);
-    // Nobody is asked twice who is not asked once.
-    let switch = breaker.handle();
-    let unless_open = move |_: &Charge| (switch.state() == State::Closed).then_some(LATE);
-    let hedge = HedgeLayer::new(unless_open, MayRepeat).sharing(budgets[3].clone());
+    let hedge = HedgeLayer::new(LATE, MayRepeat).sharing(budgets[3].clone());
     let broken = (
         keys("broken"),
         hedge.classify(busy_or_broken as Judge),
@@ -139,7 +135,7 @@ fn busy_or_broken(_: &Attempt, outcome: Result<&Response<Bytes>, &BoxError>) -> 
         Err(error) => error,
     };
     match find::<Open>(&**error) {
-        Some(open) => Verdict::RetryAfter(Kind::NotSent, open.retry_after().unwrap_or(OPEN)),
+        Some(open) => Verdict::RetryAfter(Kind::Withheld, open.retry_after().unwrap_or(OPEN)),
         None => Verdict::Retry(Kind::Transient),
     }
 }

@@ -266,7 +266,7 @@ async fn client(flaky: Flaky) -> pb::statements_client::StatementsClient<Channel
     let retry = RetryLayer::new()
         .attempts(4)
         .unwrap()
-        .classify(GrpcClassify::new())
+        .classify(GrpcClassify::new().every_method())
         .replay(Recorded)
         .stamping(PreviousAttempts)
         .pace(Backoff::none());
@@ -370,7 +370,9 @@ async fn the_stack_for_grpc_fits_a_channel_and_says_what_is_left() {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
     let channel = ServiceBuilder::new()
         .map_response(|reply: http::Response<_>| reply.map(tonic::body::Body::new))
-        .layer(murphy_policy::Stack::grpc())
+        .layer(murphy_policy::Stack::grpc_judged_by(
+            GrpcClassify::new().every_method(),
+        ))
         .map_request(|request: http::Request<ReplayBody<tonic::body::Body>>| {
             request.map(tonic::body::Body::new)
         })

@@ -14,7 +14,8 @@
 //! ```
 //!
 //! * What is terminal is a success: the peer answered ([`classify`](BreakerLayer::classify)). A call
-//!   that was dropped is neither; if it was a trial, its place is free again. So put a
+//!   that was dropped is neither, and nor is one that a [`Bulkhead`](crate::Bulkhead) beneath shed:
+//!   the peer was not asked. If it was a trial, its place is free again. So put a
 //!   [`Timeout`](crate::Timeout) beneath: calls that only a deadline above ends never open it. What
 //!   was begun in one state says nothing in the next.
 //! * Readiness is the inner service's while the breaker lets calls through. While it refuses them,
@@ -188,6 +189,7 @@ impl<S: fmt::Debug, C, M> fmt::Debug for Breaker<S, C, M> {
 impl<S, C, M, Req> Service<Req> for Breaker<S, C, M>
 where
     S: Service<Req> + Clone,
+    S::Error: 'static,
     C: Classify<Req, S::Response, S::Error>,
     M: Surface<Open, S::Error>,
 {

@@ -21,6 +21,8 @@
 //!   does not take those of all.
 //! * A place is held from before the inner call until its future is done or dropped, whatever it
 //!   ends with. A reply's body is not covered.
+//! * What was shed was never sent: layers above do not hold it against the peer, and repeating it
+//!   costs no budget ([`Kind::Withheld`](crate::Kind::Withheld)).
 //! * Readiness is the inner service's. An instance that was readied and has to wait is let go, since
 //!   it may hold what others need; when its turn has come, another is readied, inside. Hence
 //!   `S: Clone`.

@@ -9,6 +9,7 @@
 //!   ├── the delay passes, or it fails and more may work ──▶ Racing ── a success ──▶ done, the rest dropped
 //!   └── fails for good ──▶ done                               ├── fails for good ──▶ done, the rest dropped
 //!                                                             ├── the delay passes, or one fails ──▶ one more, if any may be
+//!                                                             ├── one is refused or forbidden ──▶ no more, the rest go on
 //!                                                             └── all failed ──▶ what the first failed with
 //! ```
 //!
@@ -17,6 +18,11 @@
 //! what its [`Replay`] keeps, through an instance that was readied for it, and pays when it
 //! is sent. What is neither idempotent nor keyed is never sent twice: a [`Repeatable`] says so, and
 //! none is assumed.
+//!
+//! Who was refused *here*, by a breaker, a throttle or a bulkhead beneath, never left: it pays nothing and
+//! ends nothing while another is under way. If that was for want of room, the next has its turn after the
+//! delay; else none follows. So it is after a peer's pushback that forbids to ask again (A6). A call
+//! of which no request left ends with what the first was refused with; if one left and failed, with that.
 //!
 //! It goes outside of the retry, and multiplies it: each of its attempts may be repeated there. Share
 //! one budget ([`sharing`](HedgeLayer::sharing)), and give one of the two a single attempt where that
@@ -125,6 +131,7 @@ impl<S: fmt::Debug, D, G, C, R> fmt::Debug for Hedge<S, D, G, C, R> {
 impl<S, D, G, C, R, Req> Service<Req> for Hedge<S, D, G, C, R>
 where
     S: Service<Req> + Clone,
+    S::Error: 'static,
     D: Delay<Req>,
     G: Repeatable<Req>,
     C: Classify<Req, S::Response, S::Error>,

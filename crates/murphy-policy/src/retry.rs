@@ -50,6 +50,7 @@ mod fund;
 mod future;
 mod hints;
 mod io;
+mod judge;
 mod later;
 mod layer;
 mod pace;
@@ -75,7 +76,8 @@ pub use self::future::ResponseFuture;
 pub use self::hints::Hints;
 pub use self::io::IoClassify;
 #[cfg(feature = "http")]
-pub(crate) use self::io::{cause, kind_of};
+pub(crate) use self::io::{cause, of_error};
+pub(crate) use self::judge::judge;
 pub use self::layer::RetryLayer;
 pub use self::pace::{Pace, Step};
 pub(crate) use self::policy::Policy;
@@ -138,6 +140,7 @@ impl<S: fmt::Debug, C, R, P, M> fmt::Debug for Retry<S, C, R, P, M> {
 impl<S, C, R, P, M, Req> Service<Req> for Retry<S, C, R, P, M>
 where
     S: Service<Req> + Clone,
+    S::Error: 'static,
     C: Classify<Req, S::Response, S::Error>,
     R: Replay<Req, S::Error>,
     P: Pace,

@@ -116,18 +116,21 @@ mod sealed {
 /// ```
 #[must_use]
 pub fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    let mut next = Some(error);
-    for _ in 0..64 {
-        let error = next?;
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        next = match error.downcast_ref::<std::io::Error>() {
-            Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),
+    chain(error).find_map(|error| error.downcast_ref())
+}
+
+/// `error` and its sources, 64 at most.
+pub(crate) fn chain<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    fn within<'a>(error: &&'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+        let error = *error;
+        match error.downcast_ref::<std::io::Error>() {
+            Some(io) => io.get_ref().map(|inner| inner as _),
             None => error.source(),
-        };
+        }
     }
-    None
+    std::iter::successors(Some(error), within).take(64)
 }
 
 /// `error` as an [`Error`], where it is a [`BoxError`].

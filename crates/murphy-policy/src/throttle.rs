@@ -8,7 +8,9 @@
 //! "Client-Side Throttling").
 //!
 //! * Requests are counted when they are made, with those that were rejected here; accepts when the
-//!   reply is there. A call that was dropped was not accepted.
+//!   reply is there. A call that was dropped was not accepted. One that was refused beneath, by a
+//!   [`Bulkhead`](crate::Bulkhead) or a [`Breaker`](crate::Breaker), was never made: its request is
+//!   taken back.
 //! * Below ten requests in the window nothing is rejected.
 //! * Nothing is queued and nothing waits: it sheds load that retries and callers bring, it does not
 //!   shape it. It counts the calls of this process only.
@@ -129,6 +131,7 @@ impl<S: fmt::Debug, C, M> fmt::Debug for Throttle<S, C, M> {
 impl<S, C, M, Req> Service<Req> for Throttle<S, C, M>
 where
     S: Service<Req> + Clone,
+    S::Error: 'static,
     C: Classify<Req, S::Response, S::Error>,
     M: Surface<Throttled, S::Error>,
 {
@@ -143,13 +146,16 @@ where
 
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
-        if let Err(throttled) = self.judge.core.admit() {
-            // Lets go of the readied instance, which may hold a permit.
-            self.inner = self.inner.clone();
-            return ResponseFuture::rejected(throttled);
-        }
+        let asked = match self.judge.core.admit() {
+            Ok(asked) => asked,
+            Err(throttled) => {
+                // Lets go of the readied instance, which may hold a permit.
+                self.inner = self.inner.clone();
+                return ResponseFuture::rejected(throttled);
+            }
+        };
         let seen = self.judge.classify.see(&request);
         let inner = self.inner.call(request);
-        ResponseFuture::running(inner, Arc::clone(&self.judge), seen)
+        ResponseFuture::running(inner, Arc::clone(&self.judge), seen, asked)
     }
 }

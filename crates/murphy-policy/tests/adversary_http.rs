@@ -140,18 +140,17 @@ async fn half_a_body_is_never_sent_as_a_whole_one() {
 }
 
 #[test]
-fn an_attempt_that_timed_out_here_is_repeated_whatever_the_codes() {
-    let judge = |error: BoxError| {
+fn an_attempt_that_timed_out_here_is_repeated_whatever_the_codes_where_that_is_safe() {
+    let judge = |classify: GrpcClassify, error: BoxError| {
         let outcome: Result<&Response<()>, _> = Err(&error);
-        Classify::<Request<()>, _, _>::classify(
-            &GrpcClassify::new(),
-            &(),
-            &Attempt::new(1, 3),
-            outcome,
-        )
+        let seen = Classify::<_, Response<()>, BoxError>::see(&classify, &Request::new(()));
+        Classify::<Request<()>, _, _>::classify(&classify, &seen, &Attempt::new(1, 3), outcome)
     };
-    let elapsed = Elapsed::new(Duration::from_secs(1));
-    assert_eq!(judge(elapsed.into()), Verdict::Retry(Kind::Timeout));
+    let elapsed = || Elapsed::new(Duration::from_secs(1)).into();
+    let all = GrpcClassify::new().every_method().retrying([]);
+    assert_eq!(judge(all, elapsed()), Verdict::Retry(Kind::Timeout));
+    let none = GrpcClassify::new();
+    assert_eq!(judge(none, elapsed()), Verdict::Failed(Kind::Timeout));
 }
 
 /// Brings what it is told to.

@@ -126,9 +126,11 @@ async fn what_began_before_it_closed_again_says_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn threads_that_race_leave_it_in_order() {
+    struct Down;
+
     let peer = service_fn(|fails: bool| async move {
         tokio::task::yield_now().await;
-        if fails { Err("no") } else { Ok(()) }
+        if fails { Err(Down) } else { Ok(()) }
     });
     let layer = layer()
         .open_for(Duration::ZERO)

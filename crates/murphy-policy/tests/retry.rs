@@ -94,7 +94,21 @@ impl Clone for Counted {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_attempt_moves_the_request() {
+async fn the_last_request_moves_the_copy() {
+    let never_left = |attempt: &Attempt, outcome: Result<&(), &BoxError>| match outcome {
+        Ok(()) => Verdict::Success,
+        Err(_) if attempt.number() == 2 => Verdict::Retry(Kind::NotSent),
+        Err(_) => Verdict::Retry(Kind::Transient),
+    };
+    let clones = Arc::new(AtomicU32::new(0));
+    let service = probe(|_| ready(Err::<(), _>(refused())));
+    let request = Counted(Arc::clone(&clones));
+    let retry = RetryLayer::new().classify(never_left);
+    let _ = retry.layer(service.clone()).oneshot(request).await;
+    // 1, 2, 2 again, 3: of four requests the last is the copy.
+    assert_eq!((service.calls(), clones.load(SeqCst)), (4, 3));
+
+    // Where none never left, the last might have.
     let clones = Arc::new(AtomicU32::new(0));
     let service = probe(|_| ready(Err::<(), _>(refused())));
     let request = Counted(Arc::clone(&clones));
@@ -102,7 +116,7 @@ async fn the_last_attempt_moves_the_request() {
         .layer(service.clone())
         .oneshot(request)
         .await;
-    assert_eq!((service.calls(), clones.load(SeqCst)), (3, 2));
+    assert_eq!((service.calls(), clones.load(SeqCst)), (3, 3));
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use pin_project::pin_project;
 use tokio::time::Sleep;
 
-use crate::retry::{Classify, Decision, Pace, Policy, RetryLayer, Session, Stop, event};
+use crate::retry::{Classify, Decision, Pace, Policy, RetryLayer, Session, Stop, event, judge};
 use crate::{Begun, Budget, timer};
 
 /// A `tower::retry::Policy` that decides as the [`RetryLayer`] it was made of
@@ -49,6 +49,7 @@ where
     C: Classify<Req, Res, E>,
     P: Pace,
     Req: Clone,
+    E: 'static,
 {
     type Future = Wait;
 
@@ -67,9 +68,7 @@ where
             Ok(reply) => Ok(&*reply),
             Err(error) => Err(&*error),
         };
-        let verdict = policy
-            .classify
-            .classify(seen, &self.session.attempt, outcome);
+        let verdict = judge(&policy.classify, seen, &self.session.attempt, outcome);
         self.session.settle(budget, verdict);
         let mut another = || {
             let decision = self.session.decide(policy, budget, verdict, true)?;

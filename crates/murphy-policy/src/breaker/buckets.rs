@@ -49,6 +49,15 @@ impl<const K: usize> Buckets<K> {
         });
     }
 
+    /// Takes back one that was added to counter `k` at `then`, if that slice is still counted.
+    pub(crate) fn take(&self, k: usize, then: Instant) {
+        let slice = self.slice_of(then);
+        let word = &self.words[k][slice as usize % SLICES];
+        let _ = word.fetch_update(Relaxed, Relaxed, |word| {
+            (word >> COUNT_BITS == slice && word & MOST > 0).then(|| word - 1)
+        });
+    }
+
     /// What each counter holds at `now`.
     pub(crate) fn sums(&self, now: Instant) -> [u64; K] {
         let slice = self.slice_of(now);
@@ -106,6 +115,25 @@ mod tests {
             buckets.add(0, now);
             assert_eq!(buckets.sums(now), [want], "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_taken_back_was_never_there_and_what_is_gone_is_not_taken_twice() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let buckets = Buckets::<1>::new(SPAN);
+        for millis in [0, 0, 150] {
+            buckets.add(0, at(millis));
+        }
+        buckets.take(0, at(99));
+        assert_eq!(buckets.sums(at(200)), [2]);
+        buckets.take(0, at(0));
+        buckets.take(0, at(0));
+        assert_eq!(buckets.sums(at(200)), [1]);
+        // Its slice has a new number by now.
+        buckets.add(0, at(1600));
+        buckets.take(0, at(0));
+        assert_eq!(buckets.sums(at(1600)), [2]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use tower_service::Service;
 
 use super::core::Pass;
 use super::{Judge, Open};
+use crate::retry::judge;
 use crate::surface::{Boxed, Surface};
 use crate::{AnyError, Attempt, Classify, Verdict};
 
@@ -23,8 +24,8 @@ use crate::{AnyError, Attempt, Classify, Verdict};
 ///
 /// # Cancel safety
 ///
-/// Dropping it drops the inner future. A call that was dropped counts for nothing; if it was a
-/// trial, its place is free again.
+/// Dropping it drops the inner future. A call that was dropped counts for nothing, as one that was
+/// refused beneath, before it left; if it was a trial, its place is free again.
 #[pin_project]
 #[must_use = "futures do nothing unless polled"]
 pub struct ResponseFuture<S, Req, C = AnyError, M = Boxed>
@@ -59,6 +60,15 @@ impl<C> Ticket<C> {
         Self {
             judge,
             pass: Some(pass),
+        }
+    }
+
+    #[inline]
+    fn settle(&mut self, verdict: Verdict) {
+        let Some(pass) = self.pass.take() else { return };
+        match verdict.failed() {
+            Some(failed) => self.judge.core.settle(pass, failed),
+            None => self.judge.core.give_back(pass),
         }
     }
 }
@@ -101,6 +111,7 @@ where
 impl<S, Req, C, M> Future for ResponseFuture<S, Req, C, M>
 where
     S: Service<Req>,
+    S::Error: 'static,
     C: Classify<Req, S::Response, S::Error>,
     M: Surface<Open, S::Error>,
 {
@@ -115,11 +126,8 @@ where
                 seen,
             } => {
                 let outcome = ready!(inner.poll(cx));
-                let judge = &ticket.judge;
-                let verdict = judge.classify.classify(seen, &ONLY, outcome.as_ref());
-                if let Some(pass) = ticket.pass.take() {
-                    judge.core.settle(pass, failed(verdict));
-                }
+                let verdict = judge(&ticket.judge.classify, seen, &ONLY, outcome.as_ref());
+                ticket.settle(verdict);
                 Poll::Ready(outcome.map_err(M::inner))
             }
             CallProj::Refused(open) => {
@@ -132,14 +140,6 @@ where
 
 /// A policy beneath the retries sees each attempt alone.
 pub(crate) const ONLY: Attempt = Attempt::new(1, 1);
-
-/// Whether the peer failed to answer.
-pub(crate) const fn failed(verdict: Verdict) -> bool {
-    match verdict {
-        Verdict::Success | Verdict::Terminal => false,
-        Verdict::Failed(_) | Verdict::Retry(_) | Verdict::RetryAfter(..) | Verdict::Forbid => true,
-    }
-}
 
 impl<S, Req, C, M> fmt::Debug for ResponseFuture<S, Req, C, M>
 where

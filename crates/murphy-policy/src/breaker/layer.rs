@@ -236,8 +236,9 @@ impl<C, M> BreakerLayer<C, M> {
     }
 
     /// Judges outcomes: a [`Classify`](crate::Classify), such as a closure. What succeeded or is
-    /// terminal was answered by the peer and counts as success, all else as a failure. It is asked
-    /// about attempt 1 of 1.
+    /// terminal was answered by the peer and counts as success, all else as a failure; what a policy
+    /// beneath refused ([`Kind::Withheld`](crate::Kind::Withheld)) counts as neither, as a call that
+    /// was dropped. It is asked about attempt 1 of 1.
     #[must_use]
     pub fn classify<T>(self, classify: T) -> BreakerLayer<T, M> {
         BreakerLayer {
@@ -262,7 +263,7 @@ impl<C, M> BreakerLayer<C, M> {
     }
 
     /// Errors are [`BreakerError<S::Error>`](super::BreakerError) instead of
-    /// [`BoxError`](crate::BoxError); nothing is asked of `S::Error`.
+    /// [`BoxError`](crate::BoxError); nothing is asked of `S::Error` but that it is `'static`.
     #[must_use]
     pub fn typed(self) -> BreakerLayer<C, Typed> {
         BreakerLayer {

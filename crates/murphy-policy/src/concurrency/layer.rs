@@ -67,7 +67,8 @@ impl<C, M> ConcurrencyLayer<C, M> {
 
     /// Judges outcomes: a [`Classify`](crate::Classify), such as a closure. What succeeded or is
     /// terminal is measured; anything else is a failure, which is not, and which
-    /// [`Round::dropped`](super::Round::dropped) tells the limit. It is asked about attempt 1 of 1.
+    /// [`Round::dropped`](super::Round::dropped) tells the limit; what is
+    /// [withheld](crate::Kind::Withheld) is nothing. It is asked about attempt 1 of 1.
     #[must_use]
     pub fn classify<T>(self, classify: T) -> ConcurrencyLayer<T, M> {
         ConcurrencyLayer {

@@ -12,7 +12,7 @@ use super::Judge;
 use super::core::Start;
 use super::round::End;
 use crate::Classify;
-use crate::breaker::future::{ONLY, failed};
+use crate::breaker::future::ONLY;
 
 pub(super) struct Measured<S, C> {
     pub(super) inner: S,
@@ -83,9 +83,12 @@ where
         let this = self.project();
         let outcome = ready!(this.inner.poll(cx));
         let classify = &this.watch.judge.classify;
-        let failed = failed(classify.classify(this.seen, &ONLY, outcome.as_ref()));
-        this.watch
-            .end(if failed { End::Failure } else { End::Reply });
+        let verdict = classify.classify(this.seen, &ONLY, outcome.as_ref());
+        this.watch.end(match verdict.failed() {
+            Some(true) => End::Failure,
+            Some(false) => End::Reply,
+            None => End::Withheld,
+        });
         Poll::Ready(outcome)
     }
 }

@@ -27,6 +27,8 @@ pub(super) enum End {
     Failure,
     /// Nobody waited any longer.
     Left,
+    /// It was refused beneath, and says nothing.
+    Withheld,
 }
 
 /// How many calls a round has.
@@ -62,7 +64,7 @@ impl Gather {
             End::Failure => self.dropped = true,
             // It would have taken longer still. If that is news, it is a reply.
             End::Left if self.mean().is_some_and(|mean| rtt > mean) => self.reply(rtt),
-            End::Left => return None,
+            End::Left | End::Withheld => return None,
         }
         self.calls += 1;
         self.in_flight = self.in_flight.max(in_flight);

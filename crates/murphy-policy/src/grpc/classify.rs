@@ -1,12 +1,14 @@
 //! [`GrpcClassify`]: status codes and pushback.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 
 use super::Trailers;
-use crate::http::{digits, only};
-use crate::retry::{Stamp, kind_of};
+use crate::http::{IDEMPOTENCY_KEY, digits, only};
+use crate::retry::{Stamp, of_error};
 use crate::{Attempt, Classify, Kind, Verdict};
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -49,11 +51,20 @@ impl Code {
         self.0
     }
 
+    /// Where the peer says when to come again, it did nothing yet.
+    const fn was_not_done(self) -> bool {
+        matches!(
+            self,
+            Self::RESOURCE_EXHAUSTED | Self::ABORTED | Self::UNAVAILABLE
+        )
+    }
+
     const fn kind(self) -> Kind {
         match self {
             Self::DEADLINE_EXCEEDED => Kind::Timeout,
             Self::RESOURCE_EXHAUSTED => Kind::Throttled,
             Self::UNAVAILABLE => Kind::Transient,
+            Self::ABORTED => Kind::Conflict,
             _ => Kind::Server,
         }
     }
@@ -61,62 +72,110 @@ impl Code {
 
 /// Judges by `grpc-status` and `grpc-retry-pushback-ms`.
 ///
-/// A retryable code ([`UNAVAILABLE`](Code::UNAVAILABLE) unless [`retrying`](Self::retrying) says
-/// otherwise) is worth another attempt; any other but OK is terminal. With it the peer can say how
-/// long to wait, in milliseconds. A pushback that is negative, or no integer of 32 bits, forbids to ask
+/// | | a method that may be repeated | any other |
+/// |---|---|---|
+/// | OK | success | success |
+/// | a retryable code: [`UNAVAILABLE`](Code::UNAVAILABLE) unless [`retrying`](Self::retrying) says otherwise | worth another attempt | failed: perhaps it was done |
+/// | `UNAVAILABLE`, `RESOURCE_EXHAUSTED` or `ABORTED`, and the peer says when to come again | at that time | at that time |
+/// | any code, and the peer forbids to come again | forbidden | forbidden |
+/// | any other code | failed if it is the peer's fault, else terminal | failed, or terminal |
+/// | an error that says it was not sent, or kept here | not sent, or withheld | not sent, or withheld |
+/// | another error, such as [`Elapsed`](crate::Elapsed) | as [`IoClassify`](crate::IoClassify) says | failed, or terminal where that says so |
+///
+/// A method may be repeated if [`idempotent`](Self::idempotent) or [`every_method`](Self::every_method)
+/// says so, or if the request has an `idempotency-key`; without either, none: in gRPC nothing tells a
+/// look from a charge. `UNAVAILABLE` is no exception, since "it is not always safe to retry
+/// non-idempotent operations" (gRPC, "Status codes"): a proxy says it of a connection that was lost
+/// after the request. So gRPC itself repeats nothing that a peer may have seen until somebody names
+/// methods and codes (A6).
+///
+/// Pushback is in milliseconds (`grpc-retry-pushback-ms`). One that is negative, or no integer of 32 bits, forbids to ask
 /// again, whatever the code (A6).
 ///
 /// The status is looked for in the headers (a reply of trailers only), then in what
 /// [`PeekTrailersLayer`](super::PeekTrailersLayer) found; a reply with neither is a success as far as can be known. Without an
 /// HTTP 200 the HTTP status stands for a code, as gRPC maps them: 429, 502, 503 and 504 are
-/// unavailable. Errors are judged as [`IoClassify`](crate::IoClassify) judges them, whatever the codes: an
-/// attempt that timed out here ([`Elapsed`](crate::Elapsed)) is repeated, and so is one whose error says
-/// nothing.
+/// unavailable.
 ///
-/// A code says nothing of whether the call took effect: choose methods that may be repeated.
-#[derive(Clone, Debug)]
+/// # Examples
+///
+/// ```
+/// use murphy_policy::{RetryLayer, grpc::GrpcClassify};
+///
+/// let reads = |path: &str| path.starts_with("/shop.Catalogue/Get");
+/// let layer = RetryLayer::new().classify(GrpcClassify::new().idempotent(reads));
+/// ```
+#[derive(Clone)]
 pub struct GrpcClassify {
     retrying: Vec<Code>,
+    repeatable: Methods,
+}
+
+/// Which methods may be repeated.
+#[derive(Clone)]
+enum Methods {
+    None,
+    Every,
+    These(Arc<dyn Fn(&str) -> bool + Send + Sync>),
+}
+
+/// What is kept of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    repeatable: bool,
 }
 
 impl GrpcClassify {
-    /// Repeats what was unavailable.
+    /// Repeats what was not done; of methods that may be repeated, what was unavailable too.
     #[must_use]
     pub fn new() -> Self {
         Self {
             retrying: vec![Code::UNAVAILABLE],
+            repeatable: Methods::None,
         }
     }
 
-    /// Repeats after these codes.
+    /// Repeats after these codes: of methods that may be.
     #[must_use]
     pub fn retrying(mut self, codes: impl IntoIterator<Item = Code>) -> Self {
         self.retrying = codes.into_iter().collect();
         self
     }
 
-    fn of_status(&self, code: Code, fields: &HeaderMap) -> Verdict {
+    /// Which methods may be carried out more than once, by path: `/package.Service/Method`.
+    #[must_use]
+    pub fn idempotent(mut self, is: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        self.repeatable = Methods::These(Arc::new(is));
+        self
+    }
+
+    /// All methods may: for services of which it is known that repeating is safe.
+    #[must_use]
+    pub fn every_method(mut self) -> Self {
+        self.repeatable = Methods::Every;
+        self
+    }
+
+    fn of_status(&self, asked: Asked, code: Code, fields: &HeaderMap) -> Verdict {
         if code == Code::OK {
             return Verdict::Success;
         }
-        let pushback = pushback(fields);
-        if pushback == Some(Pushback::Never) {
-            return Verdict::Forbid;
-        }
-        if !self.retrying.contains(&code) {
+        let repeats = asked.repeatable && self.retrying.contains(&code);
+        match pushback(fields) {
+            Some(Pushback::Never) => Verdict::Forbid,
+            Some(Pushback::After(wait)) if repeats || code.was_not_done() => {
+                Verdict::RetryAfter(code.kind(), wait)
+            }
+            _ if repeats => Verdict::Retry(code.kind()),
             // Of the others these are the peer's fault, and the rest the request's.
-            return match code {
+            _ => match code {
                 Code::UNKNOWN
                 | Code::DEADLINE_EXCEEDED
                 | Code::RESOURCE_EXHAUSTED
                 | Code::INTERNAL
                 | Code::UNAVAILABLE => Verdict::Failed(code.kind()),
                 _ => Verdict::Terminal,
-            };
-        }
-        match pushback {
-            Some(Pushback::After(wait)) => Verdict::RetryAfter(code.kind(), wait),
-            _ => Verdict::Retry(code.kind()),
+            },
         }
     }
 }
@@ -127,25 +186,43 @@ impl Default for GrpcClassify {
     }
 }
 
+impl fmt::Debug for GrpcClassify {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GrpcClassify")
+            .field("retrying", &self.retrying)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<B, C, E: 'static> Classify<Request<B>, Response<C>, E> for GrpcClassify {
-    type Seen = ();
+    type Seen = Asked;
 
-    fn see(&self, _: &Request<B>) {}
+    fn see(&self, request: &Request<B>) -> Asked {
+        let named = match &self.repeatable {
+            Methods::None => false,
+            Methods::Every => true,
+            Methods::These(are) => are(request.uri().path()),
+        };
+        Asked {
+            repeatable: named || request.headers().contains_key(IDEMPOTENCY_KEY),
+        }
+    }
 
-    fn classify(&self, (): &(), _: &Attempt, outcome: Result<&Response<C>, &E>) -> Verdict {
+    fn classify(&self, asked: &Asked, _: &Attempt, outcome: Result<&Response<C>, &E>) -> Verdict {
         let reply = match outcome {
             Ok(reply) => reply,
-            Err(error) => return kind_of(error).map_or(Verdict::Terminal, Verdict::Retry),
+            Err(error) if asked.repeatable => return of_error(error),
+            Err(error) => return of_error(error).of_once(),
         };
         if let Some(code) = status(reply.headers()) {
-            return self.of_status(code, reply.headers());
+            return self.of_status(*asked, code, reply.headers());
         }
         let trailers = reply.extensions().get::<Trailers>();
         if let Some((code, Trailers(fields))) = trailers.and_then(|t| Some((status(&t.0)?, t))) {
-            return self.of_status(code, fields);
+            return self.of_status(*asked, code, fields);
         }
         match of_http(reply.status()) {
-            Some(code) => self.of_status(code, reply.headers()),
+            Some(code) => self.of_status(*asked, code, reply.headers()),
             None => Verdict::Success,
         }
     }
@@ -228,8 +305,8 @@ mod tests {
         }
         let outcome: Result<_, &BoxError> = Ok(&reply);
         let classify = GrpcClassify::new();
-        let of_request: &dyn Classify<Request<()>, _, _, Seen = ()> = &classify;
-        of_request.classify(&(), &ATTEMPT, outcome)
+        let of_request: &dyn Classify<Request<()>, _, _, Seen = Asked> = &classify;
+        of_request.classify(&Asked { repeatable: true }, &ATTEMPT, outcome)
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tower_service::Service;
 use super::layer::Policy;
 use super::race::{Next, Race};
 use super::{Delay, event};
-use crate::retry::{Attempt, Classify, Kind, Replay, Verdict};
+use crate::retry::{Attempt, Classify, Replay, Verdict, judge};
 use crate::{Begun, timer};
 
 /// A call and, once it is slow, those that race it.
@@ -45,14 +45,20 @@ where
     // What hedges need. None: there can be none.
     spare: Option<(S, R::Saved)>,
     race: Option<Box<Race<S::Future, Req>>>,
-    // What the first failed with.
-    failed: Option<Result<S::Response, S::Error>>,
+    // What the call ends with, if none succeeds.
+    failed: Option<Failure<Result<S::Response, S::Error>>>,
     seen: C::Seen,
     // When the first was sent, where somebody wants to know.
     sent: Option<Instant>,
     // Held until the call is over.
     begun: Option<Begun>,
     policy: Arc<Policy<D, G, C, R>>,
+}
+
+/// What the first failed with; or, where that never left, the first that did.
+struct Failure<O> {
+    outcome: O,
+    left: bool,
 }
 
 impl<S, Req, D, G, C, R> ResponseFuture<S, Req, D, G, C, R>
@@ -90,6 +96,7 @@ where
 impl<S, Req, D, G, C, R> Future for ResponseFuture<S, Req, D, G, C, R>
 where
     S: Service<Req>,
+    S::Error: 'static,
     D: Delay<Req>,
     C: Classify<Req, S::Response, S::Error>,
     R: Replay<Req, S::Error>,
@@ -115,6 +122,7 @@ where
 impl<S, Req, D, G, C, R> ResponseFuture<S, Req, D, G, C, R>
 where
     S: Service<Req>,
+    S::Error: 'static,
     D: Delay<Req>,
     C: Classify<Req, S::Response, S::Error>,
     R: Replay<Req, S::Error>,
@@ -128,7 +136,7 @@ where
         let this = self.as_mut().project();
         let attempt = Attempt::new(1, this.policy.attempts);
         let classify = &this.policy.classify;
-        match classify.classify(this.seen, &attempt, outcome.as_ref()) {
+        match judge(classify, this.seen, &attempt, outcome.as_ref()) {
             Verdict::Success => {
                 this.policy.succeeded();
                 if let Some(sent) = this.sent.take() {
@@ -136,7 +144,7 @@ where
                 }
                 Some(outcome)
             }
-            Verdict::Terminal | Verdict::Failed(_) => {
+            verdict if verdict.is_fatal() => {
                 *this.sent = None;
                 Some(outcome)
             }
@@ -152,8 +160,11 @@ where
         mut outcome: Result<S::Response, S::Error>,
     ) -> Option<Result<S::Response, S::Error>> {
         let mut this = self.project();
-        this.policy.failed();
-        let Some((_, saved)) = this.spare.as_mut().filter(|_| verdict != Verdict::Forbid) else {
+        let left = !verdict.never_left();
+        if left {
+            this.policy.failed();
+        }
+        let Some((_, saved)) = this.spare.as_mut() else {
             return Some(outcome);
         };
         // It goes, and what it holds. How long it took to fail says nothing of how long work takes.
@@ -161,16 +172,12 @@ where
         *this.sent = None;
         let first = Attempt::new(1, this.policy.attempts);
         let race = this.race.get_or_insert_with(|| Box::new(Race::new(first)));
-        match Next::after(verdict) {
-            Next::After(wait) => this.sleep.set(Some(tokio::time::sleep(wait))),
-            Next::Now if race.has_more() => {
-                this.sleep.set(None);
-                race.prepare(&this.policy.replay, saved, outcome.as_mut().err());
-            }
-            Next::Now => {}
-            Next::Never => race.stop(),
+        let next = Next::after(verdict, race.is_idle());
+        let error = outcome.as_mut().err();
+        race.follow(next, this.sleep, &this.policy.replay, saved, error);
+        if left || this.failed.as_ref().is_none_or(|kept| !kept.left) {
+            *this.failed = Some(Failure { outcome, left });
         }
-        *this.failed = Some(outcome);
         None
     }
 
@@ -191,36 +198,26 @@ where
                 while let Some(came) = race.poll_lanes(cx) {
                     let mut outcome = came.outcome;
                     let verdict =
-                        policy
-                            .classify
-                            .classify(this.seen, &came.attempt, outcome.as_ref());
-                    let next = match verdict {
-                        Verdict::Success => {
-                            policy.won(came.spent);
-                            policy.clock().answered(came.after);
-                            event::won(&policy.site, came.attempt);
-                            return Poll::Ready(outcome);
-                        }
-                        Verdict::Terminal | Verdict::Failed(_) => return Poll::Ready(outcome),
-                        verdict => {
-                            policy.failed();
-                            if verdict == Verdict::Retry(Kind::NotSent) {
-                                came.spent.not_sent();
-                            }
-                            if verdict == Verdict::Forbid {
-                                return Poll::Ready(outcome);
-                            }
-                            Next::after(verdict)
-                        }
-                    };
-                    match next {
-                        Next::After(wait) => this.sleep.set(Some(tokio::time::sleep(wait))),
-                        Next::Now if race.has_more() => {
-                            this.sleep.set(None);
-                            race.prepare(&policy.replay, saved, outcome.as_mut().err());
-                        }
-                        Next::Now => {}
-                        Next::Never => race.stop(),
+                        judge(&policy.classify, this.seen, &came.attempt, outcome.as_ref());
+                    if verdict == Verdict::Success {
+                        policy.won(came.spent);
+                        policy.clock().answered(came.after);
+                        event::won(&policy.site, came.attempt);
+                        return Poll::Ready(outcome);
+                    }
+                    if verdict.is_fatal() {
+                        return Poll::Ready(outcome);
+                    }
+                    let left = !verdict.never_left();
+                    match left {
+                        true => policy.failed(),
+                        false => came.spent.not_sent(),
+                    }
+                    let next = Next::after(verdict, this.first.is_none() && race.is_idle());
+                    let error = outcome.as_mut().err();
+                    race.follow(next, this.sleep.as_mut(), &policy.replay, saved, error);
+                    if this.failed.as_ref().is_none_or(|kept| left && !kept.left) {
+                        *this.failed = Some(Failure { outcome, left });
                     }
                 }
                 if let Some(sleep) = this
@@ -238,7 +235,8 @@ where
                 }
                 if this.first.is_none() && race.is_idle() && !race.has_more() {
                     // All failed.
-                    return this.failed.take().map_or(Poll::Pending, Poll::Ready);
+                    let failure = this.failed.take();
+                    return failure.map_or(Poll::Pending, |kept| Poll::Ready(kept.outcome));
                 }
                 if !race.has_more() {
                     return Poll::Pending;

@@ -82,9 +82,11 @@ impl<D, G, C, R> HedgeLayer<D, G, C, R> {
         Ok(self)
     }
 
-    /// Judges outcomes: a [`Classify`](crate::Classify). A success wins, a terminal or forbidding
-    /// verdict ends the call, any other sends the next request: at once, or when the peer said (60 s at
-    /// most); never, where that is past the caller's deadline.
+    /// Judges outcomes: a [`Classify`](crate::Classify). A success wins, a terminal verdict ends the
+    /// call, a forbidding one lets those that are under way go on and sends no more; any other sends the
+    /// next request: at once, or when the peer said (60 s at most); never, where that is past the
+    /// caller's deadline. Of what was refused here ([`Kind::Withheld`](crate::Kind::Withheld)), see the
+    /// [module](super).
     #[must_use]
     pub fn classify<T>(self, classify: T) -> HedgeLayer<D, G, T, R> {
         self.swap(|_, replay| (classify, replay))

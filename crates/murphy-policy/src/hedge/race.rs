@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use murphy_core::Scope;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 use tower_service::Service;
 use tracing::Instrument;
 use tracing::instrument::Instrumented;
@@ -123,7 +123,29 @@ impl<F, Req> Race<F, Req> {
         true
     }
 
-    pub(super) fn stop(&mut self) {
+    /// What follows one that failed.
+    pub(super) fn follow<R, E>(
+        &mut self,
+        next: Next,
+        mut sleep: Pin<&mut Option<Sleep>>,
+        replay: &R,
+        saved: &mut R::Saved,
+        error: Option<&mut E>,
+    ) where
+        R: Replay<Req, E>,
+    {
+        match next {
+            Next::After(wait) => sleep.set(Some(tokio::time::sleep(wait))),
+            Next::Now if self.has_more() => {
+                sleep.set(None);
+                self.prepare(replay, saved, error);
+            }
+            Next::Now | Next::InTurn => {}
+            Next::Never => self.stop(),
+        }
+    }
+
+    fn stop(&mut self) {
         self.readying = None;
         self.over = true;
     }
@@ -154,17 +176,24 @@ impl<F, Req> Race<F, Req> {
 }
 
 /// When the next is sent after one that failed.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Now,
     After(Duration),
-    /// The peer asks for more time than there is.
+    /// When the delay has passed: nothing was learned of the peer.
+    InTurn,
+    /// It is forbidden or in vain, or the peer asks for more time than there is.
     Never,
 }
 
 impl Next {
-    pub(super) fn after(verdict: Verdict) -> Self {
-        let Verdict::RetryAfter(_, hint) = verdict else {
-            return Self::Now;
+    /// After one that failed with `verdict`; `alone`, if no other is under way.
+    pub(super) fn after(verdict: Verdict, alone: bool) -> Self {
+        let hint = match verdict {
+            Verdict::Retry(_) if verdict.withheld() && !alone => return Self::InTurn,
+            Verdict::RetryAfter(_, hint) => hint,
+            Verdict::Success | Verdict::Retry(_) => return Self::Now,
+            Verdict::Terminal | Verdict::Failed(_) | Verdict::Forbid => return Self::Never,
         };
         let wait = hint.min(LONGEST_HINT);
         match left() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::{Method, Request, Response, StatusCode};
 
 use super::{IDEMPOTENCY_KEY, retry_after};
-use crate::retry::{cause, kind_of};
+use crate::retry::{cause, of_error};
 use crate::{Attempt, Classify, Kind, Verdict};
 
 /// Judges by method, status code and `Retry-After`.
@@ -17,10 +17,10 @@ use crate::{Attempt, Classify, Kind, Verdict};
 /// | 408 | timeout | failed: perhaps it was done |
 /// | 425 | transient | transient: it was not processed |
 /// | 429 | throttled | throttled: it was not processed |
-/// | 409 with `Retry-After`, the request having an idempotency key | transient: the first is still at it | – |
+/// | 409 with `Retry-After`, the request having an idempotency key | conflict: the first is still at it | – |
 /// | 500, 502, 503, 504 | the server failed | failed: perhaps it was done |
 /// | any other | success | success |
-/// | an error that says it was not sent | not sent | not sent |
+/// | an error that says it was not sent, or kept here | not sent, or withheld | not sent, or withheld |
 /// | an error | as [`IoClassify`](crate::IoClassify) says | failed, or terminal where that says so |
 ///
 /// A request may be repeated if its method is idempotent (RFC 9110, section 9.2.2) or it has an
@@ -90,7 +90,7 @@ impl HttpClassify {
             StatusCode::REQUEST_TIMEOUT => (Kind::Timeout, true),
             StatusCode::TOO_EARLY => (Kind::Transient, false),
             StatusCode::TOO_MANY_REQUESTS => (Kind::Throttled, false),
-            StatusCode::CONFLICT if asked.keyed && hint().is_some() => (Kind::Transient, false),
+            StatusCode::CONFLICT if asked.keyed && hint().is_some() => (Kind::Conflict, false),
             StatusCode::INTERNAL_SERVER_ERROR
             | StatusCode::BAD_GATEWAY
             | StatusCode::SERVICE_UNAVAILABLE
@@ -107,17 +107,16 @@ impl HttpClassify {
     }
 
     fn of_error<E: 'static>(&self, asked: Asked, error: &E) -> Verdict {
-        let never_left = |is: &Arc<dyn Fn(&(dyn Error + 'static)) -> bool + Send + Sync>| {
+        let says = |is: &Arc<dyn Fn(&(dyn Error + 'static)) -> bool + Send + Sync>| {
             cause(error).is_some_and(|e| is(e))
         };
-        if self.not_sent.as_ref().is_some_and(never_left) {
+        if self.not_sent.as_ref().is_some_and(says) {
             return Verdict::Retry(Kind::NotSent);
         }
-        match kind_of(error) {
-            Some(Kind::NotSent) => Verdict::Retry(Kind::NotSent),
-            Some(kind) if asked.repeatable => Verdict::Retry(kind),
-            Some(kind) => Verdict::Failed(kind),
-            None => Verdict::Terminal,
+        let verdict = of_error(error);
+        match asked.repeatable {
+            true => verdict,
+            false => verdict.of_once(),
         }
     }
 }

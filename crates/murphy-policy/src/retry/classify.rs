@@ -118,12 +118,26 @@ pub enum Kind {
     Throttled,
     /// The peer failed.
     Server,
+    /// The peer is well and did nothing, since something was in the way: an earlier request under the
+    /// same key that is still being served, a lost race. No failure to a [`Breaker`](crate::Breaker).
+    Conflict,
     /// It never left: the peer cannot have seen it, and it costs the budget nothing; nor does what
     /// follows it, until one has left. Once a call,
     /// such an attempt is repeated at once, and is not counted, as long as the replay still has a
-    /// request to send. After that, and where it is known when to try again (an open
-    /// [`Breaker`](crate::Breaker) says so), it counts as any other.
+    /// request to send. After that, and where it is said when to try again
+    /// ([`RetryAfter`](Verdict::RetryAfter)), it counts as any other.
     NotSent,
+    /// It was refused here, by a policy of ours: shed by a full [`Bulkhead`](crate::Bulkhead) or
+    /// [`Concurrency`](crate::Concurrency), rejected by a [`Throttle`](crate::Throttle), or by a
+    /// [`Breaker`](crate::Breaker) that is open. The peer was not asked: it costs the budget
+    /// nothing, as `NotSent`; nobody above counts it as a failure, or at all; and a
+    /// [`Hedge`](crate::Hedge) never ends with it while another request is under way. It is never
+    /// repeated at once: what had no room a moment ago has none now.
+    ///
+    /// Whatever a [`Classify`] makes of the error, the layers see this in it, through a
+    /// [`BoxError`](crate::BoxError) and its sources. An enum of a
+    /// [`typed`](crate::BulkheadLayer::typed) layer is beyond their sight: there the verdict says so.
+    Withheld,
 }
 
 /// Which attempt of how many.
@@ -131,13 +145,19 @@ pub enum Kind {
 pub struct Attempt {
     number: u32,
     max: u32,
+    /// It is the last, and can be had once more if it never leaves.
+    again: bool,
 }
 
 impl Attempt {
     /// Attempt `number` of `max`, for tests of hooks. The layer counts from 1.
     #[must_use]
     pub const fn new(number: u32, max: u32) -> Self {
-        Self { number, max }
+        Self {
+            number,
+            max,
+            again: false,
+        }
     }
 
     /// 1 for the first.
@@ -152,16 +172,24 @@ impl Attempt {
         self.max
     }
 
-    /// Whether none can follow.
+    /// Whether none can follow. To a [`Replay`](crate::Replay) the last of all is not, as long as it
+    /// would be repeated if it never left ([`Kind::NotSent`]).
     #[must_use]
     pub const fn is_last(&self) -> bool {
-        self.number >= self.max
+        self.number >= self.max && !self.again
+    }
+
+    /// The same for a replay: whether it may have to be sent once more.
+    pub(crate) const fn for_replay(mut self, again: bool) -> Self {
+        self.again = again && self.number >= self.max;
+        self
     }
 
     pub(crate) const fn next(self) -> Self {
         Self {
             number: self.number.saturating_add(1),
             max: self.max,
+            again: false,
         }
     }
 }

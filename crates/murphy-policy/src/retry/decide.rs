@@ -42,8 +42,11 @@ pub(super) const fn wanted(
     attempt: Attempt,
     replayable: bool,
     not_sent_before: bool,
+    left: bool,
 ) -> Result<Wanted, Stop> {
     let (kind, hint) = match verdict {
+        // Alone it would say that nothing was ever sent.
+        Verdict::Failed(_) if verdict.never_left() && left => return Err(Stop::Exhausted),
         Verdict::Success | Verdict::Terminal | Verdict::Failed(_) => return Err(Stop::Pass),
         Verdict::Forbid => return Err(Stop::Forbidden),
         Verdict::Retry(kind) => (kind, None),
@@ -153,6 +156,13 @@ mod tests {
                 Err(Stop::Exhausted),
             ),
             (
+                "refused here after one that left",
+                Verdict::Failed(Kind::Withheld),
+                2,
+                true,
+                Err(Stop::Exhausted),
+            ),
+            (
                 "no copy, no retry",
                 retry,
                 1,
@@ -161,7 +171,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                wanted(verdict, Attempt::new(number, 3), replayable, false),
+                wanted(verdict, Attempt::new(number, 3), replayable, false, true),
                 want,
                 "{name}"
             );
@@ -172,14 +182,14 @@ mod tests {
     fn what_never_left_is_free_once() {
         let not_sent = Verdict::Retry(Kind::NotSent);
         let free = |number, before| {
-            let wanted = wanted(not_sent, Attempt::new(number, 3), true, before);
+            let wanted = wanted(not_sent, Attempt::new(number, 3), true, before, true);
             wanted.map(|wanted| wanted.free)
         };
         assert_eq!(free(1, false), Ok(true));
         assert_eq!(free(1, true), Ok(false));
         assert_eq!(free(3, false), Ok(true));
         assert_eq!(free(3, true), Err(Stop::Exhausted));
-        let once = wanted(not_sent, Attempt::new(1, 1), false, false);
+        let once = wanted(not_sent, Attempt::new(1, 1), false, false, false);
         assert_eq!(once, Err(Stop::Exhausted));
     }
 

@@ -89,6 +89,19 @@ impl<E> RetryError<E> {
         }
     }
 
+    /// How many attempts there were, where it is said: [`Terminal`](Self::Terminal) does not.
+    #[must_use]
+    pub const fn attempts(&self) -> Option<u32> {
+        match self {
+            Self::Exhausted { attempts, .. }
+            | Self::Budget { attempts, .. }
+            | Self::Deadline { attempts, .. }
+            | Self::Deferred { attempts, .. }
+            | Self::Forbidden { attempts, .. } => Some(*attempts),
+            Self::Terminal(_) => None,
+        }
+    }
+
     /// The same with another inner error.
     pub fn map<T>(self, f: impl FnOnce(E) -> T) -> RetryError<T> {
         match self {

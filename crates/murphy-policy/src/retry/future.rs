@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use pin_project::pin_project;
 use tower_service::Service;
 
+use super::judge::judge;
 use super::later::Later;
 use super::policy::Policy;
 use super::{AnyError, Backoff, Classify, CloneReplay, Pace, Replay, RetryError, Verdict};
@@ -81,6 +82,7 @@ where
 impl<S, Req, C, R, P, M> Future for ResponseFuture<S, Req, C, R, P, M>
 where
     S: Service<Req>,
+    S::Error: 'static,
     C: Classify<Req, S::Response, S::Error>,
     R: Replay<Req, S::Error>,
     P: Pace,
@@ -97,7 +99,7 @@ where
         let outcome = ready!(first.poll(cx));
         let attempt = this.policy.first();
         let classify = &this.policy.classify;
-        match classify.classify(this.seen, &attempt, outcome.as_ref()) {
+        match judge(classify, this.seen, &attempt, outcome.as_ref()) {
             // ## First => done.
             Verdict::Success => {
                 this.begun.succeeded();
@@ -112,6 +114,7 @@ where
 impl<S, Req, C, R, P, M> ResponseFuture<S, Req, C, R, P, M>
 where
     S: Service<Req>,
+    S::Error: 'static,
     C: Classify<Req, S::Response, S::Error>,
     R: Replay<Req, S::Error>,
     P: Pace,
@@ -153,7 +156,7 @@ where
             }
             let (attempt, outcome) = ready!(later.as_mut().poll_attempt(cx));
             let classify = &this.policy.classify;
-            let verdict = classify.classify(this.seen, &attempt, outcome.as_ref());
+            let verdict = judge(classify, this.seen, &attempt, outcome.as_ref());
             failed = Some((verdict, outcome));
         }
     }

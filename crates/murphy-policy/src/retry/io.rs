@@ -4,6 +4,7 @@ use std::any::Any;
 use std::error::Error;
 use std::io::{self, ErrorKind};
 
+use super::judge::{is_of_several, is_refusal};
 use super::{Attempt, Classify, Kind, Verdict};
 use crate::surface::{as_boxed, find};
 use crate::{Elapsed, Expired, Limited, Open, Shed, Throttled};
@@ -15,11 +16,13 @@ use crate::{Elapsed, Expired, Limited, Open, Shed, Throttled};
 /// | connection refused, address not available | not sent |
 /// | reset, aborted, broken pipe, not connected, unexpected end, interrupted, host or network unreachable | transient |
 /// | timed out; [`Elapsed`] | timeout |
-/// | [`Expired`], [`Open`], [`Throttled`]: nobody was asked, and waiting longer is for others; invalid input or data, permission denied, unsupported, not found, out of memory | terminal |
-/// | [`Shed`], [`Limited`]: too much is under way here | throttled |
+/// | [`Shed`], [`Limited`]: too much is under way here | withheld: worth another attempt |
+/// | [`Open`], [`Throttled`]: waiting longer is for others | withheld, and failed |
+/// | [`Expired`]; invalid input or data, permission denied, unsupported, not found, out of memory | terminal |
 /// | anything else | transient |
 ///
-/// Errors are looked for in a [`BoxError`](crate::BoxError) and all its sources.
+/// Errors are looked for in a [`BoxError`](crate::BoxError) and all its sources. Where one is the last of
+/// several attempts ([`RetryError`](crate::RetryError)), what never left is transient: the others may have.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct IoClassify;
 
@@ -31,27 +34,28 @@ impl<Req, Res, E: 'static> Classify<Req, Res, E> for IoClassify {
     fn classify(&self, (): &(), _: &Attempt, outcome: Result<&Res, &E>) -> Verdict {
         match outcome {
             Ok(_) => Verdict::Success,
-            Err(error) => kind_of(error).map_or(Verdict::Terminal, Verdict::Retry),
+            Err(error) => of_error(error),
         }
     }
 }
 
-/// How an attempt failed, by its error: nothing if another would fail as well.
-pub(crate) fn kind_of<E: 'static>(error: &E) -> Option<Kind> {
+/// The verdict on an attempt of a request that may be repeated, by its error.
+pub(crate) fn of_error<E: 'static>(error: &E) -> Verdict {
     let Some(error) = cause(error) else {
-        return Some(Kind::Transient);
+        return Verdict::Retry(Kind::Transient);
     };
-    let hopeless = find::<Expired>(error).is_some()
-        || find::<Open>(error).is_some()
-        || find::<Throttled>(error).is_some();
-    if hopeless {
-        return None;
+    if is_refusal(error) {
+        let in_vain = find::<Open>(error).is_some() || find::<Throttled>(error).is_some();
+        return match in_vain {
+            true => Verdict::Failed(Kind::Withheld),
+            false => Verdict::Retry(Kind::Withheld),
+        };
+    }
+    if find::<Expired>(error).is_some() {
+        return Verdict::Terminal;
     }
     if find::<Elapsed>(error).is_some() {
-        return Some(Kind::Timeout);
-    }
-    if find::<Shed>(error).is_some() || find::<Limited>(error).is_some() {
-        return Some(Kind::Throttled);
+        return Verdict::Retry(Kind::Timeout);
     }
     let mut io = find::<io::Error>(error);
     // One that only wraps another says nothing itself.
@@ -61,7 +65,11 @@ pub(crate) fn kind_of<E: 'static>(error: &E) -> Option<Kind> {
     {
         io = Some(inner);
     }
-    io.map_or(Some(Kind::Transient), |io| kind_of_io(io.kind()))
+    match io.map_or(Some(Kind::Transient), |io| kind_of_io(io.kind())) {
+        Some(Kind::NotSent) if is_of_several(error) => Verdict::Retry(Kind::Transient),
+        Some(kind) => Verdict::Retry(kind),
+        None => Verdict::Terminal,
+    }
 }
 
 fn wrapped(error: &io::Error) -> Option<&io::Error> {
@@ -75,6 +83,10 @@ pub(crate) fn cause<E: 'static>(error: &E) -> Option<&(dyn Error + 'static)> {
         .or_else(|| any.downcast_ref::<io::Error>().map(|e| e as _))
         .or_else(|| any.downcast_ref::<Elapsed>().map(|e| e as _))
         .or_else(|| any.downcast_ref::<Expired>().map(|e| e as _))
+        .or_else(|| any.downcast_ref::<Shed>().map(|e| e as _))
+        .or_else(|| any.downcast_ref::<Limited>().map(|e| e as _))
+        .or_else(|| any.downcast_ref::<Open>().map(|e| e as _))
+        .or_else(|| any.downcast_ref::<Throttled>().map(|e| e as _))
 }
 
 fn kind_of_io(kind: ErrorKind) -> Option<Kind> {
@@ -100,26 +112,22 @@ mod tests {
     fn errors_are_found_wherever_they_are() {
         let io = |kind| io::Error::from(kind);
         let boxed = |e: io::Error| -> BoxError { e.into() };
-        assert_eq!(
-            kind_of(&io(ErrorKind::ConnectionRefused)),
-            Some(Kind::NotSent)
-        );
-        assert_eq!(
-            kind_of(&boxed(io(ErrorKind::ConnectionReset))),
-            Some(Kind::Transient)
-        );
-        assert_eq!(kind_of(&boxed(io(ErrorKind::InvalidInput))), None);
+        let retry = Verdict::Retry;
+        let refused = io(ErrorKind::ConnectionRefused);
+        assert_eq!(of_error(&refused), retry(Kind::NotSent));
+        let reset = boxed(io(ErrorKind::ConnectionReset));
+        assert_eq!(of_error(&reset), retry(Kind::Transient));
+        let invalid = boxed(io(ErrorKind::InvalidInput));
+        assert_eq!(of_error(&invalid), Verdict::Terminal);
         let wrapped = io::Error::other(boxed(io(ErrorKind::TimedOut)));
-        assert_eq!(kind_of(&boxed(wrapped)), Some(Kind::Timeout));
-        assert_eq!(
-            kind_of(&io::Error::other("no more is known")),
-            Some(Kind::Transient)
-        );
+        assert_eq!(of_error(&boxed(wrapped)), retry(Kind::Timeout));
+        let unknown = io::Error::other("no more is known");
+        assert_eq!(of_error(&unknown), retry(Kind::Transient));
         let second = std::time::Duration::from_secs(1);
         let elapsed: BoxError = Elapsed::new(second).into();
-        assert_eq!(kind_of(&elapsed), Some(Kind::Timeout));
+        assert_eq!(of_error(&elapsed), retry(Kind::Timeout));
         let expired: BoxError = Expired::new(second).into();
-        assert_eq!(kind_of(&expired), None);
-        assert_eq!(kind_of(&"a text"), Some(Kind::Transient));
+        assert_eq!(of_error(&expired), Verdict::Terminal);
+        assert_eq!(of_error(&"a text"), retry(Kind::Transient));
     }
 }

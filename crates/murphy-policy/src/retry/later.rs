@@ -75,8 +75,12 @@ impl<F, Req, E> Later<F, Req, E> {
                 .decide(policy, budget, verdict, saved.is_some())?;
             let saved = saved.ok_or(Stop::NotReplayable)?;
             let error = outcome.as_mut().err();
-            let request = policy.replay.next(saved, &decision.next, error);
-            let request = request.ok_or(Stop::NotReplayable)?;
+            let next = decision.next.for_replay(this.session.has_one_free());
+            let request = policy.replay.next(saved, &next, error);
+            let request = request.ok_or(match attempt.is_last() {
+                true => Stop::Exhausted,
+                false => Stop::NotReplayable,
+            })?;
             event::waits(&policy.site, decision.next, decision.kind, decision.wait);
             Ok((request, decision))
         };

@@ -258,7 +258,7 @@ impl<C, R, P, M> RetryLayer<C, R, P, M> {
     }
 
     /// Errors are [`RetryError<S::Error>`](super::RetryError) instead of
-    /// [`BoxError`](crate::BoxError); nothing is asked of `S::Error`.
+    /// [`BoxError`](crate::BoxError); nothing is asked of `S::Error` but that it is `'static`.
     #[must_use]
     pub fn typed(self) -> RetryLayer<C, R, P, Typed> {
         self.swap(|classify, replay, pace| (classify, replay, pace))

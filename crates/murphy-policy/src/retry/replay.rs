@@ -18,7 +18,8 @@ pub trait Replay<Req, E> {
     /// be repeated after all, and the last outcome stands.
     ///
     /// `error` is what the attempt before failed with, unless it failed with a reply: some errors
-    /// give the request back. Where [`Attempt::is_last`] holds, nothing needs to stay behind.
+    /// give the request back. Where [`Attempt::is_last`] holds, nothing needs to stay behind: the last of
+    /// all is not, as long as it would be sent once more if it never left.
     fn next(
         &self,
         saved: &mut Self::Saved,
@@ -27,7 +28,8 @@ pub trait Replay<Req, E> {
     ) -> Option<Req>;
 }
 
-/// The default: clones the request. n attempts take n - 1 clones; the last one moves the copy.
+/// The default: clones the request. n attempts take n clones: the last one may never leave, and is
+/// then sent once more. That moves the copy, as the last one does where another was repeated so before.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CloneReplay;
 

@@ -69,10 +69,7 @@ impl Session {
 
     /// Tells the budget what came of an attempt.
     pub(crate) fn settle(&mut self, budget: &Budget, verdict: Verdict) {
-        let never_left = matches!(
-            verdict,
-            Verdict::Retry(Kind::NotSent) | Verdict::RetryAfter(Kind::NotSent, _)
-        );
+        let never_left = verdict.never_left();
         self.left |= !never_left;
         match verdict {
             // What paid for an attempt that never left pays for its repetition at once, or else is
@@ -104,6 +101,11 @@ impl Session {
         };
     }
 
+    /// Whether an attempt that never left would be repeated for free.
+    pub(crate) const fn has_one_free(&self) -> bool {
+        !self.not_sent
+    }
+
     /// What follows the attempt that came to `verdict`.
     pub(crate) fn decide<C, R, P: Pace>(
         &mut self,
@@ -112,7 +114,7 @@ impl Session {
         verdict: Verdict,
         replayable: bool,
     ) -> Result<Decision, Stop> {
-        let wanted = decide::wanted(verdict, self.attempt, replayable, self.not_sent)?;
+        let wanted = decide::wanted(verdict, self.attempt, replayable, self.not_sent, self.left)?;
         let (next, wait) = if wanted.free {
             self.not_sent = true;
             (self.attempt, Duration::ZERO)

@@ -170,8 +170,9 @@ impl Stack {
     /// `.map_request(|r: http::Request<_>| r.map(tonic::body::Body::new))`, and above it a generated
     /// client `.map_response(|r: http::Response<_>| r.map(tonic::body::Body::new))`.
     ///
-    /// Repeats what was unavailable, lost its connection or timed out, and may have taken effect: choose
-    /// methods for which that is safe.
+    /// Repeats what was not done, and nothing else: it does not know which methods are safe to repeat. Say
+    /// which with [`grpc_judged_by`](Self::grpc_judged_by), or give requests an `idempotency-key`; these are repeated as
+    /// well when they were unavailable, lost their connection or timed out.
     ///
     /// # Examples
     ///
@@ -185,8 +186,24 @@ impl Stack {
     /// ```
     #[must_use]
     pub fn grpc() -> Grpc {
+        Self::grpc_judged_by(GrpcClassify::new())
+    }
+
+    /// [`grpc`](Self::grpc), with a classifier that knows more: which methods may be repeated, and after
+    /// which codes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use murphy_policy::{Stack, grpc::GrpcClassify};
+    ///
+    /// let reads = |path: &str| path.starts_with("/shop.Catalogue/Get");
+    /// let stack = Stack::grpc_judged_by(GrpcClassify::new().idempotent(reads));
+    /// ```
+    #[must_use]
+    pub fn grpc_judged_by(classify: GrpcClassify) -> Grpc {
         let retry = RetryLayer::new()
-            .classify(GrpcClassify::new())
+            .classify(classify.clone())
             .replay(Recorded)
             .stamping(PreviousAttempts)
             .hints(Hints::Exact);
@@ -194,7 +211,7 @@ impl Stack {
             .layer(DeadlineLayer::new(DEADLINE))
             .other("ReplayBody", ReplayBodyLayer::new(MOST_BYTES))
             .layer(retry)
-            .layer(BreakerLayer::new().classify(GrpcClassify::new()))
+            .layer(BreakerLayer::new().classify(classify))
             .layer(TimeoutLayer::new(ATTEMPT))
             .other("PeekTrailers", PeekTrailersLayer)
             .other("SendDeadline", SendDeadlineLayer::grpc());

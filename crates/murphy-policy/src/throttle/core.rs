@@ -41,15 +41,21 @@ impl Core {
         decide::chance(requests, accepts, self.k, self.floor)
     }
 
-    /// A call comes: counted, whatever becomes of it.
-    pub(super) fn admit(&self) -> Result<(), Throttled> {
+    /// A call comes: counted, unless it is [withheld](Self::withheld).
+    pub(super) fn admit(&self) -> Result<Instant, Throttled> {
         let now = Instant::now();
         let chance = self.chance(now);
         self.window.add(REQUESTS, now);
         if chance > 0.0 && self.chance.draw().unit() < chance {
             return Err(self.rejected(chance));
         }
-        Ok(())
+        Ok(now)
+    }
+
+    /// The call that came then was refused beneath: the peer was not asked.
+    #[cold]
+    pub(super) fn withheld(&self, asked: Instant) {
+        self.window.take(REQUESTS, asked);
     }
 
     /// The peer accepted a call.

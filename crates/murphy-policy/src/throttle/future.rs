@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use pin_project::pin_project;
+use tokio::time::Instant;
 use tower_service::Service;
 
 use super::{Judge, Throttled};
-use crate::breaker::future::{ONLY, failed};
+use crate::breaker::future::ONLY;
 use crate::surface::{Boxed, Surface};
-use crate::{AnyError, Classify};
+use crate::{AnyError, Classify, retry};
 
 /// A call that the throttle let pass, or its rejection.
 ///
@@ -24,7 +25,7 @@ use crate::{AnyError, Classify};
 /// # Cancel safety
 ///
 /// Dropping it drops the inner future. A call that was dropped was requested
-/// and not accepted.
+/// and not accepted; one that was refused beneath, before it left, was neither.
 #[pin_project]
 #[must_use = "futures do nothing unless polled"]
 pub struct ResponseFuture<S, Req, C = AnyError, M = Boxed>
@@ -44,6 +45,8 @@ enum Call<F, J, Seen> {
         inner: F,
         judge: J,
         seen: Seen,
+        // When it was counted.
+        asked: Instant,
     },
     Rejected(Option<Throttled>),
 }
@@ -54,8 +57,18 @@ where
     C: Classify<Req, S::Response, S::Error>,
 {
     #[inline]
-    pub(super) const fn running(inner: S::Future, judge: Arc<Judge<C>>, seen: C::Seen) -> Self {
-        let call = Call::Running { inner, judge, seen };
+    pub(super) const fn running(
+        inner: S::Future,
+        judge: Arc<Judge<C>>,
+        seen: C::Seen,
+        asked: Instant,
+    ) -> Self {
+        let call = Call::Running {
+            inner,
+            judge,
+            seen,
+            asked,
+        };
         Self {
             call,
             surface: PhantomData,
@@ -74,6 +87,7 @@ where
 impl<S, Req, C, M> Future for ResponseFuture<S, Req, C, M>
 where
     S: Service<Req>,
+    S::Error: 'static,
     C: Classify<Req, S::Response, S::Error>,
     M: Surface<Throttled, S::Error>,
 {
@@ -82,11 +96,18 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().call.project() {
-            CallProj::Running { inner, judge, seen } => {
+            CallProj::Running {
+                inner,
+                judge,
+                seen,
+                asked,
+            } => {
                 let outcome = ready!(inner.poll(cx));
-                let verdict = judge.classify.classify(seen, &ONLY, outcome.as_ref());
-                if !failed(verdict) {
-                    judge.core.accepted();
+                let verdict = retry::judge(&judge.classify, seen, &ONLY, outcome.as_ref());
+                match verdict.failed() {
+                    Some(false) => judge.core.accepted(),
+                    Some(true) => {}
+                    None => judge.core.withheld(*asked),
                 }
                 Poll::Ready(outcome.map_err(M::inner))
             }

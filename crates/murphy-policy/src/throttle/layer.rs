@@ -134,8 +134,9 @@ impl<C, M> ThrottleLayer<C, M> {
     }
 
     /// Judges outcomes: a [`Classify`](crate::Classify), such as a closure. What succeeded or is
-    /// terminal was accepted by the peer; what is worth a retry, or forbids one, was not. It is
-    /// asked about attempt 1 of 1.
+    /// terminal was accepted by the peer; what is worth a retry, or forbids one, was not; what a policy
+    /// beneath refused ([`Kind::Withheld`](crate::Kind::Withheld)) was not even requested. It is asked
+    /// about attempt 1 of 1.
     ///
     /// To count only what the peer says it has no room for, call other failures terminal here.
     #[must_use]
@@ -164,7 +165,7 @@ impl<C, M> ThrottleLayer<C, M> {
     }
 
     /// Errors are [`ThrottleError<S::Error>`](super::ThrottleError) instead of
-    /// [`BoxError`](crate::BoxError); nothing is asked of `S::Error`.
+    /// [`BoxError`](crate::BoxError); nothing is asked of `S::Error` but that it is `'static`.
     #[must_use]
     pub fn typed(self) -> ThrottleLayer<C, Typed> {
         ThrottleLayer {
