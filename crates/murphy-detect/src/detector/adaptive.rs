@@ -19,14 +19,14 @@ use crate::{BadKnob, Moment};
 ///
 /// The deviation is of what beats are off their expected arrival, whether the network or the sender was late, also of
 /// beats that ended a suspicion: else only the punctual ones would be learned from. A beat that was lost is none. One
-/// beat counts as an interval at most: a pause of the sender's does not make it deaf for a minute.
+/// beat counts as two intervals at most: a pause of the sender's does not make it deaf for a minute.
 ///
 /// An asked margin of two intervals and more is as a rule what counts; there adaptivity buys little.
 ///
 /// All of it is in 64 bytes: means are exponentially weighted, over 16 beats (the way) and 64 (what they are off).
 ///
 /// How it was chosen: on the tables of `detector-eval`, where it makes at most twice the mistakes of the best detector
-/// of each column at the same mean time to detection, and on recorded silences alike.
+/// of each column at the same mean time to detection, and on silences alone.
 ///
 /// A `sent` that makes no sense delays a deadline to the cap at most; one that lies more than 8 intervals (8 s, if
 /// that is more) off the others is not learned from, and the fourth in a row begins anew. One that lies in the past
@@ -156,8 +156,8 @@ impl AdaptiveState {
         let beats = beat.seq.saturating_sub(self.seq).min(1 << 16) as i64;
         let apart = beat.sent.as_nanos().wrapping_sub(self.sent.as_nanos()) as i64;
         let sending = apart.saturating_sub(beats * interval as i64);
-        let interval = interval as f64;
-        let off = (late.saturating_add(sending) as f64).clamp(-interval, interval);
+        let most = 2.0 * interval as f64;
+        let off = (late.saturating_add(sending) as f64).clamp(-most, most);
         let weight = 1.0 / f64::from(self.beats.min(RESTLESS));
         // Welford's, with a weight: the old mean and the new one.
         let before = off - f64::from(self.longer);

@@ -86,8 +86,8 @@ fn a_pause_of_the_senders_is_soon_forgotten() {
     path.run(60, WAY);
     path.sent = path.sent.plus(SECOND * 300);
     path.beat(WAY);
-    assert!(patience(&path, WAY) < 3500.0, "{}", patience(&path, WAY));
-    path.run(120, WAY);
+    assert!(patience(&path, WAY) < 4000.0, "{}", patience(&path, WAY));
+    path.run(250, WAY);
     assert!(patience(&path, WAY) < 1600.0, "{}", patience(&path, WAY));
 }
 

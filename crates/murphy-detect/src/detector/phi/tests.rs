@@ -61,6 +61,16 @@ fn a_node_that_beats_again_is_available_and_its_outage_is_not_learned() {
 }
 
 #[test]
+fn an_outage_leaves_the_next_deadline_as_it_was() {
+    let steady = every(Duration::from_secs(1), 1000);
+    let outage = [&steady[..], &[Duration::from_secs(300)]].concat();
+    for detector in [Phi::akka(), Phi::exact()] {
+        let (before, after) = (beats(&detector, &steady), beats(&detector, &outage));
+        assert_eq!(before.1.since(before.0), after.1.since(after.0));
+    }
+}
+
+#[test]
 fn the_pause_is_forgiven_and_no_more() {
     assert!(available(&Phi::akka(), &[0, 1000, 1000, 1000], 4000));
     let silences = [0, 1000, 1000, 1000, 1000, 1000];
