@@ -75,6 +75,7 @@ impl Verdict {
     }
 
     /// Of a request that must not be carried out twice: again only if it never left.
+    #[cfg(feature = "http")]
     pub(crate) const fn of_once(self) -> Self {
         match self {
             Self::Retry(kind) | Self::RetryAfter(kind, _) if !self.never_left() => {
