@@ -6,6 +6,7 @@
 //! | module | feature | what it holds |
 //! |---|---|---|
 //! | [`policy`] | `policy` (default) | deadlines, timeouts, retries and hedges under one budget, breakers, bulkheads, idempotency keys |
+//! | `detect` | `detect` | heartbeats, failure detectors, liveness in front of a load balancer |
 //! | `quorum` | `quorum` | quorum rules, one request to many services, votes, a register on majorities |
 //! | [`core`] | – | seeds, keys, scopes, clocks |
 //!
@@ -32,6 +33,8 @@ pub use murphy_core as core;
 #[cfg(feature = "policy")]
 pub use murphy_policy as policy;
 
+#[cfg(feature = "detect")]
+pub use murphy_detect as detect;
 #[cfg(feature = "quorum")]
 pub use murphy_quorum as quorum;
 
