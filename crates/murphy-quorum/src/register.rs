@@ -17,6 +17,8 @@ mod versioned;
 
 use std::fmt;
 use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tower_service::Service;
@@ -31,8 +33,8 @@ const LATE: (usize, Duration) = (1024, Duration::from_secs(10));
 /// One value on many replicas. See the [module](self).
 ///
 /// Replicas are services of [`Ask`]; at each, [`Stored`] is what they keep. Each client has a
-/// number of its own: two that share one may write two values under one version, of which some
-/// replicas keep the one and some the other.
+/// number of its own, and a new one after each restart: two that share one may give two values one version, of which
+/// some replicas keep the one and some the other. Clones are one client.
 ///
 /// # Examples
 ///
@@ -63,6 +65,9 @@ pub struct Register<N, S> {
     read: Quorum<N, S, Newest<Threshold, fn(&Version) -> Version>, Heard, Detach>,
     write: Quorum<N, S, Threshold, Heard, Detach>,
     writer: u64,
+    /// The counter of the last version that this writer has given, shared by clones: a write that failed may be somewhere, and
+    /// what it was called must not name another value, though no majority knows of it.
+    last: Arc<AtomicU64>,
     repair: Repair,
 }
 
@@ -177,6 +182,7 @@ impl<N: PartialEq + fmt::Debug, S: Clone> Register<N, S> {
                 .named("register.read"),
             write: write.judge(Heard).stragglers(late).named("register.write"),
             writer,
+            last: Arc::default(),
             repair: Repair::Blocking,
         })
     }
@@ -264,12 +270,24 @@ impl<N: Clone, S> Register<N, S> {
         S: Service<Ask<V>, Response = Versioned<V>, Error = E> + Clone + Send + 'static,
         S::Future: Send,
     {
-        let version = self.ask().await?.value().version.next(self.writer);
+        let seen = self.ask().await?.value().version.counter;
+        let version = self.next(seen);
         let value = Some(value);
         let ask = Ask::Write(Versioned { version, value });
         poll_fn(|cx| self.write.poll_ready(cx)).await?;
         self.write.call(ask).await?;
         Ok(version)
+    }
+
+    /// A version above what was seen, and above all that this writer has given.
+    fn next(&self, seen: u64) -> Version {
+        let above = |last: u64| last.max(seen).saturating_add(1);
+        let last = self
+            .last
+            .fetch_update(Relaxed, Relaxed, |last| Some(above(last)));
+        let counter = above(last.unwrap_or_else(|last| last));
+        let writer = self.writer;
+        Version { counter, writer }
     }
 
     async fn ask<V, E>(&mut self) -> Rounded<N, V, E>

@@ -3,18 +3,10 @@
 /// How new a value is: ordered by the counter, and among equal ones by who wrote it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
-    /// One above any that the writer had seen. 0: nothing was written yet.
+    /// One above any that the writer had seen or given. 0: nothing was written yet. After 2⁶⁴ writes it stays where it is.
     pub counter: u64,
     /// The number of the client that wrote it.
     pub writer: u64,
-}
-
-impl Version {
-    /// The next, of this writer. After 2⁶⁴ writes it stays where it is.
-    pub(super) const fn next(self, writer: u64) -> Self {
-        let counter = self.counter.saturating_add(1);
-        Self { counter, writer }
-    }
 }
 
 /// A value and its version.
