@@ -21,9 +21,10 @@ use std::time::Duration;
 
 use tower_service::Service;
 
+use self::versioned::Issued;
 pub use self::versioned::{Ask, Stored, Version, Versioned};
 use crate::service::{Answer, Detach, Judge, Quorum, QuorumError};
-use crate::{BadQuorum, Eventual, Newest, Outcome, Threshold};
+use crate::{BadQuorum, Cause, Eventual, Newest, Outcome, System, Threshold};
 
 /// How many that are late go on at a time, and for how long.
 const LATE: (usize, Duration) = (1024, Duration::from_secs(10));
@@ -31,8 +32,9 @@ const LATE: (usize, Duration) = (1024, Duration::from_secs(10));
 /// One value on many replicas. See the [module](self).
 ///
 /// Replicas are services of [`Ask`]; at each, [`Stored`] is what they keep. Each client has a
-/// number of its own: two that share one may write two values under one version, of which some
-/// replicas keep the one and some the other.
+/// number of its own, and each life of a client another one: two that share one may write two values under one
+/// version, of which some replicas keep the one and some the other. Clones of a register share a number and never
+/// a version, and neither does a write that failed with the next one.
 ///
 /// # Examples
 ///
@@ -62,7 +64,9 @@ const LATE: (usize, Duration) = (1024, Duration::from_secs(10));
 pub struct Register<N, S> {
     read: Quorum<N, S, Newest<Threshold, fn(&Version) -> Version>, Heard, Detach>,
     write: Quorum<N, S, Threshold, Heard, Detach>,
-    writer: u64,
+    /// Which is enough for a write.
+    quorum: Threshold,
+    issued: Issued,
     repair: Repair,
 }
 
@@ -169,14 +173,16 @@ impl<N: PartialEq + fmt::Debug, S: Clone> Register<N, S> {
         let newest: fn(&Version) -> Version = |version| *version;
         let late = Detach::new(LATE.0, LATE.1);
         let read = Quorum::try_new(replicas.clone(), Newest::new(read, newest))?;
-        let write = Quorum::try_new(replicas, write)?;
+        let quorum = write;
+        let write = Quorum::try_new(replicas, quorum)?;
         Ok(Self {
             read: read
                 .judge(Heard)
                 .stragglers(late.clone())
                 .named("register.read"),
             write: write.judge(Heard).stragglers(late).named("register.write"),
-            writer,
+            quorum,
+            issued: Issued::new(writer),
             repair: Repair::Blocking,
         })
     }
@@ -252,7 +258,8 @@ impl<N: Clone, S> Register<N, S> {
     /// # Errors
     ///
     /// [`QuorumError`]: no majority was heard, and nothing was written; or none confirmed the write, which
-    /// may have taken effect, or may yet.
+    /// may have taken effect, or may yet. [`Cause::NoVersion`]: a replica claims the highest version that there is,
+    /// and nothing was written.
     ///
     /// # Cancel safety
     ///
@@ -264,7 +271,10 @@ impl<N: Clone, S> Register<N, S> {
         S: Service<Ask<V>, Response = Versioned<V>, Error = E> + Clone + Send + 'static,
         S::Future: Send,
     {
-        let version = self.ask().await?.value().version.next(self.writer);
+        let answer = self.ask().await?;
+        let Some(version) = self.issued.above(answer.value().version) else {
+            return Err(answer.fails(Cause::NoVersion, System::need(&self.quorum)));
+        };
         let value = Some(value);
         let ask = Ask::Write(Versioned { version, value });
         poll_fn(|cx| self.write.poll_ready(cx)).await?;
@@ -288,7 +298,7 @@ impl<N: fmt::Debug, S> fmt::Debug for Register<N, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Register")
             .field("read", &self.read)
-            .field("writer", &self.writer)
+            .field("issued", &self.issued)
             .field("repair", &self.repair)
             .finish_non_exhaustive()
     }

@@ -240,19 +240,8 @@ where
 
     fn impossible(&mut self, why: Why) -> QuorumError<N, S::Error> {
         event::impossible(&self.site, &why);
-        let Outcomes {
-            names,
-            standings,
-            results,
-        } = self.outcomes();
+        let outcomes = self.outcomes().without_replies();
         self.settle(false);
-        let plain = |result: Option<Result<_, _>>| result.map(|result| result.map(drop));
-        let results = results.into_iter().map(plain).collect();
-        let outcomes = Outcomes {
-            names,
-            standings,
-            results,
-        };
         let elapsed = self.began.elapsed();
         QuorumError {
             why,
