@@ -21,7 +21,8 @@ use crate::{Decision, Members, Outcome, Round, Rule, Set, Standing, Verdict, Why
 /// # Panics
 ///
 /// Where a plan or patience needs a timer, outside of a tokio runtime with time enabled; when polled after it
-/// was done.
+/// was done. A panic of a member, of the judge or of the rule is the caller's, as with any service: the question is
+/// given up, and what became of it then is up to [`Stragglers`].
 ///
 /// # Cancel safety
 ///
@@ -155,20 +156,38 @@ where
         true
     }
 
+    /// One in the place of who failed, and others while those who are asked cannot decide it.
+    fn ask_more(&mut self, failed: bool) {
+        let mut more = failed;
+        while !self.waiting.is_empty() && (more || !self.suffices()) {
+            more = false;
+            self.ask_next();
+        }
+    }
+
+    /// Whether it could be decided by those who are asked.
+    fn suffices(&self) -> bool {
+        let would_do = |round: &Round<J::Vote, U>| {
+            let yes = round.tally().yes().or(self.under_way);
+            round.rule().would_do(yes)
+        };
+        !self.under_way.is_empty() && self.round.as_ref().is_some_and(would_do)
+    }
+
     /// Each that is under way is polled once, also those who are asked because another failed.
     fn poll_calls(&mut self, cx: &mut Context<'_>) -> Verdict {
         let mut left = self.under_way;
         while let Some(at) = left.iter().next() {
             left = left.minus(Set::one(at));
-            let Some(call) = &mut self.calls[at] else {
+            // Out of its place meanwhile: one that panics is nobody's to poll again.
+            let Some(mut call) = self.calls[at].take() else {
                 continue;
             };
             let Poll::Ready(result) = call.as_mut().poll(cx) else {
+                self.calls[at] = Some(call);
                 continue;
             };
-            self.calls[at] = None;
             self.measured(at);
-            self.under_way = self.under_way.minus(Set::one(at));
             let outcome = match self.judge.judge(result.as_ref()) {
                 // There is no reply that it could fall on.
                 Outcome::Yes(_) if result.is_err() => Outcome::Unknown,
@@ -176,16 +195,14 @@ where
             };
             let failed = !matches!(outcome, Outcome::Yes(_));
             self.results[at] = Some(result);
-            match self.hear(at, outcome) {
-                Verdict::Pending if failed => {
-                    let before = self.under_way;
-                    if self.ask_next() {
-                        left = left.or(self.under_way.minus(before));
-                    }
-                }
-                Verdict::Pending => {}
-                verdict => return verdict,
+            let verdict = self.hear(at, outcome);
+            self.under_way = self.under_way.minus(Set::one(at));
+            if verdict != Verdict::Pending {
+                return verdict;
             }
+            let before = self.under_way;
+            self.ask_more(failed);
+            left = left.or(self.under_way.minus(before));
         }
         Verdict::Pending
     }
@@ -274,13 +291,17 @@ where
             return;
         };
         let under_way = self.under_way;
+        // Who is under way without a call panicked, or its judge did: it may have done it.
+        let mut panicked = under_way;
         let calls = self.calls.drain(..).enumerate();
         let calls = calls.filter(|(at, _)| under_way.contains(*at));
         let calls = calls.filter_map(|(at, call)| Some((at, call?)));
+        let calls = calls.inspect(|(at, _)| panicked = panicked.minus(Set::one(*at)));
         // What has not left is not sent behind the caller's back.
         let calls: Vec<_> = calls.filter(|(_, call)| call.is_sent()).collect();
         let tally = round.tally();
         let granted = tally.yes().or(tally.unknown()).or(tally.equivocated());
+        let granted = granted.or(panicked);
         let granted = if decided {
             Set::EMPTY
         } else {
