@@ -14,7 +14,7 @@ use tower_service::Service;
 use super::latency::Latencies;
 use super::member::Call;
 use super::{Answer, Judge, Leftover, Outcomes, Quorum, QuorumError, Stragglers, event};
-use crate::{Decision, Members, Outcome, Round, Rule, Set, Standing, Verdict, Why};
+use crate::{Decision, Members, Outcome, Round, Rule, Set, Verdict, Why};
 
 /// A question to a quorum.
 ///
@@ -136,11 +136,7 @@ where
             panic!("polled after it was done");
         };
         // Only members are asked.
-        let verdict = round.on(at, outcome).unwrap_or(round.verdict());
-        if round.tally().standing(at) == Standing::Equivocated {
-            event::equivocated(&self.site, at);
-        }
-        verdict
+        round.on(at, outcome).unwrap_or(round.verdict())
     }
 
     /// One more is asked. Whether there was one.
