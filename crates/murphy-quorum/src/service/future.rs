@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower_service::Service;
 
-use super::latency::Latencies;
+use super::latency::{Latencies, Seen};
 use super::member::Call;
 use super::{Answer, Judge, Leftover, Outcomes, Quorum, QuorumError, Stragglers, event};
 use crate::{Decision, Members, Outcome, Round, Rule, Set, Verdict, Why};
@@ -47,6 +47,8 @@ where
     waiting: Set,
     /// In which order they are.
     order: SmallVec<[u8; 16]>,
+    /// Who is asked only to see how quick it is.
+    probed: Set,
     latencies: Option<(Arc<Latencies>, Option<f64>)>,
     /// When those were asked who were not asked at once; empty while there is none.
     asked: Vec<Instant>,
@@ -77,7 +79,9 @@ where
         let (members, plan) = (quorum.rule.members(), quorum.plan);
         let mut order: SmallVec<[u8; 16]> = (0..quorum.replicas.len() as u8).collect();
         plan.order(&quorum.latencies, &mut order);
-        let under_way = plan.first(&quorum.rule, &order);
+        let first = plan.first(&quorum.rule, &order);
+        let probed = plan.probe(&quorum.latencies).and(members).minus(first);
+        let under_way = first.or(probed);
         let began = Instant::now();
         let mut stragglers = quorum.stragglers.clone();
         stragglers.prepare(&quorum.replicas, &request);
@@ -95,6 +99,7 @@ where
             under_way,
             waiting: members.minus(under_way),
             order,
+            probed,
             asked: Vec::new(),
             latencies: measured.map(|latencies| (latencies, plan.percentile())),
             began,
@@ -123,11 +128,21 @@ where
         }
     }
 
-    /// A member answered, or is given up.
-    fn measured(&self, at: usize) {
+    /// A member answered, or is not waited for any more.
+    fn measured(&self, at: usize, seen: Seen) {
         if let Some((latencies, percentile)) = &self.latencies {
             let asked = self.asked.get(at).copied().unwrap_or(self.began);
-            latencies.saw(at, asked.elapsed(), *percentile);
+            let is_anew = seen == Seen::Answered && self.probed.contains(at);
+            let seen = if is_anew { Seen::Anew } else { seen };
+            latencies.saw(at, asked.elapsed(), seen, *percentile);
+        }
+    }
+
+    /// To fail at once is not to be quick.
+    fn failed(&self, at: usize) {
+        if let Some((latencies, _)) = &self.latencies {
+            let least = self.hedge_after.unwrap_or_default();
+            latencies.saw(at, least, Seen::AtLeast, None);
         }
     }
 
@@ -183,12 +198,15 @@ where
                 self.calls[at] = Some(call);
                 continue;
             };
-            self.measured(at);
             let outcome = match self.judge.judge(result.as_ref()) {
                 // There is no reply that it could fall on.
                 Outcome::Yes(_) if result.is_err() => Outcome::Unknown,
                 outcome => outcome,
             };
+            match outcome {
+                Outcome::Unknown => self.failed(at),
+                Outcome::Yes(_) | Outcome::No => self.measured(at, Seen::Answered),
+            }
             let failed = !matches!(outcome, Outcome::Yes(_));
             self.results[at] = Some(result);
             let verdict = self.hear(at, outcome);
@@ -227,7 +245,7 @@ where
         let mut verdict = Verdict::Pending;
         for at in open.iter() {
             if self.under_way.contains(at) {
-                self.measured(at);
+                self.measured(at, Seen::AtLeast);
             }
             verdict = self.hear(at, Outcome::Unknown);
         }
@@ -239,7 +257,9 @@ where
             unreachable!("a decision falls on a reply");
         };
         // Who is late took so long at least.
-        self.under_way.iter().for_each(|at| self.measured(at));
+        self.under_way
+            .iter()
+            .for_each(|at| self.measured(at, Seen::AtLeast));
         let outcomes = self.outcomes();
         self.settle(true);
         let elapsed = self.began.elapsed();

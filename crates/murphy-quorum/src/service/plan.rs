@@ -20,7 +20,8 @@ pub enum Plan {
     /// without a decision.
     Minimal(HedgeAfter),
     /// The same, the quickest first: by an average of what was seen of each, in which the last reply weighs an
-    /// eighth. Of whom nothing was seen yet is asked first.
+    /// eighth. Of whom nothing was seen yet is asked first. One that fails has taken as long as the hedge's delay.
+    /// Every sixteenth question asks one more, each member in turn, so that one that has become quick is found; nobody waits for it.
     Quickest(HedgeAfter),
 }
 
@@ -65,6 +66,13 @@ impl Plan {
             Self::Broadcast => None,
             Self::Minimal(after) | Self::Quickest(after) => Some(after),
         }
+    }
+
+    /// Who is asked though it need not be.
+    pub(super) fn probe(self, latencies: &Latencies) -> Set {
+        let is_chosen = matches!(self, Self::Quickest(_));
+        let probe = is_chosen.then(|| latencies.probe()).flatten();
+        probe.map_or(Set::EMPTY, Set::one)
     }
 
     /// Which percentile has to be known.
