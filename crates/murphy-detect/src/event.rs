@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use tracing::Span;
+
 use crate::metered::{count, gauge};
 use crate::{Event, Refused, TARGET, Tally};
 
@@ -54,6 +56,11 @@ pub(crate) fn tally(site: &str, tally: Tally) {
 pub(crate) fn refused(site: &str, why: &Refused) {
     count("murphy_detect_refused_total", site);
     tracing::debug!(name: "beat.refused", target: TARGET, site, %why, "refused");
+}
+
+/// What a beat is sent in, and its answer waited for.
+pub(crate) fn sending(seq: u64) -> Span {
+    tracing::debug_span!(target: TARGET, "heartbeat.send", seq)
 }
 
 /// A beat was not sent, or not answered.

@@ -2,15 +2,19 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use murphy_core::order::NodeId;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 use tower_service::Service;
+use tracing::Instrument;
 
+use crate::monitor::HIGHEST_INCARNATION;
 use crate::observer::wall_nanos;
 use crate::{BadKnob, Heartbeat, HeartbeatAck, Moment, Verdict, event};
 
@@ -22,8 +26,8 @@ use crate::{BadKnob, Heartbeat, HeartbeatAck, Moment, Verdict, event};
 ///   number what is missing.
 /// * A node that hears that it was forgotten, or that a later life of it is known, begins a new one above that.
 ///
-/// The first beat leaves at once. What a beat failed with is an event (`beat.failed`) and a count; nothing ends the
-/// task but its [handle](Beating).
+/// The first beat leaves at once. What a beat failed with is an event (`beat.failed`) and a count, also where the service
+/// panicked; nothing ends the task but its [handle](Beating).
 ///
 /// # Examples
 ///
@@ -116,13 +120,20 @@ impl<N> Heartbeater<N> {
                 sent: Moment::after(origin.elapsed()),
                 interval: self.interval,
             };
-            seq += 1;
             let attempt = async {
                 poll_fn(|cx| to.poll_ready(cx)).await?;
                 to.call(beat).await
             };
-            match timeout(self.interval, attempt).await {
-                Ok(Ok(ack)) => {
+            let attempt = attempt.instrument(event::sending(seq));
+            // A heart does not stop over one beat.
+            let attempt = AssertUnwindSafe(timeout(self.interval, attempt)).catch_unwind();
+            seq += 1;
+            let failed = |why: &dyn fmt::Display| {
+                counts.failed.fetch_add(1, Relaxed);
+                event::failed("heartbeater", why);
+            };
+            match attempt.await {
+                Ok(Ok(Ok(ack))) => {
                     counts.sent.fetch_add(1, Relaxed);
                     if let Some(new) = self.renewal(ack.into()) {
                         event::renewed("heartbeater", self.incarnation, new);
@@ -130,14 +141,9 @@ impl<N> Heartbeater<N> {
                         counts.incarnation.store(new, Relaxed);
                     }
                 }
-                Ok(Err(error)) => {
-                    counts.failed.fetch_add(1, Relaxed);
-                    event::failed("heartbeater", &error);
-                }
-                Err(elapsed) => {
-                    counts.failed.fetch_add(1, Relaxed);
-                    event::failed("heartbeater", &elapsed);
-                }
+                Ok(Ok(Err(error))) => failed(&error),
+                Ok(Err(elapsed)) => failed(&elapsed),
+                Err(_) => failed(&"the service panicked"),
             }
         }
     }
@@ -145,7 +151,10 @@ impl<N> Heartbeater<N> {
     /// The life to begin, if this one does not count any more.
     fn renewal(&self, ack: Option<HeartbeatAck>) -> Option<u64> {
         match ack?.verdict {
-            Verdict::Renew { known } if known >= self.incarnation => known.checked_add(1),
+            // What no life can be is no observer's word.
+            Verdict::Renew { known } if known >= self.incarnation => known
+                .checked_add(1)
+                .filter(|new| *new <= HIGHEST_INCARNATION),
             _ => None,
         }
     }

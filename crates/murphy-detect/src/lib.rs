@@ -69,6 +69,11 @@
 //! | `wire.dropped` | debug | bytes were no beat | `site`, `why` |
 //! | `wire.failed` | debug | a socket failed | `site`, `error` |
 //!
+//! # Spans
+//!
+//! `heartbeat.send` (debug; `seq`): what a [`Heartbeater`] sends its beat in, so that whatever its stack says belongs to
+//! that beat. An observer has none: it answers in the call, and judges without waiting for anything.
+//!
 //! # Counters
 //!
 //! With the feature `metrics`; each begins with `murphy_detect_`, ends with `_total` and has the label `site`: `up`,

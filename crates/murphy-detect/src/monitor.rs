@@ -119,7 +119,7 @@ struct Rules {
 }
 
 /// Above this nobody's incarnation goes, so that there is always a next one.
-const HIGHEST_INCARNATION: u64 = i64::MAX as u64;
+pub(crate) const HIGHEST_INCARNATION: u64 = i64::MAX as u64;
 
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 

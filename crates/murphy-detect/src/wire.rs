@@ -56,6 +56,9 @@ pub enum BadMessage {
         /// How long such a message is, as far as it could be told.
         expected: usize,
     },
+    /// The connection ended within it.
+    #[error("a message that broke off; was the connection cut?")]
+    Broken,
     /// Something else altogether.
     #[error("no message of a failure detector; who else sends here?")]
     Foreign,

@@ -25,7 +25,6 @@
 //! | name | level | when | fields | counter |
 //! |---|---|---|---|---|
 //! | `quorum.impossible` | warn | there will be no quorum | `site`, `why` | `murphy_quorum_impossible_total` |
-//! | `quorum.equivocated` | warn | a member said two things | `site`, `member` | `murphy_quorum_equivocations_total` |
 //! | `quorum.hedged` | debug | one more member is asked | `site`, `member` | `murphy_quorum_hedges_total` |
 //! | `quorum.straggler_dropped` | warn | no room for one that is late | `site` | `murphy_quorum_stragglers_dropped_total` |
 //! | `quorum.undone` | debug | a grant was taken back | `site`, `member`, `attempts` | `murphy_quorum_undone_total` |

@@ -17,15 +17,14 @@ mod versioned;
 
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tower_service::Service;
 
+use self::versioned::Issued;
 pub use self::versioned::{Ask, Stored, Version, Versioned};
 use crate::service::{Answer, Detach, Judge, Quorum, QuorumError};
-use crate::{BadQuorum, Eventual, Newest, Outcome, Threshold};
+use crate::{BadQuorum, Cause, Eventual, Newest, Outcome, System, Threshold};
 
 /// How many that are late go on at a time, and for how long.
 const LATE: (usize, Duration) = (1024, Duration::from_secs(10));
@@ -33,8 +32,9 @@ const LATE: (usize, Duration) = (1024, Duration::from_secs(10));
 /// One value on many replicas. See the [module](self).
 ///
 /// Replicas are services of [`Ask`]; at each, [`Stored`] is what they keep. Each client has a
-/// number of its own, and a new one after each restart: two that share one may give two values one version, of which
-/// some replicas keep the one and some the other. Clones are one client.
+/// number of its own, and each life of a client another one: two that share one may write two values under one
+/// version, of which some replicas keep the one and some the other. Clones of a register share a number and never
+/// a version, and neither does a write that failed with the next one.
 ///
 /// # Examples
 ///
@@ -64,10 +64,9 @@ const LATE: (usize, Duration) = (1024, Duration::from_secs(10));
 pub struct Register<N, S> {
     read: Quorum<N, S, Newest<Threshold, fn(&Version) -> Version>, Heard, Detach>,
     write: Quorum<N, S, Threshold, Heard, Detach>,
-    writer: u64,
-    /// The counter of the last version that this writer has given, shared by clones: a write that failed may be somewhere, and
-    /// what it was called must not name another value, though no majority knows of it.
-    last: Arc<AtomicU64>,
+    /// Which is enough for a write.
+    quorum: Threshold,
+    issued: Issued,
     repair: Repair,
 }
 
@@ -174,15 +173,16 @@ impl<N: PartialEq + fmt::Debug, S: Clone> Register<N, S> {
         let newest: fn(&Version) -> Version = |version| *version;
         let late = Detach::new(LATE.0, LATE.1);
         let read = Quorum::try_new(replicas.clone(), Newest::new(read, newest))?;
-        let write = Quorum::try_new(replicas, write)?;
+        let quorum = write;
+        let write = Quorum::try_new(replicas, quorum)?;
         Ok(Self {
             read: read
                 .judge(Heard)
                 .stragglers(late.clone())
                 .named("register.read"),
             write: write.judge(Heard).stragglers(late).named("register.write"),
-            writer,
-            last: Arc::default(),
+            quorum,
+            issued: Issued::new(writer),
             repair: Repair::Blocking,
         })
     }
@@ -258,7 +258,8 @@ impl<N: Clone, S> Register<N, S> {
     /// # Errors
     ///
     /// [`QuorumError`]: no majority was heard, and nothing was written; or none confirmed the write, which
-    /// may have taken effect, or may yet.
+    /// may have taken effect, or may yet. [`Cause::NoVersion`]: a replica claims the highest version that there is,
+    /// and nothing was written.
     ///
     /// # Cancel safety
     ///
@@ -270,24 +271,15 @@ impl<N: Clone, S> Register<N, S> {
         S: Service<Ask<V>, Response = Versioned<V>, Error = E> + Clone + Send + 'static,
         S::Future: Send,
     {
-        let seen = self.ask().await?.value().version.counter;
-        let version = self.next(seen);
+        let answer = self.ask().await?;
+        let Some(version) = self.issued.above(answer.value().version) else {
+            return Err(answer.fails(Cause::NoVersion, System::need(&self.quorum)));
+        };
         let value = Some(value);
         let ask = Ask::Write(Versioned { version, value });
         poll_fn(|cx| self.write.poll_ready(cx)).await?;
         self.write.call(ask).await?;
         Ok(version)
-    }
-
-    /// A version above what was seen, and above all that this writer has given.
-    fn next(&self, seen: u64) -> Version {
-        let above = |last: u64| last.max(seen).saturating_add(1);
-        let last = self
-            .last
-            .fetch_update(Relaxed, Relaxed, |last| Some(above(last)));
-        let counter = above(last.unwrap_or_else(|last| last));
-        let writer = self.writer;
-        Version { counter, writer }
     }
 
     async fn ask<V, E>(&mut self) -> Rounded<N, V, E>
@@ -306,7 +298,7 @@ impl<N: fmt::Debug, S> fmt::Debug for Register<N, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Register")
             .field("read", &self.read)
-            .field("writer", &self.writer)
+            .field("issued", &self.issued)
             .field("repair", &self.repair)
             .finish_non_exhaustive()
     }

@@ -54,6 +54,8 @@ pub enum Cause {
         /// How many are, or could be.
         most: usize,
     },
+    /// A version above the highest that was seen: there is none.
+    NoVersion,
 }
 
 impl Why {
@@ -83,6 +85,9 @@ impl fmt::Display for Why {
                     f,
                     "impossible: {needed} equal replies needed, {most} at most"
                 )
+            }
+            Cause::NoVersion => {
+                write!(f, "impossible: no version is left above {}", u64::MAX)
             }
         }
     }

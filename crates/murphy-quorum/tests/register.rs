@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use murphy_quorum::register::{Ask, Register, Repair, Stored, Versioned};
+use murphy_quorum::Cause;
+use murphy_quorum::register::{Ask, Register, Repair, Stored, Version, Versioned};
 use tokio::time::sleep;
 use tower::Service;
 
@@ -162,7 +163,7 @@ async fn a_write_that_failed_leaves_its_version_to_no_other() {
 fn an_old_write_and_a_copy_change_nothing() {
     let mut stored = Stored::default();
     let write = |counter, value| {
-        let version = murphy_quorum::register::Version { counter, writer: 1 };
+        let version = Version { counter, writer: 1 };
         Ask::Write(Versioned {
             version,
             value: Some(value),
@@ -171,4 +172,64 @@ fn an_old_write_and_a_copy_change_nothing() {
     assert_eq!(stored.on(write(2, 'b')).value, Some('b'));
     assert_eq!(stored.on(write(1, 'a')).value, Some('b'));
     assert_eq!(stored.on(write(2, 'c')).value, Some('b'));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_failed_leaves_its_version_to_nobody_else() {
+    // What was written first reached one replica, of which nothing is heard while the next is written.
+    let all = replicas([Some(1), Some(1), Some(1)]);
+    let mut one = register(&all, 1);
+    let lines = |up: [bool; 3]| {
+        for (replica, up) in all.iter().zip(up) {
+            *replica.line.lock().unwrap() = up.then_some(1);
+        }
+    };
+    let first = one.write('a');
+    let cut = async {
+        sleep(MS).await;
+        lines([true, false, false]);
+    };
+    let (first, ()) = tokio::join!(first, cut);
+    first.unwrap_err();
+    lines([false, true, true]);
+    let second = one.write('b').await.unwrap();
+    assert_eq!(second.counter, 2);
+    for up in [
+        [true, true, false],
+        [false, true, true],
+        [true, false, true],
+    ] {
+        lines(up);
+        let read = register(&all, 2).read().await.unwrap();
+        assert_eq!(read.into_value(), Some('b'), "{up:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn clones_that_write_at_once_never_share_a_version() {
+    let all = replicas([Some(1), Some(2), Some(3)]);
+    let one = register(&all, 1);
+    let (mut a, mut b) = (one.clone(), one);
+    let (a, b) = tokio::join!(a.write('a'), b.write('b'));
+    assert_ne!(a.unwrap(), b.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn above_the_highest_version_nothing_is_written_and_that_is_said() {
+    let all = replicas([Some(1), Some(1), Some(1)]);
+    let version = Version {
+        counter: u64::MAX,
+        writer: 1,
+    };
+    let value = Some('z');
+    let poison = Ask::Write(Versioned { version, value });
+    all[0].stored.lock().unwrap().on(poison);
+    let mut one = register(&all, 1);
+    let e = one.write('x').await.unwrap_err();
+    assert_eq!(e.why().cause, Cause::NoVersion);
+    assert_eq!(
+        e.to_string(),
+        "impossible: no version is left above 18446744073709551615, after 1ms"
+    );
+    assert_eq!(one.read().await.unwrap().into_value(), Some('z'));
 }

@@ -43,7 +43,11 @@ where
     let mut framed = UdpFramed::new(socket, WireCodec);
     let mut failures = 0;
     loop {
-        let (beat, from) = match framed.next().await {
+        let next = framed.next().await;
+        if !matches!(next, Some(Err(WireError::Io(_)))) {
+            failures = 0;
+        }
+        let (beat, from) = match next {
             Some(Ok((Message::Beat(beat), from))) => (beat, from),
             Some(Ok((Message::Ack(_), _))) => {
                 event::dropped(site, &BadMessage::Kind(super::ACK));
@@ -61,7 +65,6 @@ where
             Some(Err(WireError::Io(error))) => return Err(ServeError::Socket(error)),
             None => return Ok(()),
         };
-        failures = 0;
         poll_fn(|cx| service.poll_ready(cx))
             .await
             .map_err(ServeError::Service)?;

@@ -1,12 +1,39 @@
 //! What replicas are asked, and what they keep.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
 /// How new a value is: ordered by the counter, and among equal ones by who wrote it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
-    /// One above any that the writer had seen or given. 0: nothing was written yet. After 2⁶⁴ writes it stays where it is.
+    /// One above any that the writer had seen. 0: nothing was written yet.
     pub counter: u64,
     /// The number of the client that wrote it.
     pub writer: u64,
+}
+
+/// The versions of one writer and its clones: each is given once, also to a write that failed or was given up. Such a
+/// write may have reached a replica that the next one does not hear, and two values under one version are never told
+/// apart again.
+#[derive(Clone, Debug)]
+pub(super) struct Issued {
+    writer: u64,
+    last: Arc<AtomicU64>,
+}
+
+impl Issued {
+    pub(super) fn new(writer: u64) -> Self {
+        let last = Arc::default();
+        Self { writer, last }
+    }
+
+    /// One above `seen`, and above any that it gave before. None is left after 2⁶⁴ − 1.
+    pub(super) fn above(&self, seen: Version) -> Option<Version> {
+        let next = |last: u64| last.max(seen.counter).checked_add(1);
+        let last = self.last.fetch_update(SeqCst, SeqCst, next).ok()?;
+        let (counter, writer) = (next(last)?, self.writer);
+        Some(Version { counter, writer })
+    }
 }
 
 /// A value and its version.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Decision, Members, Set, Standing, Why};
+use crate::{Cause, Decision, Members, Need, Set, Standing, Why};
 
 /// What each member said.
 pub struct Outcomes<N, Res, E> {
@@ -24,6 +24,16 @@ impl<N, Res, E> Outcomes<N, Res, E> {
     /// answer.
     pub fn result(&self, at: usize) -> Option<&Result<Res, E>> {
         self.results.get(at)?.as_ref()
+    }
+
+    /// The same, of replies only that there were.
+    pub(super) fn without_replies(self) -> Outcomes<N, (), E> {
+        let plain = |result: Option<Result<_, _>>| result.map(|result| result.map(drop));
+        Outcomes {
+            names: self.names,
+            standings: self.standings,
+            results: self.results.into_iter().map(plain).collect(),
+        }
     }
 
     /// What they answered, by position.
@@ -82,6 +92,29 @@ impl<N, Res, E> Answer<N, Res, E> {
     /// From the call to the decision.
     pub const fn elapsed(&self) -> Duration {
         self.elapsed
+    }
+
+    /// There is an answer, and what was to follow is impossible for this reason.
+    pub(crate) fn fails(self, cause: Cause, need: Need) -> QuorumError<N, E> {
+        let who = |standing| {
+            let outcomes = self.outcomes.standings.iter().enumerate();
+            let stand = outcomes.filter(|(_, it)| **it == standing);
+            stand.map(|(at, _)| at).collect::<Set>()
+        };
+        let why = Why {
+            cause,
+            need,
+            reachable: who(Standing::Yes).or(who(Standing::Outstanding)),
+            no: who(Standing::No),
+            unknown: who(Standing::Unknown),
+            faulty: who(Standing::Equivocated),
+        };
+        let (outcomes, elapsed) = (self.outcomes.without_replies(), self.elapsed);
+        QuorumError {
+            why,
+            outcomes,
+            elapsed,
+        }
     }
 }
 

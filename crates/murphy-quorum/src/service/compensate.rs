@@ -1,8 +1,11 @@
 //! [`Compensate`]: what was granted in vain is taken back.
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -21,7 +24,8 @@ use crate::Set;
 /// to undo. The undo has to be one that can be repeated, for its own reply may be lost; that can come after nothing; and
 /// that holds against a copy of the request which the network delivers after it: a member remembers
 /// what was undone, and what it refused. It runs in a task of its own for each member; how many there may be at once, over
-/// all clones, is bounded, and what finds no room is told as `quorum.not_undone`.
+/// all clones, is bounded. An attempt that panics has failed. What was not undone, for want of room, of attempts or of a
+/// runtime (also one that shuts down), is told as `quorum.not_undone`.
 ///
 /// Where there is a quorum, who is late goes on as with [`Detach`](super::Detach): a late grant is part of what was
 /// decided.
@@ -105,29 +109,29 @@ where
         for at in granted.or(late).iter() {
             let call = calls.iter().position(|(member, _)| *member == at);
             let call = call.map(|found| calls.swap_remove(found).1);
+            let redress = undo.clone().zip(replicas.get_mut(at).map(|it| it.clone()));
+            let redress = redress.map(|(undo, replica)| Redress {
+                replica,
+                undo,
+                patience: self.patience,
+                attempts: self.attempts,
+                wait: self.wait,
+                owed: Owed::new(&site, at),
+            });
             let room = Arc::clone(&self.room).try_acquire_owned();
             let (Ok(runtime), Ok(room)) = (&runtime, room) else {
-                match undo {
-                    Some(_) => event::not_undone(&site, at, 0),
-                    None => event::no_room(&site),
+                if redress.is_none() {
+                    event::no_room(&site);
                 }
                 continue;
             };
-            let redress = undo
-                .clone()
-                .zip(replicas.get_mut(at).map(|replica| replica.clone()));
-            let (patience, wait, attempts) = (self.patience, self.wait, self.attempts);
-            let site = Arc::clone(&site);
+            let patience = self.patience;
             runtime.spawn(async move {
                 if let Some(call) = call {
-                    drop(timeout(patience, call).await);
+                    drop(contained(timeout(patience, call)).await);
                 }
-                if let Some((undo, replica)) = redress {
-                    let tried = take_back(replica, undo, patience, attempts, wait).await;
-                    match tried {
-                        Ok(attempts) => event::undone(&site, at, attempts),
-                        Err(()) => event::not_undone(&site, at, attempts),
-                    }
+                if let Some(redress) = redress {
+                    redress.run().await;
                 }
                 drop(room);
             });
@@ -135,32 +139,80 @@ where
     }
 }
 
-/// How many attempts it took.
-async fn take_back<S, Req>(
-    mut replica: S,
+/// One undo of one member.
+struct Redress<S, Req> {
+    replica: S,
     undo: Req,
     patience: Duration,
     attempts: u32,
     wait: Duration,
-) -> Result<u32, ()>
-where
-    S: Service<Req>,
-    Req: Clone,
-{
-    for attempt in 1..=attempts {
-        let (replica, request) = (&mut replica, undo.clone());
-        let tried = async move {
-            poll_fn(|cx| replica.poll_ready(cx)).await?;
-            replica.call(request).await
-        };
-        if let Ok(Ok(_)) = timeout(patience, tried).await {
-            return Ok(attempt);
-        }
-        if attempt < attempts {
-            sleep(wait).await;
+    owed: Owed,
+}
+
+impl<S: Service<Req> + Clone, Req: Clone> Redress<S, Req> {
+    async fn run(mut self) {
+        for attempt in 1..=self.attempts {
+            self.owed.attempts = attempt;
+            // Another instance each time: one that failed to be ready is of no use any more.
+            let (mut replica, undo) = (self.replica.clone(), self.undo.clone());
+            let tried = async move {
+                poll_fn(|cx| replica.poll_ready(cx)).await?;
+                replica.call(undo).await
+            };
+            if let Some(Ok(Ok(_))) = contained(timeout(self.patience, tried)).await {
+                return self.owed.paid();
+            }
+            if attempt < self.attempts {
+                sleep(self.wait).await;
+            }
         }
     }
-    Err(())
+}
+
+/// That a member is owed its undo. Told as `quorum.not_undone` when it ends unpaid, whatever ended it: the last attempt, a
+/// lack of room or of a runtime, a runtime that shut down.
+struct Owed {
+    site: Arc<str>,
+    member: usize,
+    attempts: u32,
+    is_paid: bool,
+}
+
+impl Owed {
+    fn new(site: &Arc<str>, member: usize) -> Self {
+        let site = Arc::clone(site);
+        let (attempts, is_paid) = (0, false);
+        Self {
+            site,
+            member,
+            attempts,
+            is_paid,
+        }
+    }
+
+    fn paid(&mut self) {
+        self.is_paid = true;
+        event::undone(&self.site, self.member, self.attempts);
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        if !self.is_paid {
+            event::not_undone(&self.site, self.member, self.attempts);
+        }
+    }
+}
+
+/// Runs it so that its panic is the end of it only; then there is nothing.
+async fn contained<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    // What panicked is not polled again.
+    poll_fn(|cx| {
+        let poll = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        poll.map_or(Poll::Ready(None), |poll| poll.map(Some))
+    })
+    .await
 }
 
 impl<F: Clone, S: Clone, Req: Clone> Clone for Compensate<F, S, Req> {

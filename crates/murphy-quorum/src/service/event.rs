@@ -19,12 +19,6 @@ pub(super) fn impossible(site: &str, why: &Why) {
 }
 
 #[cold]
-pub(super) fn equivocated(site: &str, member: usize) {
-    count("murphy_quorum_equivocations_total", site);
-    tracing::warn!(name: "quorum.equivocated", target: TARGET, site, member, "a member said two things");
-}
-
-#[cold]
 pub(super) fn hedged(site: &str, member: usize) {
     count("murphy_quorum_hedges_total", site);
     tracing::debug!(name: "quorum.hedged", target: TARGET, site, member, "one more is asked");

@@ -11,17 +11,18 @@ use smallvec::SmallVec;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower_service::Service;
 
-use super::latency::Latencies;
+use super::latency::{Latencies, Seen};
 use super::member::Call;
 use super::{Answer, Judge, Leftover, Outcomes, Quorum, QuorumError, Stragglers, event};
-use crate::{Decision, Members, Outcome, Round, Rule, Set, Standing, Verdict, Why};
+use crate::{Decision, Members, Outcome, Round, Rule, Set, Verdict, Why};
 
 /// A question to a quorum.
 ///
 /// # Panics
 ///
 /// Where a plan or patience needs a timer, outside of a tokio runtime with time enabled; when polled after it
-/// was done.
+/// was done. A panic of a member, of the judge or of the rule is the caller's, as with any service: the question is
+/// given up, and what became of it then is up to [`Stragglers`].
 ///
 /// # Cancel safety
 ///
@@ -46,6 +47,8 @@ where
     waiting: Set,
     /// In which order they are.
     order: SmallVec<[u8; 16]>,
+    /// Who is asked only to see how quick it is.
+    probed: Set,
     latencies: Option<(Arc<Latencies>, Option<f64>)>,
     /// When those were asked who were not asked at once; empty while there is none.
     asked: Vec<Instant>,
@@ -76,7 +79,9 @@ where
         let (members, plan) = (quorum.rule.members(), quorum.plan);
         let mut order: SmallVec<[u8; 16]> = (0..quorum.replicas.len() as u8).collect();
         plan.order(&quorum.latencies, &mut order);
-        let under_way = plan.first(&quorum.rule, &order);
+        let first = plan.first(&quorum.rule, &order);
+        let probed = plan.probe(&quorum.latencies).and(members).minus(first);
+        let under_way = first.or(probed);
         let began = Instant::now();
         let mut stragglers = quorum.stragglers.clone();
         stragglers.prepare(&quorum.replicas, &request);
@@ -94,6 +99,7 @@ where
             under_way,
             waiting: members.minus(under_way),
             order,
+            probed,
             asked: Vec::new(),
             latencies: measured.map(|latencies| (latencies, plan.percentile())),
             began,
@@ -122,11 +128,21 @@ where
         }
     }
 
-    /// A member answered, or is given up.
-    fn measured(&self, at: usize) {
+    /// A member answered, or is not waited for any more.
+    fn measured(&self, at: usize, seen: Seen) {
         if let Some((latencies, percentile)) = &self.latencies {
             let asked = self.asked.get(at).copied().unwrap_or(self.began);
-            latencies.saw(at, asked.elapsed(), *percentile);
+            let is_anew = seen == Seen::Answered && self.probed.contains(at);
+            let seen = if is_anew { Seen::Anew } else { seen };
+            latencies.saw(at, asked.elapsed(), seen, *percentile);
+        }
+    }
+
+    /// To fail at once is not to be quick.
+    fn failed(&self, at: usize) {
+        if let Some((latencies, _)) = &self.latencies {
+            let least = self.hedge_after.unwrap_or_default();
+            latencies.saw(at, least, Seen::AtLeast, None);
         }
     }
 
@@ -135,11 +151,7 @@ where
             panic!("polled after it was done");
         };
         // Only members are asked.
-        let verdict = round.on(at, outcome).unwrap_or(round.verdict());
-        if round.tally().standing(at) == Standing::Equivocated {
-            event::equivocated(&self.site, at);
-        }
-        verdict
+        round.on(at, outcome).unwrap_or(round.verdict())
     }
 
     /// One more is asked. Whether there was one.
@@ -155,37 +167,56 @@ where
         true
     }
 
+    /// One in the place of who failed, and others while those who are asked cannot decide it.
+    fn ask_more(&mut self, failed: bool) {
+        let mut more = failed;
+        while !self.waiting.is_empty() && (more || !self.suffices()) {
+            more = false;
+            self.ask_next();
+        }
+    }
+
+    /// Whether it could be decided by those who are asked.
+    fn suffices(&self) -> bool {
+        let would_do = |round: &Round<J::Vote, U>| {
+            let yes = round.tally().yes().or(self.under_way);
+            round.rule().would_do(yes)
+        };
+        !self.under_way.is_empty() && self.round.as_ref().is_some_and(would_do)
+    }
+
     /// Each that is under way is polled once, also those who are asked because another failed.
     fn poll_calls(&mut self, cx: &mut Context<'_>) -> Verdict {
         let mut left = self.under_way;
         while let Some(at) = left.iter().next() {
             left = left.minus(Set::one(at));
-            let Some(call) = &mut self.calls[at] else {
+            // Out of its place meanwhile: one that panics is nobody's to poll again.
+            let Some(mut call) = self.calls[at].take() else {
                 continue;
             };
             let Poll::Ready(result) = call.as_mut().poll(cx) else {
+                self.calls[at] = Some(call);
                 continue;
             };
-            self.calls[at] = None;
-            self.measured(at);
-            self.under_way = self.under_way.minus(Set::one(at));
             let outcome = match self.judge.judge(result.as_ref()) {
                 // There is no reply that it could fall on.
                 Outcome::Yes(_) if result.is_err() => Outcome::Unknown,
                 outcome => outcome,
             };
+            match outcome {
+                Outcome::Unknown => self.failed(at),
+                Outcome::Yes(_) | Outcome::No => self.measured(at, Seen::Answered),
+            }
             let failed = !matches!(outcome, Outcome::Yes(_));
             self.results[at] = Some(result);
-            match self.hear(at, outcome) {
-                Verdict::Pending if failed => {
-                    let before = self.under_way;
-                    if self.ask_next() {
-                        left = left.or(self.under_way.minus(before));
-                    }
-                }
-                Verdict::Pending => {}
-                verdict => return verdict,
+            let verdict = self.hear(at, outcome);
+            self.under_way = self.under_way.minus(Set::one(at));
+            if verdict != Verdict::Pending {
+                return verdict;
             }
+            let before = self.under_way;
+            self.ask_more(failed);
+            left = left.or(self.under_way.minus(before));
         }
         Verdict::Pending
     }
@@ -214,7 +245,7 @@ where
         let mut verdict = Verdict::Pending;
         for at in open.iter() {
             if self.under_way.contains(at) {
-                self.measured(at);
+                self.measured(at, Seen::AtLeast);
             }
             verdict = self.hear(at, Outcome::Unknown);
         }
@@ -226,7 +257,9 @@ where
             unreachable!("a decision falls on a reply");
         };
         // Who is late took so long at least.
-        self.under_way.iter().for_each(|at| self.measured(at));
+        self.under_way
+            .iter()
+            .for_each(|at| self.measured(at, Seen::AtLeast));
         let outcomes = self.outcomes();
         self.settle(true);
         let elapsed = self.began.elapsed();
@@ -240,19 +273,8 @@ where
 
     fn impossible(&mut self, why: Why) -> QuorumError<N, S::Error> {
         event::impossible(&self.site, &why);
-        let Outcomes {
-            names,
-            standings,
-            results,
-        } = self.outcomes();
+        let outcomes = self.outcomes().without_replies();
         self.settle(false);
-        let plain = |result: Option<Result<_, _>>| result.map(|result| result.map(drop));
-        let results = results.into_iter().map(plain).collect();
-        let outcomes = Outcomes {
-            names,
-            standings,
-            results,
-        };
         let elapsed = self.began.elapsed();
         QuorumError {
             why,
@@ -285,13 +307,17 @@ where
             return;
         };
         let under_way = self.under_way;
+        // Who is under way without a call panicked, or its judge did: it may have done it.
+        let mut panicked = under_way;
         let calls = self.calls.drain(..).enumerate();
         let calls = calls.filter(|(at, _)| under_way.contains(*at));
         let calls = calls.filter_map(|(at, call)| Some((at, call?)));
+        let calls = calls.inspect(|(at, _)| panicked = panicked.minus(Set::one(*at)));
         // What has not left is not sent behind the caller's back.
         let calls: Vec<_> = calls.filter(|(_, call)| call.is_sent()).collect();
         let tally = round.tally();
         let granted = tally.yes().or(tally.unknown()).or(tally.equivocated());
+        let granted = granted.or(panicked);
         let granted = if decided {
             Set::EMPTY
         } else {

@@ -15,11 +15,13 @@ pub enum Plan {
     /// All at once: the answer is as late as the quorum's slowest, and no later.
     #[default]
     Broadcast,
-    /// As many as are enough, in the members' order; the next for each that fails, and one more each time that
-    /// the hedge's delay has passed without a decision.
+    /// As many as are enough, in the members' order; the next for each that fails, as many more as it takes when
+    /// those who are asked cannot decide it any more, and one more each time that the hedge's delay has passed
+    /// without a decision.
     Minimal(HedgeAfter),
     /// The same, the quickest first: by an average of what was seen of each, in which the last reply weighs an
-    /// eighth. Of whom nothing was seen yet is asked first.
+    /// eighth. Of whom nothing was seen yet is asked first. One that fails has taken as long as the hedge's delay.
+    /// Every sixteenth question asks one more, each member in turn, so that one that has become quick is found; nobody waits for it.
     Quickest(HedgeAfter),
 }
 
@@ -42,11 +44,12 @@ impl Plan {
             return panel.members();
         }
         let mut asked = Set::EMPTY;
+        // One at least, whatever a rule says that nobody is enough for: a question that is not asked has no answer.
         for at in order {
+            asked = asked.or(Set::one(usize::from(*at)));
             if panel.would_do(asked) {
                 break;
             }
-            asked = asked.or(Set::one(usize::from(*at)));
         }
         asked
     }
@@ -63,6 +66,13 @@ impl Plan {
             Self::Broadcast => None,
             Self::Minimal(after) | Self::Quickest(after) => Some(after),
         }
+    }
+
+    /// Who is asked though it need not be.
+    pub(super) fn probe(self, latencies: &Latencies) -> Set {
+        let is_chosen = matches!(self, Self::Quickest(_));
+        let probe = is_chosen.then(|| latencies.probe()).flatten();
+        probe.map_or(Set::EMPTY, Set::one)
     }
 
     /// Which percentile has to be known.

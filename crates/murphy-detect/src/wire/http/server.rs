@@ -24,9 +24,9 @@ use crate::{Heartbeat, HeartbeatAck};
 /// | reply | when |
 /// |---|---|
 /// | 200, an acknowledgement | it was a beat |
-/// | 400 | it was none; counted, and told of by `wire.dropped` |
+/// | 400 | it was none, or broke off; counted, and told of by `wire.dropped` |
 /// | 405 | it was not a `POST` |
-/// | 413 | it was longer than a beat can be; no more than that is read |
+/// | 413 | it was longer than a beat can be; no more than that is read; counted and told of as well |
 /// | 503 | the service failed, which `HeartbeatService` never does |
 ///
 /// How long a body may take is for the server to bound, such as with a timeout of `murphy-policy`.
@@ -79,8 +79,10 @@ where
                     event::dropped(&site, &why);
                     return Ok(reply(StatusCode::BAD_REQUEST));
                 }
-                Err(Bad::Long) => return Ok(reply(StatusCode::PAYLOAD_TOO_LARGE)),
-                Err(Bad::Body) => return Ok(reply(StatusCode::BAD_REQUEST)),
+                Err(Bad::Long) => {
+                    event::dropped(&site, &TOO_LONG);
+                    return Ok(reply(StatusCode::PAYLOAD_TOO_LARGE));
+                }
             };
             let ack = match poll_fn(|cx| inner.poll_ready(cx)).await {
                 Ok(()) => inner.call(beat).await,
@@ -94,8 +96,13 @@ where
 enum Bad {
     Message(BadMessage),
     Long,
-    Body,
 }
+
+/// How much longer nobody knows: no more was read.
+const TOO_LONG: BadMessage = BadMessage::Length {
+    length: LONGEST + 1,
+    expected: LONGEST,
+};
 
 async fn beat<B>(body: B) -> Result<Heartbeat, Bad>
 where
@@ -107,7 +114,7 @@ where
         if error.is::<LengthLimitError>() {
             Bad::Long
         } else {
-            Bad::Body
+            Bad::Message(BadMessage::Broken)
         }
     })?;
     match read(&bytes.to_bytes()).map_err(Bad::Message)? {
