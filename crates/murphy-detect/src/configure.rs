@@ -3,7 +3,7 @@
 //! Chen's configurator. What is wished for is a [`Wish`]: the time to detection, the time between mistakes, and how
 //! long a mistake lasts. What is known of the network is the share of beats that are lost, and of the others the
 //! [distribution](Delay) of how long they take, or only its mean and [spread](Spread). [`known`] and [`estimated`]
-//! answer with the *longest* interval that does it, so that the wish costs the fewest beats, or with
+//! answer with the *longest* interval that does it, from 1 ms to an hour, so that the wish costs the fewest beats, or with
 //! [`Impossible`], which says what would be possible.
 //!
 //! What holds is worst-case for a network that behaves as described, with losses and delays that are independent. A

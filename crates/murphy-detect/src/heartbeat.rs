@@ -6,6 +6,11 @@ use murphy_core::order::NodeId;
 
 use crate::Moment;
 
+/// The shortest interval at which anybody beats.
+pub const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
+/// The longest interval at which anybody beats: an hour.
+pub const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
+
 /// "I am here": one beat of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Heartbeat<N = NodeId> {

@@ -14,6 +14,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 use tower_service::Service;
 use tracing::Instrument;
 
+use crate::heartbeat::{LONGEST_INTERVAL, SHORTEST_INTERVAL};
 use crate::monitor::HIGHEST_INCARNATION;
 use crate::observer::wall_nanos;
 use crate::{BadKnob, Heartbeat, HeartbeatAck, Moment, Verdict, event};
@@ -59,12 +60,11 @@ impl<N> Heartbeater<N> {
     ///
     /// # Errors
     ///
-    /// [`BadKnob`], if the interval is shorter than 1 ms or longer than a day.
+    /// [`BadKnob`], if the interval is shorter than 1 ms or longer than an hour.
     pub fn new(node: N, interval: Duration) -> Result<Self, BadKnob> {
-        let (shortest, longest) = (Duration::from_millis(1), Duration::from_secs(86_400));
-        if interval < shortest || interval > longest {
+        if !(SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&interval) {
             let value = format_args!("{interval:?}");
-            return Err(BadKnob::new("interval", value, "use 1 ms to a day"));
+            return Err(BadKnob::new("interval", value, "use 1 ms to an hour"));
         }
         Ok(Self {
             node,

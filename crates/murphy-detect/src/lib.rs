@@ -104,6 +104,7 @@ pub use knob::BadKnob;
 pub use layer::HeartbeatLayer;
 pub use moment::Moment;
 pub use monitor::{Counts, Event, Guard, Liveness, Monitor, Refused, SafeMode, Slot, Tally};
+pub use murphy_core::order::NodeId;
 pub use observer::{Driver, Events, HeartbeatService, Lagged, Observer};
 
 /// The target of every event.

@@ -37,6 +37,7 @@ use self::roll::Roll;
 use self::safe::Safe;
 pub use self::safe::SafeMode;
 use self::wheel::Wheel;
+use crate::heartbeat::LONGEST_INTERVAL;
 use crate::{Adaptive, Detector, Moment};
 
 /// Told of beats and of time, it knows who is alive.
@@ -121,8 +122,6 @@ struct Rules {
 /// Above this nobody's incarnation goes, so that there is always a next one.
 pub(crate) const HIGHEST_INCARNATION: u64 = i64::MAX as u64;
 
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
-
 impl<N: Clone + Eq + Hash, D: Detector> Monitor<N, D> {
     /// A monitor without nodes, [guard](Self::guard) or [safe mode](Self::safe_mode).
     #[must_use]
@@ -134,7 +133,7 @@ impl<N: Clone + Eq + Hash, D: Detector> Monitor<N, D> {
                 recover_after: 2,
                 calm_after: Duration::from_secs(600),
                 forget_after: Duration::from_secs(86_400),
-                longest_interval: Duration::from_secs(60),
+                longest_interval: LONGEST_INTERVAL,
                 max_nodes: 1 << 16,
                 incarnation_ahead: HIGHEST_INCARNATION,
             },
@@ -194,7 +193,8 @@ impl<N: Clone + Eq + Hash, D: Detector> Monitor<N, D> {
         self
     }
 
-    /// The longest interval that a node may claim: a minute by default. It bounds how late a claim can make us.
+    /// The longest interval that a node may claim: an hour by default, as long as a [`Heartbeater`](crate::Heartbeater) can
+    /// have. It bounds how late a claim can make us: a beat that claims more is refused, and its node never comes up.
     #[must_use]
     pub const fn longest_interval(mut self, interval: Duration) -> Self {
         self.rules.longest_interval = interval;

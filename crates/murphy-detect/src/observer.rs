@@ -136,7 +136,7 @@ where
         self.shared.lock().monitor.liveness(node, now)
     }
 
-    /// Whether the node's deadline is to come.
+    /// Whether the node's deadline is to come: `false` of a node that was never heard of, which is not dead either.
     #[must_use]
     pub fn is_alive(&self, node: &N) -> bool {
         self.liveness(node).is_alive()

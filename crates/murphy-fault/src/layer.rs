@@ -179,7 +179,7 @@ impl<K, M, C, R, Q, P, J, X, W, Z> FaultLayer<Abilities<K, M, C, R, Q, P, J, X, 
     /// or `map_response` beneath the layer that turns it into something that can.
     ///
     /// For boxed errors and HTTP responses take [`refusing_boxed`](Self::refusing_boxed) or
-    /// [`refusing_http`](Self::refusing_http): with a closure that names a `BoxError`,
+    /// `refusing_http` (feature `http`): with a closure that names a `BoxError`,
     /// `tokio::spawn(async move { stack.oneshot(request).await })` may be refused with "one type is
     /// more general than the other" (rust-lang/rust#110338). A call made outside
     /// (`tokio::spawn(stack.oneshot(request))`) or a `BoxCloneService` has no such trouble.

@@ -40,7 +40,7 @@
 //! assert_eq!(round.on(3, Outcome::No)?, Verdict::Pending);
 //! assert_eq!(round.on(1, Outcome::Unknown)?, Verdict::Pending);
 //! let Verdict::Impossible(why) = round.on(4, Outcome::No)? else { panic!() };
-//! assert_eq!(why.to_string(), "impossible: 3 of 5 needed, 2 reachable");
+//! assert_eq!(why.to_string(), "impossible: 3 of 5 needed, 2 reachable; no: 2, silent: 1");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

@@ -77,8 +77,23 @@ impl fmt::Display for Why {
         let Self { need, .. } = self;
         match self.cause {
             Cause::TooFew => {
+                // Who said yes, or still could; of the others, what became of them.
                 let reachable = self.reachable.len();
-                write!(f, "impossible: {need} needed, {reachable} reachable")
+                write!(f, "impossible: {need} needed, {reachable} reachable")?;
+                let others = [
+                    (self.no, "no"),
+                    (self.unknown, "silent"),
+                    (self.faulty, "faulty"),
+                ];
+                let mut before = "; ";
+                for (members, what) in others
+                    .into_iter()
+                    .filter(|(members, _)| !members.is_empty())
+                {
+                    write!(f, "{before}{what}: {}", members.len())?;
+                    before = ", ";
+                }
+                Ok(())
             }
             Cause::NoMatch { needed, most } => {
                 write!(

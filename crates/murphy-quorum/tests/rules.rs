@@ -217,7 +217,10 @@ fn a_timeout_is_not_a_no() {
         (why.no.len(), why.unknown.len(), why.cause),
         (1, 1, Cause::TooFew)
     );
-    assert_eq!(why.to_string(), "impossible: 2 of 3 needed, 1 reachable");
+    assert_eq!(
+        why.to_string(),
+        "impossible: 2 of 3 needed, 1 reachable; no: 1, silent: 1"
+    );
     // What may have been granted: the one that is late as well.
     assert_eq!(round.may_have_granted(), Set::first(2));
     // A verdict stands.

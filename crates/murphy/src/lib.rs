@@ -10,6 +10,19 @@
 //! | `quorum` | `quorum` | quorum rules, one request to many services, votes, a register on majorities |
 //! | [`core`] | – | seeds, keys, scopes, clocks |
 //!
+//! Each module's features are ours by the same names:
+//!
+//! | feature | of | what it brings |
+//! |---|---|---|
+//! | `http` | `policy`, `detect` | requests and replies of the `http` crate |
+//! | `grpc` | `policy` | gRPC's statuses, deadlines and pushback |
+//! | `redis` | `policy` | idempotency keys that several servers share |
+//! | `serde` | `policy` | policies from a file |
+//! | `tower` | `policy` | to and from tower's own retry |
+//! | `udp` | `detect` | beats as datagrams |
+//! | `balance` | `detect` | liveness for tower's load balancer |
+//! | `metrics` | all | counters through the `metrics` facade |
+//!
 //! # Examples
 //!
 //! ```

@@ -8,6 +8,7 @@
 
 use super::Wish;
 use super::law::{Law, recurrence};
+use crate::heartbeat::{LONGEST_INTERVAL, SHORTEST_INTERVAL};
 
 /// How many beats may fall into a detection time.
 const BEATS: u32 = 128;
@@ -40,10 +41,14 @@ pub(super) fn longest_recurrence(wish: Wish, law: &dyn Law) -> f64 {
 
 /// Intervals to try, each shorter than the one before, none longer than `longest`.
 fn candidates(law: &dyn Law, detection: f64, longest: f64) -> impl Iterator<Item = f64> {
-    // Of a second and a nanosecond nobody can tell.
-    const SHORTEST: f64 = 1e-9;
+    let (shortest, longest_of_all) = (
+        SHORTEST_INTERVAL.as_secs_f64(),
+        LONGEST_INTERVAL.as_secs_f64(),
+    );
     let reach = law.reach(detection);
-    let longest = longest.min(reach);
+    let longest = longest.min(reach).min(longest_of_all);
+    // Where an hour is less than a 128th of it, an hour it is.
+    let rare = (longest < reach / f64::from(BEATS)).then_some(longest);
     let stretches = (2..=BEATS).flat_map(move |beats| {
         // So many beats fit: the interval is from a `beats`th of the reach on, and below one of a beat less.
         let (low, high) = (reach / f64::from(beats), reach / f64::from(beats - 1));
@@ -52,7 +57,9 @@ fn candidates(law: &dyn Law, detection: f64, longest: f64) -> impl Iterator<Item
         let within = (low..=high).contains(&high);
         (0..=GRID).filter(move |_| within).map(at)
     });
-    stretches.filter(|interval| *interval >= SHORTEST)
+    rare.into_iter()
+        .chain(stretches)
+        .filter(move |interval| *interval >= shortest)
 }
 
 /// Between one that fulfils and a longer one that does not: to the last bit that counts.

@@ -3,7 +3,8 @@
 use std::hash::Hash;
 
 use super::node::{Node, Phase};
-use super::{Event, HIGHEST_INCARNATION, Monitor, Refused, Rules, SHORTEST_INTERVAL, Slot};
+use super::{Event, HIGHEST_INCARNATION, Monitor, Refused, Rules, Slot};
+use crate::heartbeat::SHORTEST_INTERVAL;
 use crate::{Beat, Detector, Heartbeat, Moment, Pulse};
 
 impl<N: Clone + Eq + Hash, D: Detector> Monitor<N, D> {

@@ -94,7 +94,8 @@ impl Default for RetryLayer {
 }
 
 impl<C, R, P, M> RetryLayer<C, R, P, M> {
-    /// How many attempts there are, the first included: 1 never retries.
+    /// How many attempts there are, the first included: 1 never retries. One that provably never left is made again once, for
+    /// free, and counts as none, so that a service that refuses connections may be called once more than that.
     ///
     /// # Errors
     ///

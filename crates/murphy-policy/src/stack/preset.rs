@@ -45,6 +45,9 @@ impl Stack {
     /// five failures in a row. Errors are judged by [`IoClassify`]; a request that must not be repeated
     /// needs another stack.
     ///
+    /// One stack for each peer: its breaker and its budget are the peer's, and a client for several hosts beneath one
+    /// stack loses all of them to the first that fails.
+    ///
     /// # Examples
     ///
     /// ```
@@ -126,6 +129,8 @@ impl Stack {
     ///
     /// Its requests have a [`ReplayBody`](crate::http::ReplayBody): a client that is there already, for
     /// another type of body, wants `.map_request(|r: http::Request<_>| r.map(Body::new))` beneath it.
+    ///
+    /// One stack for each host, as [`recommended`](Self::recommended) says.
     ///
     /// Requests whose method is not idempotent get an `Idempotency-Key`, and are repeated: use it only
     /// with servers that know the key, such as those beneath an

@@ -27,6 +27,29 @@ use crate::Set;
 /// all clones, is bounded. An attempt that panics has failed. What was not undone, for want of room, of attempts or of a
 /// runtime (also one that shuts down), is told as `quorum.not_undone`.
 ///
+/// It may come as late as all its attempts take, and so after the *next* request of the same caller: it has to name the request,
+/// and not the caller.
+///
+/// # Examples
+///
+/// ```
+/// use murphy_quorum::Compensate;
+/// use tower::util::BoxCloneSyncService;
+///
+/// #[derive(Clone)]
+/// enum Ask {
+///     Take { holder: u64, attempt: u64 },
+///     Undo { holder: u64, attempt: u64 },
+/// }
+/// let undo = |ask: &Ask| match *ask {
+///     Ask::Take { holder, attempt } => Some(Ask::Undo { holder, attempt }),
+///     Ask::Undo { .. } => None,
+/// };
+/// type Replica = BoxCloneSyncService<Ask, bool, std::io::Error>;
+/// let stragglers: Compensate<_, Replica, Ask> = Compensate::new(undo);
+/// # let _ = stragglers;
+/// ```
+///
 /// Where there is a quorum, who is late goes on as with [`Detach`](super::Detach): a late grant is part of what was
 /// decided.
 pub struct Compensate<F, S, Req> {
