@@ -12,6 +12,7 @@ use tower::service_fn;
 use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
 
 /// The names of events, in order.
 #[derive(Clone, Default)]
@@ -116,4 +117,31 @@ async fn a_sender_tells_of_what_fails() {
         told.take(),
         ["node.up", "beat.refused", "beat.renewed", "node.restarted"]
     );
+}
+
+/// The spans in which a peer was called.
+#[derive(Clone, Default)]
+struct Within(Arc<Mutex<Vec<&'static str>>>);
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Within {
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let span = context.event_span(event);
+        let names = span.map(|span| span.metadata().name());
+        self.0.lock().unwrap().extend(names);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_stack_of_a_sender_says_belongs_to_its_beat() {
+    let within = Within::default();
+    let subscriber = tracing_subscriber::registry().with(within.clone());
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let says = service_fn(async |_: Heartbeat<&'static str>| {
+        sleep(ms(1)).await;
+        tracing::info!("called");
+        Ok::<Option<murphy_detect::HeartbeatAck>, &str>(None)
+    });
+    let _beating = Heartbeater::new("a", ms(1000)).unwrap().spawn(says);
+    sleep(ms(1500)).await;
+    assert_eq!(*within.0.lock().unwrap(), ["heartbeat.send"; 2]);
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use common::{fixed, ms};
 use murphy_core::order::NodeId;
+use murphy_detect::wire::put_beat;
 use murphy_detect::wire::udp::{UdpClient, serve};
 use murphy_detect::{Event, Heartbeat, Heartbeater, Moment, Observer, Verdict};
 use tokio::net::UdpSocket;
@@ -52,6 +53,32 @@ async fn a_beat_is_acknowledged_and_nonsense_is_not() {
         let client = client.ready().await.unwrap();
         let ack = timeout(LONG, client.call(beat)).await.unwrap().unwrap();
         assert_eq!(ack.unwrap().verdict, want);
+    }
+    assert_eq!(observer.snapshot().len(), 1);
+}
+
+#[tokio::test]
+async fn ten_thousand_hostile_datagrams_are_nothing_to_a_node() {
+    let observer = Observer::spawn("peers", fixed(30_000));
+    let at = socket().await;
+    let to = at.local_addr().unwrap();
+    let service = observer.service();
+    tokio::spawn(async move { serve(at, "peers", service).await });
+
+    let socket = Arc::new(socket().await);
+    let mut client = UdpClient::new(Arc::clone(&socket), to).listening();
+    let mut good = Vec::new();
+    put_beat(&beat(7, u64::MAX), &mut good);
+    for round in 0..100 {
+        // A beat of ours with one bit that is another, at every place there is.
+        for n in 0..100 {
+            let (mut bad, bit) = (good.clone(), (round * 100 + n) % (good.len() * 8));
+            bad[bit / 8] ^= 1 << (bit % 8);
+            socket.send_to(&bad, to).await.unwrap();
+        }
+        let call = client.ready().await.unwrap().call(beat(7, round as u64));
+        let ack = timeout(LONG, call).await.unwrap().unwrap();
+        assert_eq!(ack.unwrap().verdict, Verdict::Alive, "{round}");
     }
     assert_eq!(observer.snapshot().len(), 1);
 }

@@ -30,6 +30,11 @@
 //! | `quorum.undone` | debug | a grant was taken back | `site`, `member`, `attempts` | `murphy_quorum_undone_total` |
 //! | `quorum.not_undone` | error | a grant may be left behind | `site`, `member`, `attempts` | `murphy_quorum_not_undone_total` |
 //!
+//! # Spans
+//!
+//! `quorum.call` (debug; `site`, `member`): what one member is readied and called in, from when it is asked until it has
+//! answered or is dropped.
+//!
 //! # Examples
 //!
 //! ```

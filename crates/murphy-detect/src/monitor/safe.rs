@@ -134,11 +134,9 @@ impl Safe {
     fn turn(&mut self, now: Moment, window: Duration) {
         let length = Moment::after(window).as_nanos() / PARTS;
         let part = now.as_nanos() / length.max(1);
-        for passed in (self.part + 1..=part).take(PARTS as usize) {
-            self.falls[(passed % PARTS) as usize] = 0;
-        }
-        if part.saturating_sub(self.part) >= PARTS {
-            self.falls = [0; PARTS as usize];
+        let begun = part.saturating_sub(self.part).min(PARTS);
+        for earlier in 0..begun {
+            self.falls[((part - earlier) % PARTS) as usize] = 0;
         }
         self.part = self.part.max(part);
     }
@@ -168,6 +166,15 @@ mod tests {
                 on.then_some(true),
                 "{alive} {suspect}"
             );
+        }
+    }
+
+    #[test]
+    fn a_window_of_nothing_at_the_end_of_time_is_one() {
+        let mut safe = Safe::new(Some(SafeMode::new().window(Duration::ZERO)));
+        for now in [Moment::ZERO, Moment::MAX, s(1), Moment::MAX] {
+            safe.fell(now);
+            safe.weigh(now, 1, 0);
         }
     }
 

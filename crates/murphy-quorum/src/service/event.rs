@@ -1,5 +1,7 @@
 //! What is said, and counted.
 
+use tracing::Span;
+
 use crate::Why;
 
 const TARGET: &str = "murphy::quorum";
@@ -11,6 +13,12 @@ fn count(what: &'static str, site: &str) {
 
 #[cfg(not(feature = "metrics"))]
 const fn count(_: &'static str, _: &str) {}
+
+/// What a member is readied and called in, also when it is late.
+#[inline]
+pub(super) fn calling(site: &str, member: usize) -> Span {
+    tracing::debug_span!(target: TARGET, "quorum.call", site, member)
+}
 
 #[cold]
 pub(super) fn impossible(site: &str, why: &Why) {

@@ -194,6 +194,7 @@ where
             let Some(mut call) = self.calls[at].take() else {
                 continue;
             };
+            call.as_mut().within(|| event::calling(&self.site, at));
             let Poll::Ready(result) = call.as_mut().poll(cx) else {
                 self.calls[at] = Some(call);
                 continue;
