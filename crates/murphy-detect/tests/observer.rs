@@ -320,7 +320,7 @@ async fn events_are_a_stream() {
 #[tokio::test(start_paused = true)]
 async fn a_bad_interval_is_refused_by_name() {
     let error = Heartbeater::new("a", Duration::ZERO).unwrap_err();
-    assert_eq!(error.to_string(), "`interval = 0ns`: use 1 ms to a day");
+    assert_eq!(error.to_string(), "`interval = 0ns`: use 1 ms to an hour");
 }
 
 #[tokio::test(start_paused = true)]
