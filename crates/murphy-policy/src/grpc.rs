@@ -8,7 +8,9 @@
 //! wrap. Rules are those of gRPC's retry design (proposal A6) and of its mapping of HTTP status codes.
 
 mod classify;
+mod code;
 mod peek;
 
-pub use self::classify::{Code, GrpcClassify, PreviousAttempts};
+pub use self::classify::{GrpcClassify, PreviousAttempts};
+pub use self::code::Code;
 pub use self::peek::{PeekFuture, PeekTrailers, PeekTrailersLayer, Peeked, Trailers};
