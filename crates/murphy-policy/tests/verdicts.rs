@@ -76,7 +76,7 @@ fn a_status_is_judged_by_method_key_and_hint() {
                 };
                 let want = match of_status(status) {
                     // The first under this key is still at it.
-                    None if status == 409 && keyed && hinted => again(Kind::Transient),
+                    None if status == 409 && keyed && hinted => again(Kind::Conflict),
                     None => Verdict::Success,
                     Some((kind, true)) if !is_idempotent && !keyed => Verdict::Failed(kind),
                     Some((kind, _)) => again(kind),
