@@ -15,7 +15,7 @@ use anyhow::Result;
 use examples::chart::{self, Names};
 use examples::in_virtual_time;
 use examples::published::{Cell, Figure, Section};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use murphy_core::{Distribution, Lane, Point, Seed, Stream};
 use murphy_fault::{Chaos, Disturbance, Plan, TimeLimit};
 use murphy_policy::{
@@ -123,7 +123,15 @@ async fn run(seed: Seed, load: u32, column: Column) -> Result<(Vec<f64>, Vec<f64
             came.count();
             // Of a client that leaves, the server hears nothing.
             let served = tokio::spawn(server.clone().oneshot(query));
-            async { served.await? }
+            async {
+                // A wire has no errors of ours: what the server shed is an answer to the client, and not its own shedding.
+                let mut reply = Response::new(());
+                match served.await? {
+                    Ok(served) => reply = served,
+                    Err(_) => *reply.status_mut() = StatusCode::SERVICE_UNAVAILABLE,
+                }
+                Ok::<_, BoxError>(reply)
+            }
         })
     };
     let client = {
