@@ -165,7 +165,11 @@ where
     D::Error: std::fmt::Display,
 {
     serde_path_to_error::deserialize(from).map_err(|e| {
-        let path = e.path().to_string();
+        // A key may be the empty text; it is named all the same.
+        let path = match e.path().to_string() {
+            path if path.is_empty() || path.ends_with('.') => format!("{path}\"\""),
+            path => path,
+        };
         let message = e.inner().to_string();
         let message = message.lines().next().unwrap_or_default().trim();
         // serde says: unknown field `x`, expected one of `a`, `b`.

@@ -173,6 +173,19 @@ fn the_whole_plan_is_one() {
     assert!(judge(Plan::from_toml(&format!("{ALL}{EVENTS}"))));
 }
 
+/// The empty text is a key of TOML and of JSON like any other.
+#[test]
+fn an_empty_key_is_named() {
+    for text in ["version = 1\n\"\" = 3", "version = 1\n[[fault]]\n\"\" = 3"] {
+        let e = Plan::from_toml(text).unwrap_err();
+        let BadPlan::Field { field, remedy, .. } = &e else {
+            panic!("{e}");
+        };
+        assert!(field.ends_with("\"\""), "{e}");
+        assert!(remedy.starts_with("no field has this name"), "{e}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(800))]
 
