@@ -100,10 +100,10 @@ pub mod wire;
 pub use detector::{Adaptive, Beat, Detector};
 pub use heartbeat::{Heartbeat, HeartbeatAck, Pulse, Verdict};
 pub use heartbeater::{Beating, Heartbeater};
-pub use knob::BadKnob;
 pub use layer::HeartbeatLayer;
 pub use moment::Moment;
 pub use monitor::{Counts, Event, Guard, Liveness, Monitor, Refused, SafeMode, Slot, Tally};
+pub use murphy_core::BadKnob;
 pub use murphy_core::order::NodeId;
 pub use observer::{Driver, Events, HeartbeatService, Lagged, Observer};
 

@@ -132,7 +132,6 @@ pub mod hedge;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod idempotency;
-mod knob;
 mod metered;
 #[cfg(feature = "http")]
 mod millis;
@@ -157,7 +156,7 @@ pub use hedge::{Hedge, HedgeLayer};
 #[cfg(feature = "http")]
 pub use idempotency::{Idempotency, IdempotencyLayer};
 pub use idempotency::{IdempotencyKey, IdempotencyKeyLayer};
-pub use knob::BadKnob;
+pub use murphy_core::BadKnob;
 pub use retry::{
     AnyError, Attempt, Backoff, Classify, CloneReplay, Factory, Hints, IoClassify, Kind, Once,
     Pace, Replay, Restore, Retry, RetryError, RetryLayer, Stamp, Step, Verdict,

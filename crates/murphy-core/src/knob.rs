@@ -17,11 +17,8 @@ pub struct BadKnob {
 }
 
 impl BadKnob {
-    pub(crate) fn new(
-        field: &'static str,
-        value: impl fmt::Display,
-        remedy: impl Into<String>,
-    ) -> Self {
+    /// `field` was given `value`; `remedy` is what would have been right.
+    pub fn new(field: &'static str, value: impl fmt::Display, remedy: impl Into<String>) -> Self {
         Self {
             field,
             value: value.to_string(),

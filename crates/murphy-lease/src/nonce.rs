@@ -1,0 +1,138 @@
+//! [`Nonce`]: whose grant it is.
+
+use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
+
+use murphy_core::{Seed, mix};
+
+/// Which attempt to acquire: 128 bits that no two share.
+///
+/// One is drawn for each `acquire`, and all its repetitions carry it, so that a reply that was lost is asked for again and
+/// not taken for a rival's. Whoever knows it can release the lease: stores do not show it to others.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Nonce(u128);
+
+/// Where nonces come from: two seeds and a count.
+#[derive(Debug)]
+pub(crate) struct Nonces {
+    high: Seed,
+    low: Seed,
+    drawn: std::sync::atomic::AtomicU64,
+}
+
+impl Nonce {
+    /// A nonce from its bits, as they came over a wire or out of a file.
+    #[must_use]
+    pub const fn from_bits(bits: u128) -> Self {
+        Self(bits)
+    }
+
+    /// The bits.
+    #[must_use]
+    pub const fn bits(self) -> u128 {
+        self.0
+    }
+}
+
+impl Nonces {
+    /// From the system's entropy.
+    pub(crate) fn fresh() -> Self {
+        Self::from_seeds(Seed::fresh(), Seed::fresh())
+    }
+
+    /// The same each time: two that are given one seed collide, and take each other's grants for their own.
+    pub(crate) fn seeded(seed: Seed) -> Self {
+        Self::from_seeds(seed, Seed::new(mix(seed.bits() ^ 0x6C65_6173_6573)))
+    }
+
+    const fn from_seeds(high: Seed, low: Seed) -> Self {
+        let drawn = std::sync::atomic::AtomicU64::new(0);
+        Self { high, low, drawn }
+    }
+
+    pub(crate) fn draw(&self) -> Nonce {
+        let n = self
+            .drawn
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let half = |seed: Seed| u128::from(mix(mix(seed.bits()).wrapping_add(mix(n))));
+        Nonce(half(self.high) << 64 | half(self.low))
+    }
+}
+
+/// 32 hexadecimal digits.
+impl fmt::Display for Nonce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// Its first eight digits: enough to tell two apart in a log, too few to release a lease with.
+impl fmt::Debug for Nonce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Nonce({:08x}..)", self.0 >> 96)
+    }
+}
+
+impl FromStr for Nonce {
+    type Err = ParseIntError;
+
+    /// Of one to 32 hexadecimal digits, without a sign.
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        // A sign is no digit: have the parser say so.
+        let text = if text.starts_with('+') { "+" } else { text };
+        u128::from_str_radix(text, 16).map(Self)
+    }
+}
+
+/// As text: JSON has no number for it.
+#[cfg(feature = "serde")]
+impl serde::Serialize for Nonce {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Nonce {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_is_read() {
+        for bits in [0, 7, u128::MAX] {
+            let nonce = Nonce::from_bits(bits);
+            assert_eq!(nonce.to_string().parse(), Ok(nonce));
+        }
+        for text in ["", "+1", "-1", "g", "100000000000000000000000000000000"] {
+            assert!(text.parse::<Nonce>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_two_are_the_same() {
+        let drawn = |nonces: Nonces| (0..1000).map(|_| nonces.draw()).collect::<Vec<_>>();
+        let all: std::collections::BTreeSet<_> = [drawn(Nonces::fresh()), drawn(Nonces::fresh())]
+            .concat()
+            .into_iter()
+            .collect();
+        assert_eq!(all.len(), 2000);
+        let seeded = || drawn(Nonces::seeded(Seed::new(7)));
+        assert_eq!(seeded(), seeded());
+    }
+
+    #[test]
+    fn a_log_does_not_hold_enough_to_release_a_lease() {
+        assert_eq!(
+            format!("{:?}", Nonce::from_bits(u128::MAX)),
+            "Nonce(ffffffff..)"
+        );
+    }
+}
