@@ -12,6 +12,8 @@
 //! | [`MemoryStore`] | the store in this process |
 //! | [`LockName`], [`Ttl`] | what is leased, and for how long |
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod name;
 mod nonce;
 mod protocol;
