@@ -12,20 +12,44 @@
 //! | [`MemoryStore`] | the store in this process |
 //! | [`LockName`], [`Ttl`] | what is leased, and for how long |
 
+mod ask;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod event;
+mod lease;
+mod locks;
+mod lost;
+mod machine;
+mod metered;
 mod name;
 mod nonce;
+mod pace;
 mod protocol;
 mod rank;
+mod release;
+mod settings;
 mod store;
 mod token;
 mod ttl;
+mod unfenced;
+mod validity;
+
+pub use ask::LeaseStore;
+pub use lease::Lease;
+pub use lease::held::{Held, NotEnsured};
+pub use lease::release::ReleaseError;
+pub use locks::Locks;
+pub use locks::acquire::Acquiring;
+pub use locks::error::{AcquireError, BadReply, Last};
+pub use lost::{Lost, Why};
+pub use machine::Renewal;
 
 pub use name::{BadName, LockName};
 pub use nonce::Nonce;
 pub use protocol::{Acquire, Claim, Grant, Holder, LeaseReply, LeaseRequest, Renew};
 pub use rank::Rank;
+pub use release::NotReleased;
 pub use store::memory::MemoryStore;
 pub use token::{BadToken, FencingToken};
 pub use ttl::Ttl;
+pub use unfenced::{Unfenced, UnfencedLock};
