@@ -24,6 +24,7 @@ pub use name::{BadName, LockName};
 pub use nonce::Nonce;
 pub use protocol::{Acquire, Claim, Grant, Holder, LeaseReply, LeaseRequest, Renew};
 pub use rank::Rank;
-pub use store::memory::MemoryStore;
+pub use store::full::StoreFull;
+pub use store::memory::{MemoryFuture, MemoryStore};
 pub use token::{BadToken, FencingToken};
 pub use ttl::Ttl;

@@ -1,3 +1,6 @@
 //! Stores of leases.
 
+mod desk;
+pub(crate) mod full;
 pub(crate) mod memory;
+mod table;
