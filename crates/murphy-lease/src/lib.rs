@@ -10,6 +10,7 @@
 //! | [`FencingToken`], [`Rank`], [`Nonce`] | the proof: which grant, and where it stands among all grants of its lock |
 //! | [`LeaseRequest`], [`LeaseReply`] | what a store of leases is asked, and answers: any tower service that does is one |
 //! | [`MemoryStore`] | the store in this process |
+//! | `FileStore` (feature `file`) | the store of one host: one file, and numbers that survive `kill -9` |
 //! | [`LockName`], [`Ttl`] | what is leased, and for how long |
 
 mod ask;
@@ -50,6 +51,10 @@ pub use protocol::{Acquire, Claim, Grant, Holder, LeaseReply, LeaseRequest, Rene
 pub use rank::Rank;
 pub use release::NotReleased;
 pub use store::memory::MemoryStore;
+#[cfg(feature = "file")]
+pub use store::file::{FileError, FileFuture, FileOptions, FileStore, Restart};
+pub use store::full::StoreFull;
+pub use store::memory::{MemoryFuture, MemoryStore};
 pub use token::{BadToken, FencingToken};
 pub use ttl::Ttl;
 pub use unfenced::{Unfenced, UnfencedLock};

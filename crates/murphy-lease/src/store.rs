@@ -1,3 +1,8 @@
 //! Stores of leases.
 
+mod desk;
+#[cfg(feature = "file")]
+pub(crate) mod file;
+pub(crate) mod full;
 pub(crate) mod memory;
+mod table;
