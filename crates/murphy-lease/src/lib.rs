@@ -9,9 +9,12 @@
 //! |---|---|
 //! | [`FencingToken`], [`Rank`], [`Nonce`] | the proof: which grant, and where it stands among all grants of its lock |
 //! | [`LeaseRequest`], [`LeaseReply`] | what a store of leases is asked, and answers: any tower service that does is one |
+//! | [`fence`] | the resource's side: what takes no stale write, and layers on both ends of a wire |
 //! | [`MemoryStore`] | the store in this process |
 //! | [`LockName`], [`Ttl`] | what is leased, and for how long |
 
+pub mod fence;
+mod lost;
 mod name;
 mod nonce;
 mod protocol;
@@ -20,6 +23,7 @@ mod store;
 mod token;
 mod ttl;
 
+pub use lost::{Lost, Why};
 pub use name::{BadName, LockName};
 pub use nonce::Nonce;
 pub use protocol::{Acquire, Claim, Grant, Holder, LeaseReply, LeaseRequest, Renew};
