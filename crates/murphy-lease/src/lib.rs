@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`FencingToken`], [`Rank`], [`Nonce`] | the proof: which grant, and where it stands among all grants of its lock |
 //! | [`LeaseRequest`], [`LeaseReply`] | what a store of leases is asked, and answers: any tower service that does is one |
+//! | [`fence`] | the resource's side: what takes no stale write, and layers on both ends of a wire |
 //! | [`MemoryStore`] | the store in this process |
 //! | `FileStore` (feature `file`) | the store of one host: one file, and numbers that survive `kill -9` |
 //! | [`LockName`], [`Ttl`] | what is leased, and for how long |
@@ -17,6 +18,7 @@ mod ask;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod event;
+pub mod fence;
 mod lease;
 mod locks;
 mod lost;
@@ -44,13 +46,11 @@ pub use locks::acquire::Acquiring;
 pub use locks::error::{AcquireError, BadReply, Last};
 pub use lost::{Lost, Why};
 pub use machine::Renewal;
-
 pub use name::{BadName, LockName};
 pub use nonce::Nonce;
 pub use protocol::{Acquire, Claim, Grant, Holder, LeaseReply, LeaseRequest, Renew};
 pub use rank::Rank;
 pub use release::NotReleased;
-pub use store::memory::MemoryStore;
 #[cfg(feature = "file")]
 pub use store::file::{FileError, FileFuture, FileOptions, FileStore, Restart};
 pub use store::full::StoreFull;
