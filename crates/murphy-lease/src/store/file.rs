@@ -5,6 +5,8 @@ pub(crate) mod error;
 mod mark;
 mod options;
 mod reserve;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::future::Future;
@@ -12,6 +14,7 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::time::Instant;
 use tower_service::Service;
@@ -123,13 +126,16 @@ impl Drop for Life {
         let now = self.desk.clock().now();
         let mut table = self.desk.table();
         let mark = table.ranks().mark();
-        if table.is_quiet(now) && self.former <= now && !mark.longest.is_zero() {
-            let longest = std::time::Duration::ZERO;
-            // What failed is as a crash: the next one waits.
-            _ = Mark { longest, ..mark }.write(&self.disk);
-        }
-        // A write that is on its way keeps the disk, and would keep the file.
-        self.disk.close();
+        let is_over = table.is_quiet(now) && self.former <= now;
+        // The file is let go here: a write that is on its way keeps the disk. What fails is as a crash: the next waits.
+        _ = match is_over && !mark.longest.is_zero() {
+            true => Mark {
+                longest: Duration::ZERO,
+                ..mark
+            }
+            .close(&self.disk),
+            false => self.disk.close_with(None),
+        };
     }
 }
 
