@@ -11,6 +11,7 @@
 //! | [`LeaseRequest`], [`LeaseReply`] | what a store of leases is asked, and answers: any tower service that does is one |
 //! | [`MemoryStore`] | the store in this process |
 //! | `FileStore` (feature `file`) | the store of one host: one file, and numbers that survive `kill -9` |
+//! | `FileServer`, `FileClient` (feature `file`, on Unix) | that store, for the other processes of the host |
 //! | [`LockName`], [`Ttl`] | what is leased, and for how long |
 
 mod name;
@@ -27,6 +28,11 @@ pub use protocol::{Acquire, Claim, Grant, Holder, LeaseReply, LeaseRequest, Rene
 pub use rank::Rank;
 #[cfg(feature = "file")]
 pub use store::file::{FileError, FileFuture, FileOptions, FileStore, Restart};
+#[cfg(all(feature = "file", unix))]
+pub use store::file::{
+    client::{ClientError, ClientFuture, FileClient},
+    server::{FileServer, ServeError},
+};
 pub use store::full::StoreFull;
 pub use store::memory::{MemoryFuture, MemoryStore};
 pub use token::{BadToken, FencingToken};
