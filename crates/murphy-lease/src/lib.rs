@@ -12,6 +12,7 @@
 //! | [`fence`] | the resource's side: what takes no stale write, and layers on both ends of a wire |
 //! | [`MemoryStore`] | the store in this process |
 //! | `FileStore` (feature `file`) | the store of one host: one file, and numbers that survive `kill -9` |
+//! | `FileServer`, `FileClient` (feature `file`, on Unix) | that store, for the other processes of the host |
 //! | [`LockName`], [`Ttl`] | what is leased, and for how long |
 
 mod ask;
@@ -54,6 +55,11 @@ pub use rank::Rank;
 pub use release::NotReleased;
 #[cfg(feature = "file")]
 pub use store::file::{FileError, FileFuture, FileOptions, FileStore, Restart};
+#[cfg(all(feature = "file", unix))]
+pub use store::file::{
+    client::{ClientError, ClientFuture, FileClient},
+    server::{FileServer, ServeError},
+};
 pub use store::full::StoreFull;
 pub use store::memory::{MemoryFuture, MemoryStore};
 pub use token::{BadToken, FencingToken};

@@ -1,10 +1,18 @@
 //! [`FileStore`]: leases of one host, whose numbers outlive the process.
 
+#[cfg(unix)]
+pub(crate) mod client;
 pub(crate) mod disk;
 pub(crate) mod error;
 mod mark;
 mod options;
 mod reserve;
+#[cfg(unix)]
+pub(crate) mod server;
+#[cfg(test)]
+mod tests;
+#[cfg(unix)]
+mod wire;
 
 use std::fmt;
 use std::future::Future;
@@ -12,6 +20,7 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::time::Instant;
 use tower_service::Service;
@@ -45,7 +54,7 @@ use crate::{LeaseReply, LeaseRequest};
 ///
 /// # Limits
 ///
-/// One process has the file open ([`FileError::InUse`] for a second). Those of [`FileOptions`]. A network file system
+/// One process has the file open ([`FileError::InUse`] for a second); on Unix it can `serve` the others of the host. Those of [`FileOptions`]. A network file system
 /// that does not lock, or does not flush, breaks the promise. Whatever reserves a block waits for the disk: the first
 /// grant, and those that are faster than the disk writes half a block. After the disk has failed once it is to be opened
 /// anew.
@@ -123,13 +132,16 @@ impl Drop for Life {
         let now = self.desk.clock().now();
         let mut table = self.desk.table();
         let mark = table.ranks().mark();
-        if table.is_quiet(now) && self.former <= now && !mark.longest.is_zero() {
-            let longest = std::time::Duration::ZERO;
-            // What failed is as a crash: the next one waits.
-            _ = Mark { longest, ..mark }.write(&self.disk);
-        }
-        // A write that is on its way keeps the disk, and would keep the file.
-        self.disk.close();
+        let is_over = table.is_quiet(now) && self.former <= now;
+        // The file is let go here: a write that is on its way keeps the disk. What fails is as a crash: the next waits.
+        _ = match is_over && !mark.longest.is_zero() {
+            true => Mark {
+                longest: Duration::ZERO,
+                ..mark
+            }
+            .close(&self.disk),
+            false => self.disk.close_with(None),
+        };
     }
 }
 

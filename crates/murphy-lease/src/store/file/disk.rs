@@ -19,7 +19,7 @@ const CACHE_BYTES: usize = 256 * 1024;
 const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("murphy-lease");
 
 /// Small records in one file, each of which is on the disk when [`put`](Self::put) returns. One process at a time has it
-/// open, until it is [closed](Self::close) or dropped. All calls block.
+/// open, until it is [closed](Self::close_with) or dropped. All calls block.
 #[derive(Debug)]
 pub(crate) struct Disk {
     path: PathBuf,
@@ -58,17 +58,21 @@ impl Disk {
 
     /// Puts it there; it is on the disk when this returns, or the error may or may not have left it there.
     pub(crate) fn put(&self, key: &str, value: &[u8]) -> Result<(), FileError> {
-        self.with(|database| {
-            let mut write = database.begin_write()?;
-            write.set_durability(Durability::Immediate)?;
-            write.open_table(RECORDS)?.insert(key, value)?;
-            Ok(write.commit()?)
-        })
+        self.with(|database| put(database, key, value))
     }
 
-    /// Lets the file go, when what is being written is written. Whatever is asked later is an error.
-    pub(crate) fn close(&self) {
-        self.database().take();
+    /// Puts it there as the last that is written, and lets the file go. Whatever is asked later is an error.
+    pub(crate) fn close_with(&self, last: Option<(&str, &[u8])>) -> Result<(), FileError> {
+        let database = self.database().take();
+        let written = match (&database, last) {
+            (Some(database), Some((key, value))) => put(database, key, value),
+            _ => Ok(()),
+        };
+        written.map_err(|error| self.failed(error))
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.database().is_none()
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -177,6 +181,24 @@ impl Disk {
             other => FileError::io(path, std::io::Error::other(other.to_string())),
         }
     }
+}
+
+/// A disk that the tests bring along.
+#[cfg(test)]
+impl Disk {
+    pub(crate) fn on(backend: impl redb::StorageBackend) -> Self {
+        let path = Path::new("/in/memory");
+        let disk = Self::of(path, builder().create_with_backend(backend)).unwrap();
+        disk.put(FORMAT_KEY, &FORMAT.to_be_bytes()).unwrap();
+        disk
+    }
+}
+
+fn put(database: &Database, key: &str, value: &[u8]) -> Result<(), redb::Error> {
+    let mut write = database.begin_write()?;
+    write.set_durability(Durability::Immediate)?;
+    write.open_table(RECORDS)?.insert(key, value)?;
+    Ok(write.commit()?)
 }
 
 fn builder() -> Builder {

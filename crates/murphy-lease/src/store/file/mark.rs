@@ -32,6 +32,11 @@ impl Mark {
         disk.put(KEY, &self.encode())
     }
 
+    /// Writes it, and lets the file go.
+    pub(super) fn close(self, disk: &Disk) -> Result<(), FileError> {
+        disk.close_with(Some((KEY, &self.encode())))
+    }
+
     fn encode(self) -> [u8; 20] {
         let mut bytes = [0; 20];
         let millis = u64::try_from(self.longest.as_millis()).unwrap_or(u64::MAX);

@@ -96,7 +96,11 @@ impl FileOptions {
     ///
     /// [`FileError`], which names the file and what to do.
     pub fn open(self, path: impl AsRef<Path>) -> Result<FileStore, FileError> {
-        let disk = Arc::new(Disk::open(path.as_ref())?);
+        self.open_on(Disk::open(path.as_ref())?)
+    }
+
+    pub(super) fn open_on(self, disk: Disk) -> Result<FileStore, FileError> {
+        let disk = Arc::new(disk);
         let mark = Mark::read(&disk)?;
         let now = self.clock.now();
         let former = now + mark.longest.min(LONGEST_WAIT);

@@ -154,7 +154,9 @@ impl Drop for Write {
                     table.numbered(now, words);
                 }
                 Err(error) => {
-                    tracing::error!(target: "murphy::lease", %error, "lease.not_reserved");
+                    if !self.disk.is_closed() {
+                        tracing::error!(target: "murphy::lease", %error, "lease.not_reserved");
+                    }
                     ranks.failed = Some(error);
                     table.unnumbered(words);
                 }
