@@ -42,9 +42,17 @@ fn until_due(machine: &mut Machine, mut now: Instant, most: Instant) -> (Todo, I
 #[test]
 fn what_is_due_when() {
     for (name, renewal, due) in [
-        ("nobody answers", Renewal::Auto, "renew give-up renew give-up warn renew give-up"),
+        (
+            "nobody answers",
+            Renewal::Auto,
+            "renew give-up renew give-up warn renew give-up",
+        ),
         ("nothing is asked for", Renewal::Never, "warn stop"),
-        ("the work stands still", Renewal::WhileProgress(ms(100)), "warn stop"),
+        (
+            "the work stands still",
+            Renewal::WhileProgress(ms(100)),
+            "warn stop",
+        ),
     ] {
         let (mut machine, mut now) = granted(renewal);
         let (end, mut seen) = (machine.until(), Vec::new());
@@ -78,7 +86,10 @@ fn the_phases_are_left_as_the_picture_says() {
     let late = now + ms(7_000);
     assert_eq!(machine.todo(late), Todo::Warn);
     assert_eq!(machine.phase(), Phase::Expiring);
-    assert!(matches!(machine.todo(late), Todo::Wait(_)), "it is said once");
+    assert!(
+        matches!(machine.todo(late), Todo::Wait(_)),
+        "it is said once"
+    );
     machine.wish(late);
     assert_eq!(machine.todo(late), Todo::Renew);
     machine.sent(late);
@@ -86,7 +97,11 @@ fn the_phases_are_left_as_the_picture_says() {
     assert_eq!(machine.phase(), Phase::Valid);
     machine.lose(Why::Refused);
     machine.lose(Why::Released);
-    assert_eq!(machine.phase(), Phase::Lost(Why::Refused), "the first stands");
+    assert_eq!(
+        machine.phase(),
+        Phase::Lost(Why::Refused),
+        "the first stands"
+    );
     assert_eq!(machine.todo(now), Todo::Stop(Why::Refused));
 }
 
@@ -95,7 +110,10 @@ fn a_late_success_brings_nothing_back() {
     let (mut machine, now) = granted(Renewal::Auto);
     machine.sent(now + ms(9_000));
     let end = machine.until();
-    assert!(!machine.renewed(end, ms(10_000)), "not in the instant in which it ends");
+    assert!(
+        !machine.renewed(end, ms(10_000)),
+        "not in the instant in which it ends"
+    );
     assert_eq!(machine.todo(end), Todo::Stop(Why::Expired));
     assert_eq!(machine.until(), end);
     let (mut machine, now) = granted(Renewal::Auto);
@@ -139,7 +157,11 @@ fn a_lease_of_which_most_is_gone_is_renewed_at_once() {
         let now = sent + waited;
         let mut machine = Machine::new(terms(ttl, Renewal::Auto), sent, now, left);
         let todo = machine.todo(now);
-        let todo = if todo == Todo::Warn { machine.todo(now) } else { todo };
+        let todo = if todo == Todo::Warn {
+            machine.todo(now)
+        } else {
+            todo
+        };
         assert_eq!(todo == Todo::Renew, at_once, "{waited:?} {left:?}");
     }
 }
@@ -182,9 +204,8 @@ fn fates() -> impl Strategy<Value = Vec<Fate>> {
 
 fn ttls() -> impl Strategy<Value = Ttl> {
     let (min, max) = (3u64, 86_400_000);
-    prop_oneof![Just(min), Just(max), min..=max, min..1000].prop_map(|ms| {
-        Ttl::try_new(Duration::from_millis(ms)).unwrap()
-    })
+    prop_oneof![Just(min), Just(max), min..=max, min..1000]
+        .prop_map(|ms| Ttl::try_new(Duration::from_millis(ms)).unwrap())
 }
 
 proptest! {
