@@ -209,7 +209,10 @@ where
     let last = token(u64::MAX, 1);
     let sealed = store.seal("many", &last).await.expect("the highest");
     let value = sealed.value.expect("somebody wrote");
-    assert_eq!(u64::from_be_bytes(value.try_into().expect("eight")), highest);
+    assert_eq!(
+        u64::from_be_bytes(value.try_into().expect("eight")),
+        highest
+    );
 }
 
 /// A lease that a test ends: what a holder has, without a store of leases.

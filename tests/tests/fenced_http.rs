@@ -102,7 +102,7 @@ async fn of_two_that_race_the_older_never_writes_last() {
         .with_state(Arc::clone(&written));
     let address = serve(router).await;
     let (one, other) = (client(), client());
-    let late = Stream::new(Seed::new(7), "race", "late", Lane::Delay);
+    let late = Stream::new(Seed::new(7), "race", "late", Lane::Magnitude);
     let (mut refused, mut both) = (0, 0);
     for race in 0..RACES {
         let (older, newer) = (2 * race + 1, 2 * race + 2);
@@ -136,7 +136,10 @@ async fn of_two_that_race_the_older_never_writes_last() {
         assert!(before < after, "{before} was written before {after}");
         assert_eq!(seen, before, "nobody wrote between its read and its write");
     }
-    assert!(refused > 0 && both > 0, "{refused} refused, {both} in order");
+    assert!(
+        refused > 0 && both > 0,
+        "{refused} refused, {both} in order"
+    );
 }
 
 #[tokio::test]

@@ -152,9 +152,8 @@ async fn a_predicate_in_a_table_of_yours_refuses_what_a_check_lets_through() {
 
     // One statement each, in the same order.
     let admits = SqlFence::predicate("fence", 1).unwrap();
-    let fenced = format!(
-        "UPDATE accounts SET balance = $3, fence = $1 WHERE id = 'fenced' AND {admits}"
-    );
+    let fenced =
+        format!("UPDATE accounts SET balance = $3, fence = $1 WHERE id = 'fenced' AND {admits}");
     let put = async |client: &Client, fence: &SqlFence, balance: i64| {
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
             [&fence.whole(), &fence.rank(), &balance];

@@ -61,6 +61,10 @@ impl Proof for Until {
         self.until.saturating_duration_since(Instant::now())
     }
 
+    #[expect(
+        clippy::disallowed_macros,
+        reason = "biased: what a test says comes first"
+    )]
     fn lost(&self) -> Self::Lost {
         let own = self.clone();
         Box::pin(async move {
