@@ -54,7 +54,10 @@ impl Bank {
     /// A server on a port of its own; the fenced accounts are in this file.
     pub(crate) async fn serve(file: &FilePath) -> Result<Self> {
         let fenced = FileFenced::open(file)?;
-        let accounts = Accounts { open: Arc::default(), fenced };
+        let accounts = Accounts {
+            open: Arc::default(),
+            fenced,
+        };
         let network = Chaos::new(Seed::new(7));
         let (departs, sent) = mpsc::channel(16);
         let first = network.site("worker-1->bank").layer().http();
@@ -67,14 +70,22 @@ impl Bank {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Ok(Self { address, accounts, network, sent })
+        Ok(Self {
+            address,
+            accounts,
+            network,
+            sent,
+        })
     }
 
     /// From now on writes of the first worker take their time.
     pub(crate) fn slow_down(&self) -> Result<()> {
         let minute = std::time::Duration::from_secs(60);
         // It ends with the process.
-        std::mem::forget(self.network.arm(&Plan::from_toml(SLOW)?, TimeLimit::After(minute))?);
+        std::mem::forget(
+            self.network
+                .arm(&Plan::from_toml(SLOW)?, TimeLimit::After(minute))?,
+        );
         Ok(())
     }
 
@@ -100,7 +111,11 @@ fn routes(accounts: Accounts) -> Router {
         .with_state(accounts)
 }
 
-async fn note(State(departs): State<mpsc::Sender<()>>, request: Request, next: Next) -> impl IntoResponse {
+async fn note(
+    State(departs): State<mpsc::Sender<()>>,
+    request: Request,
+    next: Next,
+) -> impl IntoResponse {
     if request.method() == Method::PUT {
         let _ = departs.try_send(());
     }
@@ -118,7 +133,11 @@ async fn read_open(State(accounts): State<Accounts>, Path(account): Path<String>
     accounts.open(&account).to_string()
 }
 
-async fn write_open(State(accounts): State<Accounts>, Path(account): Path<String>, body: String) -> StatusCode {
+async fn write_open(
+    State(accounts): State<Accounts>,
+    Path(account): Path<String>,
+    body: String,
+) -> StatusCode {
     let Ok(amount) = body.parse() else {
         return StatusCode::BAD_REQUEST;
     };
@@ -146,7 +165,11 @@ async fn write_fenced(
     body: String,
 ) -> (StatusCode, String) {
     // One transaction looks at the token and writes.
-    match accounts.fenced.write(&account, &token, body.into_bytes()).await {
+    match accounts
+        .fenced
+        .write(&account, &token, body.into_bytes())
+        .await
+    {
         Ok(_) => (StatusCode::OK, String::new()),
         Err(e) => refused(&e),
     }

@@ -12,7 +12,9 @@ pub(crate) type Store = BoxCloneService<LeaseRequest, LeaseReply, BoxError>;
 
 /// The store at this address: `file:SOCKET`, as the story serves it, or a server's URL.
 pub(crate) async fn connect(address: &str) -> Result<Store> {
-    let (kind, rest) = address.split_once(':').context("a store is `file:…`, or a URL")?;
+    let (kind, rest) = address
+        .split_once(':')
+        .context("a store is `file:…`, or a URL")?;
     match kind {
         "file" => Ok(boxed(FileClient::new(Path::new(rest)))),
         other => bail!("no store is called `{other}`"),

@@ -40,9 +40,17 @@ pub(crate) enum Role {
 }
 
 const PLACES: [(Place, &str, &str); 3] = [
-    (Place::BeforeCheck, "stopped before its check", "before-check"),
+    (
+        Place::BeforeCheck,
+        "stopped before its check",
+        "before-check",
+    ),
     (Place::AfterCheck, "stopped after its check", "after-check"),
-    (Place::OnTheWay, "its writes delayed on the way", "on-the-way"),
+    (
+        Place::OnTheWay,
+        "its writes delayed on the way",
+        "on-the-way",
+    ),
 ];
 const BALANCE: i64 = 100;
 const FIRST: i64 = 10;
@@ -94,7 +102,11 @@ pub(crate) async fn tell(args: Args) -> Result<()> {
         Player::start("worker-1", &store.0, &bank)?,
         Player::start("worker-2", &store.0, &bank)?,
     ];
-    let mut story = Story { began: Instant::now(), bank, players };
+    let mut story = Story {
+        began: Instant::now(),
+        bank,
+        players,
+    };
     let mut outcomes = Vec::new();
     for (place, title, account) in PLACES {
         story.line("", &format!("── worker-1 {title}"));
@@ -116,17 +128,30 @@ impl Player {
         let mut process = Process::start(&["--store", store, "worker", &url])?;
         let (to, said) = mpsc::channel(64);
         process.listen(move |line| to.blocking_send(line).is_ok())?;
-        Ok(Self { name, process, said })
+        Ok(Self {
+            name,
+            process,
+            said,
+        })
     }
 
     fn order(&mut self, account: &str, amount: i64, wait: Option<Place>) -> Result<()> {
         let account = account.to_owned();
-        self.process.tell(&serde_json::to_string(&Order { account, amount, wait })?)
+        self.process.tell(&serde_json::to_string(&Order {
+            account,
+            amount,
+            wait,
+        })?)
     }
 }
 
 impl Story {
-    async fn act(&mut self, place: Place, title: &'static str, account: &'static str) -> Result<Outcome> {
+    async fn act(
+        &mut self,
+        place: Place,
+        title: &'static str,
+        account: &'static str,
+    ) -> Result<Outcome> {
         let (mut caught, mut refused) = (false, false);
         if place == Place::OnTheWay {
             self.bank.slow_down()?;
@@ -134,7 +159,8 @@ impl Story {
         self.players[0].order(account, FIRST, Some(place))?;
         match place {
             Place::OnTheWay => {
-                self.hear(0, |said| matches!(said, Said::Checked(_))).await?;
+                self.hear(0, |said| matches!(said, Said::Checked(_)))
+                    .await?;
                 let sent = timeout(PATIENCE, self.bank.sent.recv()).await?;
                 sent.context("nothing was sent")?;
                 self.line("worker-1", "its writes are on their way");
@@ -150,18 +176,39 @@ impl Story {
         if place != Place::OnTheWay {
             self.players[0].process.tell("go on")?;
         }
-        self.line("worker-1", &format!("is continued, after {:.1} s", stopped.elapsed().as_secs_f64()));
+        self.line(
+            "worker-1",
+            &format!(
+                "is continued, after {:.1} s",
+                stopped.elapsed().as_secs_f64()
+            ),
+        );
         self.players[0].process.signal(Signal::CONT)?;
         self.hear(0, |said| {
             caught |= matches!(said, Said::Checked(Err(_)));
-            refused |= matches!(said, Said::Wrote { fenced: true, refused: Some(_), .. });
+            refused |= matches!(
+                said,
+                Said::Wrote {
+                    fenced: true,
+                    refused: Some(_),
+                    ..
+                }
+            );
             matches!(said, Said::Done)
         })
         .await?;
         // Whoever was caught by the check leaves its deposit undone; what was refused was done again.
         while self.bank.sent.try_recv().is_ok() {}
         let open = self.bank.open(account);
-        Ok(Outcome { place, title, account, caught, refused, open, fenced: 0 })
+        Ok(Outcome {
+            place,
+            title,
+            account,
+            caught,
+            refused,
+            open,
+            fenced: 0,
+        })
     }
 
     /// Tells what a worker says, until it says this.
@@ -174,15 +221,30 @@ impl Story {
             let said = said.with_context(|| format!("{name} ended"))?;
             let text = match &said {
                 Said::Holds(rank) => format!("holds the lock: grant {rank}"),
-                Said::Read { open, fenced } => format!("reads {open} from the open account, {fenced} from the fenced one"),
-                Said::Waits(place) => format!("is {}", if *place == Place::BeforeCheck { "about to check" } else { "about to write" }),
+                Said::Read { open, fenced } => {
+                    format!("reads {open} from the open account, {fenced} from the fenced one")
+                }
+                Said::Waits(place) => format!(
+                    "is {}",
+                    if *place == Place::BeforeCheck {
+                        "about to check"
+                    } else {
+                        "about to write"
+                    }
+                ),
                 Said::Checked(Ok(())) => "checks: it holds the lock".into(),
                 Said::Checked(Err(why)) => format!("checks, and gives up: {why}"),
-                Said::Wrote { fenced, amount, refused } => {
+                Said::Wrote {
+                    fenced,
+                    amount,
+                    refused,
+                } => {
                     let kind = if *fenced { "fenced" } else { "open" };
                     match refused {
                         None => format!("writes {amount} to the {kind} account"),
-                        Some(why) => format!("writes {amount} to the {kind} account: REFUSED, {why}"),
+                        Some(why) => {
+                            format!("writes {amount} to the {kind} account: REFUSED, {why}")
+                        }
                     }
                 }
                 Said::Done => String::new(),
@@ -197,16 +259,28 @@ impl Story {
     }
 
     fn line(&self, who: &str, text: &str) {
-        println!("{:6.2} s  {who:<9} {text}", self.began.elapsed().as_secs_f64());
+        println!(
+            "{:6.2} s  {who:<9} {text}",
+            self.began.elapsed().as_secs_f64()
+        );
     }
 }
 
 fn end(outcomes: &[Outcome], json: Option<File>) -> Result<()> {
     let mut table = Table::new();
     table.load_style(ASCII_MARKDOWN);
-    table.set_header(["worker-1 was", "its own check", "open account", "fenced account"]);
+    table.set_header([
+        "worker-1 was",
+        "its own check",
+        "open account",
+        "fenced account",
+    ]);
     for outcome in outcomes {
-        let check = if outcome.caught { "caught it" } else { "saw nothing" };
+        let check = if outcome.caught {
+            "caught it"
+        } else {
+            "saw nothing"
+        };
         let due = outcome.due();
         let open = match outcome.open {
             open if open == due => format!("{open}, right"),
@@ -225,11 +299,25 @@ fn end(outcomes: &[Outcome], json: Option<File>) -> Result<()> {
     for outcome in outcomes {
         let Outcome { place, title, .. } = outcome;
         let before = *place == Place::BeforeCheck;
-        ensure!(outcome.caught == before, "{title}: its own check should have {}", if before { "caught it" } else { "seen nothing" });
-        ensure!(before || outcome.open != outcome.due(), "no lesson: {title}, the open account was not corrupted");
-        ensure!(before || outcome.refused, "no lesson: {title}, the fenced account refused nothing");
+        ensure!(
+            outcome.caught == before,
+            "{title}: its own check should have {}",
+            if before { "caught it" } else { "seen nothing" }
+        );
+        ensure!(
+            before || outcome.open != outcome.due(),
+            "no lesson: {title}, the open account was not corrupted"
+        );
+        ensure!(
+            before || outcome.refused,
+            "no lesson: {title}, the fenced account refused nothing"
+        );
         if outcome.fenced != outcome.due() {
-            bail!("{title}: the fenced account has {} and should have {}", outcome.fenced, outcome.due());
+            bail!(
+                "{title}: the fenced account has {} and should have {}",
+                outcome.fenced,
+                outcome.due()
+            );
         }
     }
     Ok(())
@@ -246,7 +334,10 @@ impl Outcome {
 fn write(mut file: File, outcomes: &[Outcome]) -> Result<()> {
     for outcome in outcomes {
         for (kind, balance) in [("open", outcome.open), ("fenced", outcome.fenced)] {
-            let figure = format!("fenced_lease.{}.{kind}.lost", outcome.account.replace('-', "_"));
+            let figure = format!(
+                "fenced_lease.{}.{kind}.lost",
+                outcome.account.replace('-', "_")
+            );
             let lost = outcome.due() - balance;
             let note = "money that was paid in and is gone; real processes, real time";
             let line = json!({ "figure": figure, "subject": "murphy", "value": lost, "unit": "money", "note": note });

@@ -39,11 +39,18 @@ pub(crate) enum Place {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Said {
     Holds(Rank),
-    Read { open: i64, fenced: i64 },
+    Read {
+        open: i64,
+        fenced: i64,
+    },
     Waits(Place),
     /// Its own check: it still holds the lock, or through what it lost it.
     Checked(Result<(), String>),
-    Wrote { fenced: bool, amount: i64, refused: Option<String> },
+    Wrote {
+        fenced: bool,
+        amount: i64,
+        refused: Option<String>,
+    },
     Done,
 }
 
@@ -59,7 +66,12 @@ pub(crate) async fn run(store: &str, bank: &str) -> Result<()> {
     let orders = orders();
     let locks = Locks::new(stores::connect(store).await?).ttl(TTL);
     let client = Client::builder(TokioExecutor::new()).build_http();
-    let mut worker = Worker { locks, bank: bank.into(), client, orders };
+    let mut worker = Worker {
+        locks,
+        bank: bank.into(),
+        client,
+        orders,
+    };
     while let Some(line) = worker.orders.recv().await {
         worker.pay(&serde_json::from_str(&line)?).await?;
         say(&Said::Done)?;
@@ -99,11 +111,17 @@ impl Worker {
         Ok(())
     }
 
-    async fn again(&self, Order { account, amount, .. }: &Order) -> Result<()> {
+    async fn again(
+        &self,
+        Order {
+            account, amount, ..
+        }: &Order,
+    ) -> Result<()> {
         let lease = self.acquire().await?;
         let token = lease.token()?.clone();
         let balance = self.read("fenced", account, &token).await?;
-        self.write("fenced", account, balance + amount, &token).await?;
+        self.write("fenced", account, balance + amount, &token)
+            .await?;
         lease.release().await?;
         Ok(())
     }
@@ -123,22 +141,37 @@ impl Worker {
     }
 
     async fn read(&self, kind: &str, account: &str, token: &FencingToken) -> Result<i64> {
-        match self.send(Method::GET, kind, account, String::new(), token).await? {
+        match self
+            .send(Method::GET, kind, account, String::new(), token)
+            .await?
+        {
             (StatusCode::OK, balance) => Ok(balance.parse()?),
             (status, said) => bail!("{status}: {said}"),
         }
     }
 
     /// Whether it was taken.
-    async fn write(&self, kind: &str, account: &str, amount: i64, token: &FencingToken) -> Result<bool> {
-        let (status, said) = self.send(Method::PUT, kind, account, amount.to_string(), token).await?;
+    async fn write(
+        &self,
+        kind: &str,
+        account: &str,
+        amount: i64,
+        token: &FencingToken,
+    ) -> Result<bool> {
+        let (status, said) = self
+            .send(Method::PUT, kind, account, amount.to_string(), token)
+            .await?;
         let refused = match status {
             StatusCode::OK => None,
             StatusCode::PRECONDITION_FAILED => Some(said),
             status => bail!("{status}: {said}"),
         };
         let taken = refused.is_none();
-        say(&Said::Wrote { fenced: kind == "fenced", amount, refused })?;
+        say(&Said::Wrote {
+            fenced: kind == "fenced",
+            amount,
+            refused,
+        })?;
         Ok(taken)
     }
 
@@ -153,7 +186,10 @@ impl Worker {
         token: &FencingToken,
     ) -> Result<(StatusCode, String)> {
         let uri = format!("{}/{kind}/{account}", self.bank);
-        let mut request = Request::builder().method(method).uri(uri).body(Body::from(body))?;
+        let mut request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .body(Body::from(body))?;
         Headers::new().attach(token, &mut request);
         let reply = self.client.request(request).await?;
         let status = reply.status();
