@@ -15,7 +15,7 @@ fn terms(ttl: Ttl, renewal: Renewal) -> Terms {
         ttl,
         validity: Validity::default(),
         renewal,
-        pace: Pace::new(Seed::new(7), "test", Nonce::from_bits(7)),
+        pace: Pace::new(Seed::new(7), "test").of(Nonce::from_bits(7)),
     }
 }
 
@@ -273,7 +273,7 @@ proptest! {
     #[test]
     fn the_last_try_is_a_tick_before_the_end(nonce: u128, ttl in ttls()) {
         let mut terms = terms(ttl, Renewal::Auto);
-        terms.pace = Pace::new(Seed::new(1), "test", Nonce::from_bits(nonce));
+        terms.pace = Pace::new(Seed::new(1), "test").of(Nonce::from_bits(nonce));
         let start = Instant::now();
         let mut machine = Machine::new(terms, start, start, ttl.get());
         let (end, mut now, mut last) = (machine.until(), start, start);
