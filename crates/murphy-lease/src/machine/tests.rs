@@ -169,7 +169,7 @@ fn a_lease_of_which_most_is_gone_is_renewed_at_once() {
 #[test]
 fn a_store_that_grants_hardly_anything_is_not_asked_without_pause() {
     let (mut machine, mut now) = granted(Renewal::Auto);
-    let mut asked = 0;
+    let (mut asked, end) = (0, machine.until());
     while now < machine.until() && asked < 1000 {
         match machine.todo(now) {
             Todo::Wait(at) => now = at,
@@ -183,6 +183,11 @@ fn a_store_that_grants_hardly_anything_is_not_asked_without_pause() {
         }
     }
     assert!(asked < 40, "{asked}");
+    assert_eq!(
+        machine.until(),
+        end,
+        "and what it granted before still runs"
+    );
 }
 
 /// What the network does to a renewal, and how long that takes in thousandths of the ttl.
