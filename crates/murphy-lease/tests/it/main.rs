@@ -5,4 +5,3 @@ mod guard;
 mod keeper;
 mod release;
 mod store;
-mod told;
