@@ -55,16 +55,17 @@ async fn connections_that_race_for_a_row_end_in_the_order_of_ranks() {
 async fn it_comes_back_after_the_server_and_knows_what_it_knew() {
     let mut server = Postgres::durable().await;
     let store = store(&server).await.patience(ms(2000));
-    let done = store.write_once("alice", &token(34, 2), 1, b"100".to_vec());
-    done.await.unwrap();
+    let own = token(34, 2);
+    let done = store.write_once("alice", &own, 1, b"100".to_vec()).await;
+    done.unwrap();
     server.kill();
-    let down = store.write_once("alice", &token(34, 2), 2, b"50".to_vec());
-    assert!(matches!(down.await, Err(StoreError::Store(_))));
+    let down = store.write_once("alice", &own, 2, b"50".to_vec()).await;
+    assert!(matches!(down, Err(StoreError::Store(_))));
     server.restart().await;
     // It recovers first, and refuses connections meanwhile.
     let mut tries = 0;
     let sealed = loop {
-        match store.seal("alice", &token(34, 2)).await {
+        match store.seal("alice", &own).await {
             Ok(sealed) => break sealed,
             Err(StoreError::Store(_)) if tries < 300 => tries += 1,
             Err(error) => panic!("{error}"),
@@ -73,7 +74,7 @@ async fn it_comes_back_after_the_server_and_knows_what_it_knew() {
     };
     assert_eq!((sealed.value, sealed.op), (Some(b"100".to_vec()), Some(1)));
     let late = store.write("alice", &token(33, 1), b"0".to_vec()).await;
-    let current = token(34, 2).rank();
+    let current = own.rank();
     let refused = late.unwrap_err();
     assert_eq!(refused.refused(), Some(&Refused::Stale { current }));
 }

@@ -26,7 +26,7 @@
 //! | [`Horizon`] | no token from the future: for callers that are not trusted |
 //! | [`FencedStore`], [`MemoryFenced`] | values that take no stale write |
 //! | [`SqlFence`] | the same for a table of yours |
-//! | [`Proof`] | what can say whether a lease is still held |
+//! | [`Proof`] | what can say whether a lease is still held: a [`Held`](crate::Held) |
 //! | [`FencedLayer`] | a client's calls carry the token, and end with the lease |
 //! | `Headers`, `FencingOp` (feature `http`) | how HTTP and gRPC carry it |
 //! | `FenceGuardLayer` (feature `http`; gRPC's answers with `grpc`) | a server that admits no stale request |
@@ -53,6 +53,7 @@ mod file;
 mod guard;
 #[cfg(feature = "http")]
 mod headers;
+mod held;
 mod horizon;
 mod memory;
 #[cfg(feature = "postgres")]
@@ -76,6 +77,7 @@ pub use self::guard::{
 pub use self::headers::{
     FENCING_OP, FENCING_OP_LAST, FENCING_TOKEN, FENCING_TOKEN_CURRENT, FencingOp, Headers,
 };
+pub use self::held::HeldLost;
 pub use self::horizon::Horizon;
 pub use self::memory::MemoryFenced;
 #[cfg(feature = "postgres")]

@@ -38,18 +38,19 @@ impl Drop for Folder {
 #[tokio::test]
 async fn fences_and_values_outlive_the_process() {
     let folder = Folder::new("outlive");
+    let own = token(7);
     {
         let store = FileFenced::open(folder.file()).unwrap();
-        let done = store.write_once("alice", &token(7), 3, b"100".to_vec());
-        done.await.unwrap();
+        let done = store.write_once("alice", &own, 3, b"100".to_vec()).await;
+        done.unwrap();
     }
     let store = FileFenced::open(folder.file()).unwrap();
     let late = store.write("alice", &token(6), b"0".to_vec()).await;
-    let current = token(7).rank();
+    let current = own.rank();
     let refused = late.unwrap_err();
     assert_eq!(refused.refused(), Some(&Refused::Stale { current }));
-    let again = store.write_once("alice", &token(7), 3, b"50".to_vec());
-    let refused = again.await.unwrap_err();
+    let again = store.write_once("alice", &own, 3, b"50".to_vec()).await;
+    let refused = again.unwrap_err();
     let repeated = Refused::Repeated { op: 3, last: 3 };
     assert_eq!(refused.refused(), Some(&repeated));
     let sealed = store.seal("alice", &token(8)).await.unwrap();

@@ -3,7 +3,7 @@
 use crate::Lost;
 
 /// The target of what is said here.
-const TARGET: &str = "murphy_lease";
+const TARGET: &str = "murphy::lease";
 
 #[cold]
 pub(super) fn lost(lost: &Lost) {

@@ -249,10 +249,6 @@ impl Rules {
     }
 
     #[cfg(not(feature = "sign"))]
-    #[expect(
-        clippy::unused_self,
-        reason = "signatures are looked at where there are some"
-    )]
     fn token(&self, text: &str) -> Result<FencingToken, Denied> {
         text.parse().map_err(|_| Denied::Malformed)
     }

@@ -177,10 +177,6 @@ impl Fence {
     }
 
     /// As it was kept.
-    #[cfg_attr(
-        not(any(feature = "file", feature = "postgres")),
-        expect(dead_code, reason = "stores that outlive the process keep fences")
-    )]
     pub(crate) const fn kept(token: FencingToken, op: Option<u64>) -> Self {
         let high = Some(High { token, op });
         Self { high }

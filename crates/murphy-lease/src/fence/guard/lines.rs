@@ -415,9 +415,9 @@ mod tests {
                 match step {
                     Step::Comes(r, seq) => {
                         here.extend(script.comes(NAMES[r], seq).map(|ticket| (r, seq, ticket)));
-                        for r in 0..3 {
+                        for (r, name) in NAMES.iter().enumerate() {
                             let inside = here.iter()
-                                .filter(|(at, seq, t)| *at == r && script.turn(NAMES[r], *seq, *t) == Turn::Comes);
+                                .filter(|(at, seq, t)| *at == r && script.turn(name, *seq, *t) == Turn::Comes);
                             prop_assert!(inside.count() <= 1);
                         }
                     }

@@ -178,7 +178,7 @@ impl<F: Future + Send + 'static> Drop for Running<F> {
             return;
         };
         event::handed_over();
-        runtime.spawn(self.scope.clone().enter(async move {
+        runtime.spawn(self.scope.enter(async move {
             let _inside = place;
             // Nobody hears its answer.
             Discarded(handler).await;
