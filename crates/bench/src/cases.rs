@@ -1,6 +1,7 @@
 //! What is measured: rows of a table, and in each row us and whoever else has something of the kind.
 
 mod fault;
+mod lease;
 mod network;
 mod policy;
 mod quorum;
@@ -58,6 +59,7 @@ pub fn all() -> Vec<Case> {
         retry::CASES,
         policy::CASES,
         quorum::CASES,
+        lease::CASES,
     ]
     .concat()
 }

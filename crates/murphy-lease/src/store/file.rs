@@ -118,12 +118,6 @@ impl FileStore {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, FileError> {
         FileOptions::new().open(path)
     }
-
-    /// The file for other small records, until the store is dropped.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the votes of an election"))]
-    pub(crate) fn disk(&self) -> &Arc<Disk> {
-        &self.life.disk
-    }
 }
 
 /// Whoever closes it when nothing runs has nothing to wait for when it is opened again.
