@@ -2,10 +2,13 @@
 
 mod arrivals;
 pub mod broken;
+pub mod fenced;
 pub mod grid;
 mod quiet;
 pub mod rough;
 mod row;
+#[cfg(unix)]
+pub mod servers;
 pub mod web;
 
 pub use arrivals::Arrivals;

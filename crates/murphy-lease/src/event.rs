@@ -15,9 +15,13 @@ pub(crate) fn acquiring(site: &str, lock: &LockName) -> Span {
     tracing::debug_span!(target: TARGET, "lease.acquire", site, %lock)
 }
 
-/// What a lease is kept in, from its grant until it is released.
+/// What a lease is kept in, from its grant until it is released. It follows from what it was acquired in, and does not keep
+/// that open.
 pub(crate) fn holding(site: &str, token: &FencingToken) -> Span {
-    tracing::debug_span!(target: TARGET, "lease.hold", site, lock = %token.lock(), rank = %token.rank())
+    let (lock, rank) = (token.lock(), token.rank());
+    let span = tracing::debug_span!(target: TARGET, parent: None, "lease.hold", site, %lock, %rank);
+    span.follows_from(Span::current());
+    span
 }
 
 pub(crate) fn acquired(site: &str, token: &FencingToken, waited: Duration, attempts: u32) {

@@ -96,7 +96,8 @@ impl Lease {
             renewal,
             pace: settings.pace(token.nonce()),
         };
-        let machine = Machine::new(terms, sent, settings.clock.now(), granted);
+        let now = settings.clock.now();
+        let machine = Machine::new(terms, sent, now, granted);
         let owed = Owed::new(&settings, token.lock(), token.nonce());
         let span = event::holding(&settings.site, &token);
         let shared = Arc::new(Shared::new(Begun {
@@ -118,6 +119,7 @@ impl Lease {
             orders,
             owed,
             sent,
+            ends: now + granted,
             settings: settings.clone(),
         };
         settings.spawn(keep.run().instrument(span));

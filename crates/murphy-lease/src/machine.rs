@@ -161,10 +161,10 @@ impl Machine {
 
     /// A renewal leaves now.
     pub(crate) fn sent(&mut self, now: Instant) {
-        let sent = self.tell(now);
-        let left = self.until.saturating_duration_since(sent);
+        let latest = self.tell(now);
+        let left = self.until.saturating_duration_since(latest);
         let patience = (self.terms.ttl.get() / 6).max(TICK).min(left);
-        let give_up = sent + patience;
+        let (sent, give_up) = (now, latest + patience);
         self.trying = Some(Try { sent, give_up });
     }
 

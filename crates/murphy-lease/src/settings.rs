@@ -39,7 +39,7 @@ impl Settings {
         Self {
             ttl: Ttl::default(),
             validity: Validity::default(),
-            clock: Arc::new(BootClock),
+            clock: Arc::new(BootClock::new()),
             executor: Arc::new(spawn),
             nonces: Arc::new(Nonces::fresh()),
             seed: Seed::fresh(),

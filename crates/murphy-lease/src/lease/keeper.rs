@@ -33,8 +33,10 @@ pub(crate) struct Keeper<S: LeaseStore> {
     pub(crate) owed: Owed,
     /// Tells of the end of this, if it is not the lease's.
     pub(crate) _attended: Attended,
-    /// The last request that may have given the lease more time.
+    /// When the last renewal left.
     pub(crate) sent: Instant,
+    /// When the lease has ended at the store by itself, as far as can be known here.
+    pub(crate) ends: Instant,
 }
 
 /// Without its keeper nobody renews a lease, and nobody says that it is lost.
@@ -120,6 +122,9 @@ impl<S: LeaseStore> Keeper<S> {
     fn renew(&mut self, now: Instant) -> Asked<S::Error> {
         self.machine.sent(now);
         self.sent = now;
+        // It may be heard as late as it is given up, or later; its answer too.
+        let ttl = self.ttl.get();
+        self.ends = self.ends.max(now + ttl / 6 + ttl);
         let token = &self.shared.token;
         let renew = Renew {
             lock: token.lock().clone(),
@@ -186,9 +191,7 @@ impl<S: LeaseStore> Keeper<S> {
 
     async fn give_back(mut self, answer: Option<Answer>) {
         let (clock, why) = (&self.settings.clock, self.shared.loss().why);
-        // At the store it has ended when the last renewal that may have got there has.
-        let by = self.sent.checked_add(self.ttl.get()).unwrap_or(self.sent);
-        let is_over = why == Why::Refused || (why == Why::Expired && clock.now() >= by);
+        let is_over = why == Why::Refused || clock.now() >= self.ends;
         if is_over {
             self.owed.waive();
             return;
@@ -198,7 +201,7 @@ impl<S: LeaseStore> Keeper<S> {
             settings: self.settings,
             ttl: self.ttl,
             owed: self.owed,
-            by,
+            by: self.ends,
         };
         let result = release.run().await;
         if let Some(answer) = answer {

@@ -41,7 +41,12 @@ impl Lease {
             ..self.held.shared.loss()
         };
         let (Some(Ok(())), Ok(result)) = (told, answered.await) else {
-            return Err(lost(Why::Unattended).into());
+            // The keeper was gone before it could be told.
+            let why = match self.held.shared.loss().why {
+                Why::Released => Why::Unattended,
+                why => why,
+            };
+            return Err(lost(why).into());
         };
         match result? {
             // Only what was asked for once can say that it was not held: an answer may have been lost.

@@ -5,3 +5,4 @@ mod guard;
 mod keeper;
 mod release;
 mod store;
+mod told;

@@ -179,7 +179,9 @@ impl Table {
         waker: &Waker,
     ) -> Turn {
         let Some(row) = self.rows.get_mut(resource) else {
-            unreachable!("a resource that is used is not forgotten");
+            // It was passed, and then all left, and the resource was forgotten.
+            let current = self.floor;
+            return Turn::Passed(Refused::Stale { current });
         };
         if row.inside == Some(ticket) {
             return Turn::Comes;
@@ -369,6 +371,22 @@ mod tests {
         assert_eq!(script.comes("", 1), Err(Denied::BadResource));
         assert_eq!(script.comes(&"x".repeat(513), 1), Err(Denied::BadResource));
         assert!(script.comes(&"x".repeat(512), 1).is_ok());
+    }
+
+    #[test]
+    fn who_was_passed_hears_of_it_after_all_is_forgotten() {
+        let mut script = Script {
+            table: table(1, 8, true),
+        };
+        let inside = script.comes("r", 1).unwrap();
+        let passed = script.comes("r", 1).unwrap();
+        let higher = script.comes("r", 2).unwrap();
+        script.goes("r", inside);
+        script.goes("r", higher);
+        let other = script.comes("another", 3).unwrap();
+        assert_eq!(script.turn("r", 1, passed), Turn::Passed(stale(2)));
+        script.goes("r", passed);
+        assert_eq!(script.turn("another", 3, other), Turn::Comes);
     }
 
     #[derive(Clone, Debug)]
