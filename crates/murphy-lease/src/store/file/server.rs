@@ -47,7 +47,8 @@ type Answer = (u64, Option<Result<LeaseReply, FileError>>);
 /// # Limits
 ///
 /// 256 clients at a time, and of each 1,024 calls. A client that sends what is no request is let go, and
-/// [counted](Self::turned_away).
+/// [counted](Self::turned_away). When it is dropped, its clients' tasks keep the store a moment longer. What was granted
+/// and could not be said, because its client was gone, runs until its time is up.
 #[derive(Debug)]
 #[must_use = "it stops when it is dropped"]
 pub struct FileServer {

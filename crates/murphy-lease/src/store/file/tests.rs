@@ -180,7 +180,7 @@ async fn one_write_serves_a_block() {
     }
     let flushes = shelf.flushed.load(SeqCst) - before;
     // A commit of redb's flushes once or twice.
-    assert!(flushes >= 15 && flushes <= 2 * 25, "{flushes}");
+    assert!((15..=50).contains(&flushes), "{flushes}");
 }
 
 #[tokio::test(start_paused = true)]
