@@ -1,6 +1,7 @@
 //! What is measured: rows of a table, and in each row us and whoever else has something of the kind.
 
 mod fault;
+mod fence;
 mod lease;
 mod network;
 mod policy;
@@ -59,6 +60,7 @@ pub fn all() -> Vec<Case> {
         retry::CASES,
         policy::CASES,
         quorum::CASES,
+        fence::CASES,
         lease::CASES,
     ]
     .concat()

@@ -84,7 +84,6 @@ pub use locks::acquire::Acquiring;
 pub use locks::error::{AcquireError, BadReply, Last};
 pub use lost::{Lost, Why};
 pub use machine::Renewal;
-
 pub use name::{BadName, LockName};
 pub use nonce::Nonce;
 pub use protocol::{Acquire, Claim, Grant, Holder, LeaseReply, LeaseRequest, Renew};
