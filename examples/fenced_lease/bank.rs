@@ -27,7 +27,7 @@ const SLOW: &str = r#"
     [[fault]]
     site = "worker-1->bank"
     kind = "latency"
-    leg = "request"
+    place = "wire"
     delay = "2500ms"
     only = ["PUT /*"]
     probability = 1

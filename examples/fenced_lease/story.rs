@@ -109,7 +109,7 @@ pub(crate) async fn tell(args: Args) -> Result<()> {
     };
     let mut outcomes = Vec::new();
     for (place, title, account) in PLACES {
-        story.line("", &format!("── worker-1 {title}"));
+        story.line("", &format!("── worker-1: {title}"));
         outcomes.push(story.act(place, title, account).await?);
     }
     // The owner of the accounts looks at them as the last holder of the lock.

@@ -2,7 +2,6 @@
 
 pub(crate) mod held;
 pub(crate) mod keeper;
-pub(crate) mod proof;
 pub(crate) mod release;
 pub(crate) mod run;
 pub(crate) mod shared;

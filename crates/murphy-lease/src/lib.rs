@@ -77,7 +77,6 @@ mod validity;
 pub use ask::LeaseStore;
 pub use lease::Lease;
 pub use lease::held::{Held, NotEnsured};
-pub use lease::proof::LostFuture;
 pub use lease::release::ReleaseError;
 pub use locks::Locks;
 pub use locks::acquire::Acquiring;
