@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use common::{acquire, asked, granted, held, observe, release, renew, secs};
+use common::{NOW, acquire, asked, granted, held, observe, release, renew, secs};
 use futures_util::{SinkExt, StreamExt};
 use murphy_lease::{
     ClientError, FileClient, FileOptions, FileServer, FileStore, LeaseReply, LeaseRequest, Rank,
@@ -20,7 +20,6 @@ use tokio_util::bytes::Bytes;
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
 use tower::{Service, ServiceExt};
 
-const NOW: Duration = Duration::ZERO;
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(60);
 
