@@ -39,7 +39,7 @@ type Socket = Framed<UnixStream, LengthDelimitedCodec>;
 /// `None`: it was left.
 type Answer = (u64, Option<Result<LeaseReply, FileError>>);
 
-/// A store in a file that listens at a socket, for [`FileClient`](super::FileClient)s in other processes. Dropped, it
+/// A store in a file that listens at a socket, for [`FileClient`](crate::FileClient)s in other processes. Dropped, it
 /// stops, lets its clients go, and removes the socket.
 ///
 /// Only the same user may connect: whoever can, can hold any lock.
