@@ -17,7 +17,7 @@
 //! | `http` | `policy`, `detect` | requests and replies of the `http` crate |
 //! | `grpc` | `policy` | gRPC's statuses, deadlines and pushback |
 //! | `redis` | `policy` | idempotency keys that several servers share |
-//! | `serde` | `policy` | policies from a file |
+//! | `serde` | `policy`, `quorum` | policies from a file; what registers and voters say, over a wire |
 //! | `tower` | `policy` | to and from tower's own retry |
 //! | `udp` | `detect` | beats as datagrams |
 //! | `balance` | `detect` | liveness for tower's load balancer |
