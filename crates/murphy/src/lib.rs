@@ -23,6 +23,7 @@
 //! | `postgres` | `lease` | fenced values in PostgreSQL |
 //! | `sign` | `lease` | tokens that only who has the key can make |
 //! | `conformance` | `lease` | what any lock should promise, and whether it does |
+//! | `serde` | `policy`, `quorum` | policies from a file; what registers and voters say, over a wire |
 //! | `tower` | `policy` | to and from tower's own retry |
 //! | `udp` | `detect` | beats as datagrams |
 //! | `balance` | `detect` | liveness for tower's load balancer |
