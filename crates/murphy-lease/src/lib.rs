@@ -10,6 +10,7 @@
 //! | [`FencingToken`], [`Rank`], [`Nonce`] | the proof: which grant, and where it stands among all grants of its lock |
 //! | [`LeaseRequest`], [`LeaseReply`] | what a store of leases is asked, and answers: any tower service that does is one |
 //! | [`MemoryStore`] | the store in this process |
+//! | [`QuorumStore`] | a majority of stores |
 //! | [`LockName`], [`Ttl`] | what is leased, and for how long |
 
 mod name;
@@ -25,5 +26,6 @@ pub use nonce::Nonce;
 pub use protocol::{Acquire, Claim, Grant, Holder, LeaseReply, LeaseRequest, Renew};
 pub use rank::Rank;
 pub use store::memory::MemoryStore;
+pub use store::quorum::{NoMajority, QuorumStore};
 pub use token::{BadToken, FencingToken};
 pub use ttl::Ttl;

@@ -1,3 +1,4 @@
 //! Stores of leases.
 
 pub(crate) mod memory;
+pub(crate) mod quorum;
