@@ -94,6 +94,7 @@ async fn a_grant_that_nobody_is_in_the_way_of_takes_one_round() {
     assert!(lines.iter().all(|line| line.calls() == 1));
     // Nor does the next, whose lock was held before.
     ask(&store, release(1)).await;
+    sleep(ms(1)).await;
     let two = granted(&of(&lines), 2).await;
     assert!(two.rank > one.rank);
     assert!(lines.iter().all(|line| line.calls() == 3));
@@ -223,7 +224,7 @@ async fn a_renewal_takes_a_majority_and_its_refusal_another() {
     let store = of(&lines);
     let rank = granted(&store, 1).await.rank;
     sleep(ms(5000)).await;
-    lines[0].set(Mode::Refusing);
+    lines[0].set(Mode::LosesReplies);
     lines[1].set(Mode::LosesReplies);
     let renewed = LeaseReply::Renewed { ttl: TTL };
     assert_eq!(ask(&store, renew(1, rank)).await, renewed);
@@ -279,6 +280,7 @@ async fn another_process_releases_by_the_callers_nonce() {
     );
     let was_held = LeaseReply::Released { was_held: true };
     assert_eq!(ask(&of(&lines), release(1)).await, was_held);
+    sleep(ms(1)).await;
     assert_eq!(holders(&lines).await, [false; 5]);
     assert_eq!(ask(&of(&lines), release(1)).await, nothing);
 }
@@ -301,13 +303,17 @@ async fn a_release_reaches_those_who_are_away_for_a_moment() {
 async fn the_undoing_of_a_ballot_never_ends_the_next_one_of_the_same_nonce() {
     let lines = lines(5);
     let store = of(&lines);
-    // A ballot of which nobody hears, so that it is undone long afterwards.
-    lines.iter().for_each(|line| line.set(Mode::LosesReplies));
-    store.clone().oneshot(acquire(1)).await.unwrap_err();
-    lines.iter().for_each(|line| line.set(Mode::Slow(ms(400))));
-    sleep(ms(1100)).await;
+    // A ballot that reaches nobody; what is to undo it is on its way for long.
+    lines.iter().for_each(|line| line.set(Mode::LosesRequests));
+    let lost = tokio::spawn(store.clone().oneshot(acquire(1)));
+    sleep(ms(10)).await;
+    lines.iter().for_each(|line| line.set(Mode::Slow(ms(300))));
+    lost.await.unwrap().unwrap_err();
+    sleep(ms(1050)).await;
+    let undoing = lines[0].calls();
     lines.iter().for_each(|line| line.set(Mode::Up));
     let rank = granted(&store, 1).await.rank;
+    assert_eq!((undoing, lines[0].calls()), (2, 3));
     sleep(ms(5000)).await;
     let renewed = LeaseReply::Renewed { ttl: TTL };
     assert_eq!(holders(&lines).await, [true; 5]);

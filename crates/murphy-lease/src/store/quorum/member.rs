@@ -1,10 +1,11 @@
 //! [`Member`]: one store of a quorum, and what it takes to ask it.
 
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 use tower_service::Service;
 
@@ -40,12 +41,13 @@ where
         match &ask.what {
             What::Record(_) | What::Confirm(_) | What::Observe(_) => {
                 let call = ready.call(ask.what.request());
-                Box::pin(async move { Ok(ask.heard(call.await?)) })
+                Box::pin(async move { Ok(ask.heard(not_before_all_are_asked(call).await?)) })
             }
             What::Renew(asked) => {
                 let (call, asked) = (ready.call(ask.what.request()), asked.clone());
                 Box::pin(async move {
-                    let reply = more.recorded_at_last(asked, call.await?).await?;
+                    let reply = not_before_all_are_asked(call).await?;
+                    let reply = more.recorded_at_last(asked, reply).await?;
                     Ok(ask.heard(reply))
                 })
             }
@@ -55,7 +57,7 @@ where
                     Some(_) => ask.what.request(),
                     None => LeaseRequest::Observe { lock: lock.clone() },
                 };
-                let first = ready.call(request.clone());
+                let first = not_before_all_are_asked(ready.call(request.clone()));
                 Box::pin(async move {
                     let reply = more.until_known(first, &request, ask.per_try).await?;
                     let reply = more.released_by_rank(lock, nonce, reply).await?;
@@ -63,6 +65,23 @@ where
                 })
             }
         }
+    }
+}
+
+/// A reply that is there at once waits for a turn: else a few quick members would decide before the others are asked, and
+/// these would neither record the lease nor hear of its end.
+async fn not_before_all_are_asked<F: Future>(call: F) -> F::Output {
+    let mut call = pin!(call);
+    let at_once = poll_fn(|cx| match call.as_mut().poll(cx) {
+        Poll::Ready(reply) => Poll::Ready(Some(reply)),
+        Poll::Pending => Poll::Ready(None),
+    });
+    match at_once.await {
+        Some(reply) => {
+            yield_now().await;
+            reply
+        }
+        None => call.await,
     }
 }
 
@@ -82,7 +101,7 @@ where
     /// Tried again while nobody knows what became of it. How long the last try may take is up to the round.
     async fn until_known(
         &mut self,
-        first: S::Future,
+        first: impl Future<Output = Result<LeaseReply, S::Error>>,
         request: &LeaseRequest,
         per_try: Duration,
     ) -> Result<LeaseReply, S::Error> {
