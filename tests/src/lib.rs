@@ -6,6 +6,7 @@ pub mod grid;
 mod quiet;
 pub mod rough;
 mod row;
+pub mod schedule;
 pub mod web;
 
 pub use arrivals::Arrivals;
