@@ -11,6 +11,7 @@
 //! | [`LeaseRequest`], [`LeaseReply`] | what a store of leases is asked, and answers: any tower service that does is one |
 //! | [`MemoryStore`] | the store in this process |
 //! | [`QuorumStore`] | a majority of stores |
+//! | `FileStore` (feature `file`) | the store of one host: one file, and numbers that survive `kill -9` |
 //! | [`LockName`], [`Ttl`] | what is leased, and for how long |
 //! | [`Locks`], [`Acquiring`] | the client: a lock is asked for until it is granted, over any [store](LeaseStore) |
 //! | [`Lease`], [`Held`] | the guard: what is left, the token, the loss; work that ends with it |
@@ -84,7 +85,10 @@ pub use nonce::Nonce;
 pub use protocol::{Acquire, Claim, Grant, Holder, LeaseReply, LeaseRequest, Renew};
 pub use rank::Rank;
 pub use release::NotReleased;
-pub use store::memory::MemoryStore;
+#[cfg(feature = "file")]
+pub use store::file::{FileError, FileFuture, FileOptions, FileStore, Restart};
+pub use store::full::StoreFull;
+pub use store::memory::{MemoryFuture, MemoryStore};
 pub use store::quorum::{NoMajority, QuorumStore};
 pub use token::{BadToken, FencingToken};
 pub use ttl::Ttl;

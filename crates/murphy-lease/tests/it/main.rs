@@ -3,6 +3,8 @@
 mod acquire;
 mod guard;
 mod keeper;
+mod line;
+mod quorum;
 mod release;
 mod store;
 mod told;

@@ -1,10 +1,8 @@
 //! Leases on a majority of stores.
 
-mod line;
-
 use std::time::Duration;
 
-use line::{Line, Mode, lines, of};
+use super::line::{Line, Mode, lines, of};
 use murphy_lease::{
     Acquire, Claim, Grant, LeaseReply, LeaseRequest, LockName, MemoryStore, Nonce, QuorumStore,
     Rank, Renew, Ttl,

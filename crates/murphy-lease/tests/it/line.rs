@@ -12,14 +12,14 @@ use tower::{Service, ServiceExt};
 
 /// A store, and what the line to it does.
 #[derive(Clone)]
-pub struct Line {
+pub(crate) struct Line {
     store: MemoryStore,
     mode: Arc<Mutex<Mode>>,
     calls: Arc<AtomicUsize>,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub enum Mode {
+pub(crate) enum Mode {
     Up,
     Refusing,
     LosesRequests,
@@ -28,8 +28,7 @@ pub enum Mode {
     Nonsense,
 }
 
-#[must_use]
-pub fn lines(n: usize) -> Vec<Line> {
+pub(crate) fn lines(n: usize) -> Vec<Line> {
     (0..n)
         .map(|_| Line {
             store: MemoryStore::new(),
@@ -39,27 +38,26 @@ pub fn lines(n: usize) -> Vec<Line> {
         .collect()
 }
 
-#[must_use]
-pub fn of(lines: &[Line]) -> QuorumStore<Line> {
+pub(crate) fn of(lines: &[Line]) -> QuorumStore<Line> {
     let named = lines.iter().cloned().enumerate();
     QuorumStore::try_new(named.map(|(n, line)| (format!("s{n}"), line))).unwrap()
 }
 
 impl Line {
-    pub fn set(&self, mode: Mode) {
+    pub(crate) fn set(&self, mode: Mode) {
         *self.mode.lock().unwrap() = mode;
     }
 
-    pub fn calls(&self) -> usize {
+    pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
     }
 
-    pub fn store(&self) -> MemoryStore {
+    pub(crate) fn store(&self) -> MemoryStore {
         self.store.clone()
     }
 
     /// The lease of this ballot is over there, as if its clock were fast.
-    pub async fn forget(&self, lock: &LockName, nonce: u128, rank: Rank) {
+    pub(crate) async fn forget(&self, lock: &LockName, nonce: u128, rank: Rank) {
         let lines = [self.clone()];
         self.set(Mode::Up);
         let one = of(&lines);
