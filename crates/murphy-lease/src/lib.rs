@@ -15,6 +15,8 @@
 //! | [`LockName`], [`Ttl`] | what is leased, and for how long |
 //! | [`Locks`], [`Acquiring`] | the client: a lock is asked for until it is granted, over any [store](LeaseStore) |
 //! | [`Lease`], [`Held`] | the guard: what is left, the token, the loss; work that ends with it |
+//! | [`Election`], [`Leadership`], [`Observer`] | one leader at a time, by the votes of a majority; its term is its rank |
+//! | [`VoterService`], [`VoteStore`] | who votes, and where its word is kept |
 //! | [`UnfencedLock`] | a guard without a token: for efficiency, not for safety |
 //!
 //! # Validity
@@ -51,6 +53,7 @@
 //! `lock`, `rank`): its renewals and its release; it follows from the first.
 
 mod ask;
+mod election;
 mod event;
 mod lease;
 mod locks;
@@ -71,6 +74,16 @@ mod unfenced;
 mod validity;
 
 pub use ask::LeaseStore;
+pub use election::id::NodeId;
+pub use election::observer::{Leader, Observer};
+pub use election::protocol::{Candidate, Tenure, VoteAsk, VoteReply, VoteRequest, VoteSaid};
+pub use election::voter::{SeatError, VoterError, VoterService};
+pub use election::voters::NotElected;
+#[cfg(feature = "file")]
+pub use election::votes::file::FileVotes;
+pub use election::votes::memory::MemoryVotes;
+pub use election::votes::{Kept, VoteStore};
+pub use election::{Election, Leadership};
 pub use lease::Lease;
 pub use lease::held::{Held, NotEnsured};
 pub use lease::release::ReleaseError;

@@ -20,7 +20,7 @@ use tower_service::Service;
 
 use self::ask::{Ask, Judging};
 use self::member::Member;
-use self::memory::Memory;
+pub(crate) use self::memory::Memory;
 use crate::{LeaseReply, LeaseRequest, LockName};
 
 type Undo<S> = Compensate<fn(&Ask) -> Option<Ask>, Member<S>, Ask>;
@@ -110,13 +110,18 @@ pub struct QuorumStore<S> {
 /// What an acquire may have left behind is being taken back.
 #[derive(thiserror::Error)]
 #[error("{verb} of `{lock}`: {why}")]
-pub struct NoMajority<E> {
+pub struct NoMajority<N, E> {
     verb: &'static str,
     lock: LockName,
-    why: QuorumError<Arc<str>, E>,
+    why: QuorumError<N, E>,
 }
 
-impl<E> NoMajority<E> {
+impl<N, E> NoMajority<N, E> {
+    pub(crate) fn new(verb: &'static str, lock: &LockName, why: QuorumError<N, E>) -> Self {
+        let lock = lock.clone();
+        Self { verb, lock, why }
+    }
+
     /// What was asked: `acquire`, `renew`, `release` or `observe`.
     #[must_use]
     pub const fn verb(&self) -> &'static str {
@@ -131,12 +136,12 @@ impl<E> NoMajority<E> {
 
     /// What each member said, by name.
     #[must_use]
-    pub const fn why(&self) -> &QuorumError<Arc<str>, E> {
+    pub const fn why(&self) -> &QuorumError<N, E> {
         &self.why
     }
 }
 
-impl<E> fmt::Debug for NoMajority<E> {
+impl<N: fmt::Debug, E> fmt::Debug for NoMajority<N, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NoMajority")
             .field("verb", &self.verb)
@@ -193,7 +198,7 @@ where
     S::Error: Send,
 {
     type Response = LeaseReply;
-    type Error = NoMajority<S::Error>;
+    type Error = NoMajority<Arc<str>, S::Error>;
     type Future = Pin<Box<dyn Future<Output = Result<LeaseReply, Self::Error>> + Send>>;
 
     /// Always ready: a member's readiness is that member's affair.

@@ -10,7 +10,7 @@ const MOST: usize = 65_536;
 
 /// Shared by all clones of a store.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Memory(Arc<Mutex<Known>>);
+pub(crate) struct Memory(Arc<Mutex<Known>>);
 
 #[derive(Debug, Default)]
 struct Known {
@@ -21,11 +21,11 @@ struct Known {
 }
 
 impl Memory {
-    pub(super) fn high(&self, lock: &LockName) -> Rank {
+    pub(crate) fn high(&self, lock: &LockName) -> Rank {
         self.known().high.get(lock).copied().unwrap_or(Rank::ZERO)
     }
 
-    pub(super) fn saw(&self, lock: &LockName, rank: Rank) {
+    pub(crate) fn saw(&self, lock: &LockName, rank: Rank) {
         let high = &mut self.known().high;
         match high.get_mut(lock) {
             Some(known) => *known = rank.max(*known),
@@ -34,15 +34,15 @@ impl Memory {
         }
     }
 
-    pub(super) fn won(&self, lock: &LockName, nonce: Nonce) -> Option<Rank> {
+    pub(crate) fn won(&self, lock: &LockName, nonce: Nonce) -> Option<Rank> {
         self.known().won.get(&(nonce, lock.clone())).copied()
     }
 
-    pub(super) fn wins(&self, lock: &LockName, nonce: Nonce, rank: Rank) {
+    pub(crate) fn wins(&self, lock: &LockName, nonce: Nonce, rank: Rank) {
         put(&mut self.known().won, (nonce, lock.clone()), rank);
     }
 
-    pub(super) fn lost(&self, lock: &LockName, nonce: Nonce) {
+    pub(crate) fn lost(&self, lock: &LockName, nonce: Nonce) {
         self.known().won.remove(&(nonce, lock.clone()));
     }
 

@@ -31,7 +31,7 @@ where
     pub(super) async fn acquire(
         &mut self,
         asked: Acquire,
-    ) -> Result<LeaseReply, NoMajority<S::Error>> {
+    ) -> Result<LeaseReply, NoMajority<Arc<str>, S::Error>> {
         let Acquire { lock, nonce, .. } = &asked;
         let mut ours = Vec::new();
         if let (Claim::Above(_), Some(rank)) =
@@ -93,7 +93,10 @@ where
         unreachable!("the last round returns")
     }
 
-    pub(super) async fn renew(&mut self, asked: Renew) -> Result<LeaseReply, NoMajority<S::Error>> {
+    pub(super) async fn renew(
+        &mut self,
+        asked: Renew,
+    ) -> Result<LeaseReply, NoMajority<Arc<str>, S::Error>> {
         let (lock, nonce) = (asked.lock.clone(), asked.nonce);
         let missed = match self.ask(What::Renew(asked), self.patience, None).await {
             Ok(said) => {
@@ -123,7 +126,7 @@ where
         &mut self,
         lock: LockName,
         nonce: Nonce,
-    ) -> Result<LeaseReply, NoMajority<S::Error>> {
+    ) -> Result<LeaseReply, NoMajority<Arc<str>, S::Error>> {
         let rank = self.memory.won(&lock, nonce);
         let release = What::Release {
             lock: lock.clone(),
@@ -141,7 +144,7 @@ where
     pub(super) async fn observe(
         &mut self,
         lock: LockName,
-    ) -> Result<LeaseReply, NoMajority<S::Error>> {
+    ) -> Result<LeaseReply, NoMajority<Arc<str>, S::Error>> {
         let said = self
             .ask(What::Observe(lock.clone()), self.patience, None)
             .await;
@@ -230,12 +233,8 @@ where
 }
 
 impl<E> Missed<E> {
-    fn of(self, verb: &'static str, lock: &LockName) -> NoMajority<E> {
-        NoMajority {
-            verb,
-            lock: lock.clone(),
-            why: self.why,
-        }
+    fn of(self, verb: &'static str, lock: &LockName) -> NoMajority<Arc<str>, E> {
+        NoMajority::new(verb, lock, self.why)
     }
 }
 
