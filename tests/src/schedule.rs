@@ -10,11 +10,7 @@ use crate::ms;
 use crate::rough::Draws;
 
 /// How many: a hundred thousand where the compiler optimises, fewer where it does not.
-pub const SCHEDULES: u64 = if cfg!(debug_assertions) {
-    1_500
-} else {
-    100_000
-};
+pub const SCHEDULES: u64 = if cfg!(debug_assertions) { 200 } else { 100_000 };
 
 /// Runs each schedule, on two threads, and gives what came of those that say something.
 ///
@@ -70,16 +66,16 @@ where
     BoxCloneSyncService::new(site.layer().duplicating().layer(service))
 }
 
-/// Every one of these has a clock of its own rate, from half to twice the true one.
+/// Every one of these has a clock of its own rate, up to `most` times the true one, or as much slower.
 ///
 /// # Panics
 ///
 /// Never: its numbers are right.
 #[must_use]
-pub fn skewed(seed: u64, mut plan: Plan, nodes: &[&str]) -> Plan {
+pub fn skewed(seed: u64, mut plan: Plan, nodes: &[&str], most: f64) -> Plan {
     let draws = Draws::new(seed);
     for node in nodes {
-        let rate = (2.0 * draws.draw("rate", 0).nth(hash(node)).unit() - 1.0).exp2();
+        let rate = most.powf(2.0 * draws.draw("rate", 0).nth(hash(node)).unit() - 1.0);
         let drift = Drift::ppm((rate - 1.0) * 1e6).expect("a rate");
         plan = plan.disturb(Disturbance::clock(*node, Bend::Drift(drift)));
     }

@@ -13,10 +13,11 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use murphy_core::clock::{BootClock, Drift};
-use murphy_core::{Clock, Seed};
+use murphy_core::{Clock, Seed, mix};
 use murphy_quorum::BadQuorum;
 use tower_service::Service;
 
@@ -77,6 +78,8 @@ pub struct Election<S> {
     clock: Arc<dyn Clock>,
     executor: Option<Arc<dyn Fn(Task) + Send + Sync>>,
     seed: Option<Seed>,
+    /// How many candidacies there were: each draws nonces of its own.
+    campaigns: Arc<AtomicU64>,
 }
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -107,6 +110,7 @@ where
             clock,
             executor: None,
             seed: None,
+            campaigns: Arc::default(),
         })
     }
 
@@ -203,7 +207,8 @@ where
             locks = locks.executor(move |task| executor(task));
         }
         if let Some(seed) = self.seed {
-            locks = locks.seed(seed);
+            let n = self.campaigns.fetch_add(1, Ordering::Relaxed);
+            locks = locks.seed(Seed::new(mix(seed.bits()).wrapping_add(mix(n))));
         }
         locks.acquire(self.name.clone()).deadline(Duration::MAX)
     }

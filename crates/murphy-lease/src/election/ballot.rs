@@ -9,6 +9,7 @@ use murphy_quorum::{Judge, Outcome};
 use tower_service::Service;
 
 use super::protocol::{VoteAsk, VoteReply, VoteSaid};
+use crate::store::quorum::turn::not_before_all_are_asked;
 use crate::{NodeId, VoteRequest};
 
 /// What all voters are asked, with the round's slate.
@@ -69,6 +70,7 @@ impl<S> Service<Ballot> for Voting<S>
 where
     S: Service<VoteRequest, Response = VoteReply>,
     S::Future: Send + 'static,
+    S::Error: Send,
 {
     type Response = VoteReply;
     type Error = S::Error;
@@ -81,7 +83,7 @@ where
     fn call(&mut self, ballot: Ballot) -> Self::Future {
         let call = self.0.call(ballot.request);
         Box::pin(async move {
-            let reply = call.await?;
+            let reply = not_before_all_are_asked(call).await?;
             let slate = &ballot.slate.0;
             slate
                 .lock()

@@ -6,6 +6,7 @@ mod member;
 mod memory;
 mod next;
 mod rounds;
+pub(crate) mod turn;
 
 use std::fmt;
 use std::future::Future;

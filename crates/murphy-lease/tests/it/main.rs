@@ -1,6 +1,7 @@
 //! The client of leases, over stores that do what a test tells them. Time is virtual.
 
 mod acquire;
+mod election;
 mod guard;
 mod keeper;
 mod line;

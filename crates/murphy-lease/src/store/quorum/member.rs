@@ -1,15 +1,15 @@
 //! [`Member`]: one store of a quorum, and what it takes to ask it.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 use tower_service::Service;
 
 use super::ask::{Ask, Said, What, ballot_nonce};
+use super::turn::not_before_all_are_asked;
 use crate::{Acquire, Claim, Grant, Holder, LeaseReply, LeaseRequest, LockName, Nonce, Renew};
 
 /// How often a release is tried before the round gives up on it.
@@ -65,23 +65,6 @@ where
                 })
             }
         }
-    }
-}
-
-/// A reply that is there at once waits for a turn: else a few quick members would decide before the others are asked, and
-/// these would neither record the lease nor hear of its end.
-async fn not_before_all_are_asked<F: Future>(call: F) -> F::Output {
-    let mut call = pin!(call);
-    let at_once = poll_fn(|cx| match call.as_mut().poll(cx) {
-        Poll::Ready(reply) => Poll::Ready(Some(reply)),
-        Poll::Pending => Poll::Ready(None),
-    });
-    match at_once.await {
-        Some(reply) => {
-            yield_now().await;
-            reply
-        }
-        None => call.await,
     }
 }
 
