@@ -9,6 +9,7 @@ pub mod rough;
 mod row;
 #[cfg(unix)]
 pub mod servers;
+pub mod schedule;
 pub mod web;
 
 pub use arrivals::Arrivals;

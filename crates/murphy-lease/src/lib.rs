@@ -11,11 +11,14 @@
 //! | [`LeaseRequest`], [`LeaseReply`] | what a store of leases is asked, and answers: any tower service that does is one |
 //! | [`fence`] | the resource's side: what takes no stale write, and layers on both ends of a wire |
 //! | [`MemoryStore`] | the store in this process |
+//! | [`QuorumStore`] | a majority of stores |
 //! | `FileStore` (feature `file`) | the store of one host: one file, and numbers that survive `kill -9` |
 //! | `FileServer`, `FileClient` (feature `file`, on Unix) | that store, for the other processes of the host |
 //! | [`LockName`], [`Ttl`] | what is leased, and for how long |
 //! | [`Locks`], [`Acquiring`] | the client: a lock is asked for until it is granted, over any [store](LeaseStore) |
 //! | [`Lease`], [`Held`] | the guard: what is left, the token, the loss; work that ends with it |
+//! | [`Election`], [`Leadership`], [`Observer`] | one leader at a time, by the votes of a majority; its term is its rank |
+//! | [`VoterService`], [`VoteStore`] | who votes, and where its word is kept |
 //! | [`UnfencedLock`] | a guard without a token: for efficiency, not for safety |
 //!
 //! # Validity
@@ -54,6 +57,7 @@
 mod ask;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod election;
 mod event;
 pub mod fence;
 mod lease;
@@ -75,6 +79,16 @@ mod unfenced;
 mod validity;
 
 pub use ask::LeaseStore;
+pub use election::id::NodeId;
+pub use election::observer::{Leader, Observer};
+pub use election::protocol::{Candidate, Tenure, VoteAsk, VoteReply, VoteRequest, VoteSaid};
+pub use election::voter::{SeatError, VoterError, VoterService};
+pub use election::voters::NotElected;
+#[cfg(feature = "file")]
+pub use election::votes::file::FileVotes;
+pub use election::votes::memory::MemoryVotes;
+pub use election::votes::{Kept, VoteStore};
+pub use election::{Election, Leadership};
 pub use lease::Lease;
 pub use lease::held::{Held, NotEnsured};
 pub use lease::release::ReleaseError;
@@ -97,6 +111,7 @@ pub use store::file::{
 };
 pub use store::full::StoreFull;
 pub use store::memory::{MemoryFuture, MemoryStore};
+pub use store::quorum::{NoMajority, QuorumStore};
 pub use token::{BadToken, FencingToken};
 pub use ttl::Ttl;
 pub use unfenced::{Unfenced, UnfencedLock};

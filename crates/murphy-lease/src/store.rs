@@ -5,4 +5,5 @@ mod desk;
 pub(crate) mod file;
 pub(crate) mod full;
 pub(crate) mod memory;
+pub(crate) mod quorum;
 mod table;

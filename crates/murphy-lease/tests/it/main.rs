@@ -1,7 +1,10 @@
 //! The client of leases, over stores that do what a test tells them. Time is virtual.
 
 mod acquire;
+mod election;
 mod guard;
 mod keeper;
+mod line;
+mod quorum;
 mod release;
 mod store;

@@ -1,0 +1,400 @@
+//! [`Voters`]: an election as a store of leases.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use murphy_core::{Clock, Key, Lane, Point, Seed, Stream};
+use murphy_quorum::{BadQuorum, Compensate, Matching, Quorum, QuorumError, Threshold};
+use tower_service::Service;
+
+use super::ballot::{Ballot, Judging, Polled, Voting, undo};
+use super::core::{Campaign, Electorate, Heard, Step};
+use super::protocol::{Candidate, VoteAsk, VoteReply, VoteSaid};
+use crate::store::quorum::{Memory, NoMajority};
+use crate::{
+    Acquire, Claim, Grant, Holder, LeaseReply, LeaseRequest, LockName, NodeId, Nonce, Rank, Renew,
+    Ttl, VoteRequest,
+};
+
+type Undo<S> = Compensate<fn(&Ballot) -> Option<Ballot>, Voting<S>, Ballot>;
+type Asked<S> = Quorum<NodeId, Voting<S>, Threshold, Judging, Undo<S>>;
+type Crowd<S> = Quorum<NodeId, Voting<S>, Matching, Polled>;
+
+/// How many candidacies one question may take.
+const CANDIDACIES: u32 = 4;
+
+/// An election as a store of leases: who acquires, stands; the seq of the rank is the term; a renewal is a beat, a release a resignation.
+///
+/// [`Election`](crate::Election) has it under the client of leases.
+#[derive(Clone)]
+pub(crate) struct Voters<S> {
+    pub(super) me: NodeId,
+    asked: Asked<S>,
+    crowd: Crowd<S>,
+    undo: Undo<S>,
+    electorate: Electorate,
+    memory: Memory,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) seed: Seed,
+    pub(super) era: u32,
+    pub(super) patience: Duration,
+    pub(super) timeout: Duration,
+}
+
+/// Nobody was elected, or heard.
+#[derive(thiserror::Error)]
+pub enum NotElected<E> {
+    /// Too few voters answered: nobody knows what became of it. A vote that may have been given is being taken back.
+    #[error(transparent)]
+    NoMajority(NoMajority<NodeId, E>),
+    /// The voters promise no lease that long.
+    #[error(
+        "no voter waits for a leader for {asked}: ask for {most:?} at most, or raise the voters' `longest`"
+    )]
+    TooLong {
+        /// What was asked.
+        asked: Ttl,
+        /// The longest that one of them promises.
+        most: Duration,
+    },
+}
+
+impl<E> fmt::Debug for NotElected<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoMajority(why) => f.debug_tuple("NoMajority").field(why).finish(),
+            Self::TooLong { asked, most } => f
+                .debug_struct("TooLong")
+                .field("asked", asked)
+                .field("most", most)
+                .finish(),
+        }
+    }
+}
+
+/// A round without a majority.
+struct Missed<E> {
+    replies: Vec<VoteReply>,
+    why: QuorumError<NodeId, E>,
+}
+
+impl<S> Voters<S>
+where
+    S: Service<VoteRequest, Response = VoteReply> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Send,
+{
+    pub(super) fn try_new(
+        me: NodeId,
+        voters: impl IntoIterator<Item = (NodeId, S)>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, BadQuorum> {
+        let most = murphy_quorum::Set::MOST + 1;
+        let voters = voters.into_iter().take(most);
+        let voters: Vec<_> = voters.map(|(id, voter)| (id, Voting(voter))).collect();
+        let (members, majority) = (voters.len(), Threshold::majority(voters.len())?);
+        let need = majority.needed();
+        let undo = Compensate::new(undo as fn(&Ballot) -> Option<Ballot>);
+        let asked = Quorum::try_new(voters.clone(), majority)?
+            .judge(Judging)
+            .stragglers(undo.clone())
+            .named("election");
+        let crowd = Quorum::try_new(voters, Matching::try_new(members, need - 1)?)?
+            .judge(Polled)
+            .named("election.observe");
+        Ok(Self {
+            me,
+            asked,
+            crowd,
+            undo,
+            electorate: Electorate { members, need },
+            memory: Memory::default(),
+            clock,
+            seed: Seed::fresh(),
+            era: 0,
+            patience: Duration::from_millis(500),
+            timeout: Duration::from_millis(150),
+        })
+    }
+
+    /// Whom a majority takes for the leader: at once, of which term. An error where no majority agrees.
+    pub(super) async fn poll_leader(
+        &mut self,
+        election: &LockName,
+    ) -> Result<Option<(u64, NodeId)>, QuorumError<NodeId, S::Error>> {
+        let mut crowd = self.crowd.clone().patience(self.patience);
+        let ask = VoteAsk::Observe;
+        let answer = crowd.call(Ballot::new(VoteRequest {
+            election: election.clone(),
+            ask,
+        }));
+        let reply = answer.await?.into_value();
+        let VoteSaid::Observed { leader } = reply.said else {
+            return Ok(None);
+        };
+        Ok(leader.map(|it| (it.term, it.leader)))
+    }
+
+    async fn acquire(&mut self, asked: Acquire) -> Result<LeaseReply, NotElected<S::Error>> {
+        let Acquire {
+            lock, nonce, ttl, ..
+        } = &asked;
+        if let Some(rank) = self.memory.won(lock, *nonce) {
+            // The reply was lost, it seems: the same term again, if it still leads.
+            match self.beat(lock, *nonce, rank.seq, *ttl).await {
+                Ok(ttl) => return Ok(LeaseReply::Granted(Grant { rank, ttl })),
+                Err(missed) if missed.is_silent(self.electorate) => {
+                    return Err(missed.of("acquire", lock));
+                }
+                Err(_) => self.memory.lost(lock, *nonce),
+            }
+        }
+        let known = self.memory.high(lock).seq;
+        let (floor, candidacies, only) = match asked.claim {
+            Claim::Above(floor) => (floor, CANDIDACIES, None),
+            Claim::Exactly(rank) => {
+                let below = Rank::new(rank.era, rank.seq.saturating_sub(1));
+                (below, 1, Some(rank.seq))
+            }
+        };
+        let era = self.era.max(floor.era);
+        let known = if only.is_some() {
+            floor.seq
+        } else {
+            known.max(floor.seq)
+        };
+        let (mut campaign, mut step) = Campaign::begin(self.electorate, known, candidacies);
+        let mut waits = 0;
+        loop {
+            let at = |term| Rank::new(era, term);
+            self.memory.saw(lock, Rank::new(self.era, campaign.known()));
+            step = match step {
+                Step::PreVote(term) if only.is_some_and(|only| only != term) => {
+                    let high = at(campaign.known());
+                    return Ok(LeaseReply::Passed { high });
+                }
+                Step::PreVote(term) => {
+                    let candidate = self.candidate(*nonce);
+                    let ask = VoteAsk::PreVote { term, candidate };
+                    self.told(&mut campaign, lock, ask, *ttl).await?
+                }
+                Step::Vote(term) => {
+                    let (candidate, lease) = (self.candidate(*nonce), *ttl);
+                    let ask = VoteAsk::Vote {
+                        term,
+                        candidate,
+                        lease,
+                    };
+                    self.told(&mut campaign, lock, ask, *ttl).await?
+                }
+                Step::Won(term) => {
+                    let (rank, ttl) = (at(term), ttl.get());
+                    self.memory.wins(lock, *nonce, rank);
+                    return Ok(LeaseReply::Granted(Grant { rank, ttl }));
+                }
+                Step::Again => {
+                    let wait = self.timeout_of(*nonce, waits, *ttl);
+                    self.clock.sleep_until(self.clock.now() + wait).await;
+                    waits += 1;
+                    campaign.stand()
+                }
+                Step::Busy {
+                    term, remaining, ..
+                } => {
+                    // Not all at once, when it is over.
+                    let stagger = self.timeout_of(*nonce, waits, *ttl) / 2;
+                    let (rank, remaining) = (at(term), remaining + stagger);
+                    return Ok(LeaseReply::Held(Holder { rank, remaining }));
+                }
+                Step::TooLong(most) => {
+                    let asked = *ttl;
+                    return Err(NotElected::TooLong { asked, most });
+                }
+                Step::Exhausted => return Ok(LeaseReply::Passed { high: Rank::MAX }),
+                Step::Silent => unreachable!("told apart with the round"),
+            };
+        }
+    }
+
+    /// One round of a campaign.
+    async fn told(
+        &mut self,
+        campaign: &mut Campaign,
+        lock: &LockName,
+        ask: VoteAsk,
+        ttl: Ttl,
+    ) -> Result<Step, NotElected<S::Error>> {
+        // Two rounds are to fit into what a client waits, a third of the lease.
+        let patience = self.patience.min(ttl.get() / 6);
+        let round = self.round(lock, ask, patience, Some(ttl)).await;
+        let (replies, missed) = match round {
+            Ok(replies) => (replies, None),
+            Err(missed) => (missed.replies.clone(), Some(missed)),
+        };
+        let silent = missed.as_ref().map_or(0, Missed::silent);
+        let step = campaign.told(Heard {
+            replies: &replies,
+            silent,
+            is_won: missed.is_none(),
+        });
+        match (step, missed) {
+            (Step::Silent, Some(missed)) => Err(missed.of("acquire", lock)),
+            (step, _) => Ok(step),
+        }
+    }
+
+    async fn renew(&mut self, asked: Renew) -> Result<LeaseReply, NotElected<S::Error>> {
+        let Renew {
+            lock,
+            nonce,
+            rank,
+            ttl,
+        } = asked;
+        let missed = match self.beat(&lock, nonce, rank.seq, ttl).await {
+            Ok(ttl) => return Ok(LeaseReply::Renewed { ttl }),
+            Err(missed) => missed,
+        };
+        let over = missed.replies.iter();
+        let over = over.filter(|it| matches!(it.said, VoteSaid::Lapsed | VoteSaid::Stale));
+        if over.count() < self.electorate.need {
+            return Err(missed.of("renew", &lock));
+        }
+        self.memory.lost(&lock, nonce);
+        let terms = missed.replies.iter().map(|reply| reply.term);
+        let high = Rank::new(rank.era, terms.max().unwrap_or(0));
+        self.memory.saw(&lock, high);
+        Ok(LeaseReply::NotHolder { high })
+    }
+
+    async fn beat(
+        &mut self,
+        lock: &LockName,
+        nonce: Nonce,
+        term: u64,
+        lease: Ttl,
+    ) -> Result<Duration, Missed<S::Error>> {
+        let candidate = self.candidate(nonce);
+        let ask = VoteAsk::Beat {
+            term,
+            candidate,
+            lease,
+        };
+        let patience = self.patience.min(lease.get() / 6);
+        self.round(lock, ask, patience, None).await?;
+        Ok(lease.get())
+    }
+
+    async fn release(
+        &mut self,
+        lock: LockName,
+        nonce: Nonce,
+    ) -> Result<LeaseReply, NotElected<S::Error>> {
+        let term = None;
+        let ask = VoteAsk::Resign { nonce, term };
+        let replies = self.round(&lock, ask, self.patience, None).await;
+        let replies = replies.map_err(|missed| missed.of("release", &lock))?;
+        self.memory.lost(&lock, nonce);
+        let held = |reply: &VoteReply| reply.said == VoteSaid::Resigned { was_held: true };
+        let was_held = replies.iter().any(held);
+        Ok(LeaseReply::Released { was_held })
+    }
+
+    async fn observe(&mut self, lock: LockName) -> Result<LeaseReply, NotElected<S::Error>> {
+        let round = self.round(&lock, VoteAsk::Observe, self.patience, None);
+        let replies = round.await.map_err(|missed| missed.of("observe", &lock))?;
+        let high = replies.iter().map(|reply| reply.term).max().unwrap_or(0);
+        let seen = replies.into_iter().filter_map(|reply| match reply.said {
+            VoteSaid::Observed { leader } => leader,
+            _ => None,
+        });
+        let holder = seen.max_by_key(|it| (it.term, it.remaining));
+        let holder = holder.map(|it| Holder {
+            rank: Rank::new(self.era, it.term),
+            remaining: it.remaining,
+        });
+        let high = Rank::new(if high == 0 { 0 } else { self.era }, high);
+        self.memory.saw(&lock, high);
+        Ok(LeaseReply::Observed { high, holder })
+    }
+
+    /// Asks all. `lasts`: for how long what was voted in vain is waited for.
+    async fn round(
+        &mut self,
+        lock: &LockName,
+        ask: VoteAsk,
+        patience: Duration,
+        lasts: Option<Ttl>,
+    ) -> Result<Vec<VoteReply>, Missed<S::Error>> {
+        let undo = self.undo.clone().patience(patience);
+        let undo = lasts.map_or(undo.clone(), |ttl| undo.attempts(20, ttl.get() / 20));
+        let mut asked = self.asked.clone().patience(patience).stragglers(undo);
+        let ballot = Ballot::new(VoteRequest {
+            election: lock.clone(),
+            ask,
+        });
+        let slate = ballot.slate.clone();
+        let answer = asked.call(ballot).await;
+        let replies = slate.read();
+        match answer {
+            Ok(_) => Ok(replies),
+            Err(why) => Err(Missed { replies, why }),
+        }
+    }
+
+    fn candidate(&self, nonce: Nonce) -> Candidate {
+        let id = self.me.clone();
+        Candidate { id, nonce }
+    }
+
+    /// From T to twice that, drawn for each candidacy: of two who split a vote one is first the next time.
+    fn timeout_of(&self, nonce: Nonce, n: u64, ttl: Ttl) -> Duration {
+        let stream = Stream::new(self.seed, self.me.as_str(), "election", Lane::Jitter);
+        let draw = stream.at(Point::keyed(Key::from(nonce.bits()), n)).unit();
+        self.timeout.min(ttl.get() / 24).mul_f64(1.0 + draw)
+    }
+}
+
+impl<E> Missed<E> {
+    fn silent(&self) -> usize {
+        self.why.why().unknown.len()
+    }
+
+    fn is_silent(&self, electorate: Electorate) -> bool {
+        self.silent() > electorate.members - electorate.need
+    }
+
+    fn of(self, verb: &'static str, lock: &LockName) -> NotElected<E> {
+        NotElected::NoMajority(NoMajority::new(verb, lock, self.why))
+    }
+}
+
+impl<S> Service<LeaseRequest> for Voters<S>
+where
+    S: Service<VoteRequest, Response = VoteReply> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Send,
+{
+    type Response = LeaseReply;
+    type Error = NotElected<S::Error>;
+    type Future = Pin<Box<dyn Future<Output = Result<LeaseReply, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: LeaseRequest) -> Self::Future {
+        let mut voters = self.clone();
+        Box::pin(async move {
+            match request {
+                LeaseRequest::Acquire(asked) => voters.acquire(asked).await,
+                LeaseRequest::Renew(asked) => voters.renew(asked).await,
+                LeaseRequest::Release { lock, nonce } => voters.release(lock, nonce).await,
+                LeaseRequest::Observe { lock } => voters.observe(lock).await,
+            }
+        })
+    }
+}
