@@ -7,9 +7,9 @@ pub mod grid;
 mod quiet;
 pub mod rough;
 mod row;
+pub mod schedule;
 #[cfg(unix)]
 pub mod servers;
-pub mod schedule;
 pub mod web;
 
 pub use arrivals::Arrivals;

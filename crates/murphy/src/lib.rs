@@ -18,12 +18,11 @@
 //! | `http` | `policy`, `detect`, `lease` | requests and replies of the `http` crate |
 //! | `grpc` | `policy`, `lease` | gRPC's statuses, deadlines and pushback |
 //! | `redis` | `policy` | idempotency keys that several servers share |
-//! | `serde` | `policy`, `lease` | policies from a file; what is asked of a store of leases, on a wire |
+//! | `serde` | `policy`, `lease`, `quorum` | policies from a file; what stores of leases, registers and voters are asked, over a wire |
 //! | `file` | `lease` | leases and fenced values in a file |
 //! | `postgres` | `lease` | fenced values in PostgreSQL |
 //! | `sign` | `lease` | tokens that only who has the key can make |
 //! | `conformance` | `lease` | what any lock should promise, and whether it does |
-//! | `serde` | `policy`, `quorum` | policies from a file; what registers and voters say, over a wire |
 //! | `tower` | `policy` | to and from tower's own retry |
 //! | `udp` | `detect` | beats as datagrams |
 //! | `balance` | `detect` | liveness for tower's load balancer |
