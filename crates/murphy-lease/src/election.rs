@@ -88,7 +88,7 @@ impl<S> Election<S>
 where
     S: Service<VoteRequest, Response = VoteReply> + Clone + Send + 'static,
     S::Future: Send,
-    S::Error: Send,
+    S::Error: fmt::Debug + Send,
 {
     /// For `me`, among these voters, by name. An odd number of them: of four none more may be lost than of three.
     ///

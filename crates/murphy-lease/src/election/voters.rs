@@ -63,7 +63,7 @@ pub enum NotElected<E> {
     },
 }
 
-impl<E> fmt::Debug for NotElected<E> {
+impl<E: fmt::Debug> fmt::Debug for NotElected<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoMajority(why) => f.debug_tuple("NoMajority").field(why).finish(),
@@ -86,7 +86,7 @@ impl<S> Voters<S>
 where
     S: Service<VoteRequest, Response = VoteReply> + Clone + Send + 'static,
     S::Future: Send,
-    S::Error: Send,
+    S::Error: fmt::Debug + Send,
 {
     pub(super) fn try_new(
         me: NodeId,
@@ -376,7 +376,7 @@ impl<S> Service<LeaseRequest> for Voters<S>
 where
     S: Service<VoteRequest, Response = VoteReply> + Clone + Send + 'static,
     S::Future: Send,
-    S::Error: Send,
+    S::Error: fmt::Debug + Send,
 {
     type Response = LeaseReply;
     type Error = NotElected<S::Error>;

@@ -142,7 +142,7 @@ impl<N, E> NoMajority<N, E> {
     }
 }
 
-impl<N: fmt::Debug, E> fmt::Debug for NoMajority<N, E> {
+impl<N: fmt::Debug, E: fmt::Debug> fmt::Debug for NoMajority<N, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NoMajority")
             .field("verb", &self.verb)
@@ -156,7 +156,7 @@ impl<S> QuorumStore<S>
 where
     S: Service<LeaseRequest, Response = LeaseReply> + Clone + Send + 'static,
     S::Future: Send,
-    S::Error: Send,
+    S::Error: fmt::Debug + Send,
 {
     /// These stores, by name. An odd number of them: of four none more may be lost than of three, and of two none.
     ///
@@ -196,7 +196,7 @@ impl<S> Service<LeaseRequest> for QuorumStore<S>
 where
     S: Service<LeaseRequest, Response = LeaseReply> + Clone + Send + 'static,
     S::Future: Send,
-    S::Error: Send,
+    S::Error: fmt::Debug + Send,
 {
     type Response = LeaseReply;
     type Error = NoMajority<Arc<str>, S::Error>;
