@@ -2,7 +2,7 @@
 
 pub(crate) mod acquire;
 pub(crate) mod error;
-mod owed;
+mod pending;
 
 use std::fmt;
 use std::future::Future;

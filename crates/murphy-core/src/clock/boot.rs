@@ -61,8 +61,7 @@ impl Clock for BootClock {
 
     /// As [`TokioClock`]'s, and what the machine slept.
     fn wall(&self) -> Wall {
-        let slept = Awake::of_the_process().slept();
-        TokioClock.wall() + slept
+        Awake::of_the_process().wall()
     }
 
     /// # Panics
@@ -142,6 +141,10 @@ impl<C: Clocks> Awake<C> {
         let slept = self.slept();
         let now = Instant::now();
         now.checked_add(slept).unwrap_or(now)
+    }
+
+    fn wall(&self) -> Wall {
+        TokioClock.wall() + self.slept()
     }
 
     /// Sees whether tokio's time is virtual here.
