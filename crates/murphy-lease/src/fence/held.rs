@@ -34,11 +34,10 @@ impl Proof for Held {
         self.shared.remaining()
     }
 
-    /// One look at a flag.
+    /// One look at a number.
     #[inline]
     fn known_lost(&self) -> Option<Lost> {
-        let lost = self.shared.lost().is_cancelled();
-        lost.then(|| self.shared.loss())
+        self.shared.is_lost().then(|| self.shared.loss())
     }
 
     fn lost(&self) -> HeldLost {

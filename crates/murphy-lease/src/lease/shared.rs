@@ -138,6 +138,12 @@ impl Shared {
         was_held
     }
 
+    /// Whether it is known to be lost. Looks at no clock.
+    #[inline]
+    pub(crate) fn is_lost(&self) -> bool {
+        self.until.load(Ordering::Acquire) < EPOCH
+    }
+
     /// Fires when it is lost.
     pub(crate) const fn lost(&self) -> &CancellationToken {
         &self.lost
