@@ -34,6 +34,11 @@ pub fn schedules<T: Send>(schedules: u64, run: impl Fn(u64) -> Option<T> + Sync)
     found
 }
 
+/// The first of at most so many schedules that says something: for what is to be found at all.
+pub fn first<T>(schedules: u64, run: impl Fn(u64) -> Option<T>) -> Option<(u64, T)> {
+    (0..schedules).find_map(|seed| Some((seed, run(seed)?)))
+}
+
 /// Runs it on a paused clock.
 ///
 /// # Panics
