@@ -145,10 +145,10 @@ struct Client {
 
 impl Client {
     async fn run(self) {
-        for round in 0..6 {
-            sleep(ms(self.draws.below(self.name, round, 40))).await;
+        for round in 0..8 {
+            sleep(ms(self.draws.below(self.name, round, 30))).await;
             let began = self.tick();
-            let Ok(lease) = self.locks.acquire("counter").deadline(ms(700)).await else {
+            let Ok(lease) = self.locks.acquire("counter").deadline(ms(1200)).await else {
                 continue;
             };
             self.hold(&lease, began, round).await;
@@ -189,19 +189,19 @@ impl Client {
             }
             is_held
         };
-        for n in 1..=4 {
+        for n in 1..=6 {
             if !is_held() {
                 break;
             }
             let Some(value) = self.ask(token, Op::Read).await else {
                 break;
             };
-            let work = self.draws.below(self.name, 70 + 10 * round + n, 40);
+            let work = self.draws.below(self.name, 70 + 10 * round + n, 30);
             sleep(ms(work)).await;
             if !is_held() {
                 break;
             }
-            sleep(ms(work)).await;
+            sleep(ms(3 * work)).await;
             let value = value + 1;
             if self.ask(token, Op::Write { n, value }).await.is_none() {
                 break;
