@@ -17,7 +17,7 @@ use hyper_util::rt::TokioExecutor;
 use murphy_core::Seed;
 use murphy_fault::{Chaos, Plan, TimeLimit};
 use murphy_policy::{BoxError, TimeoutLayer};
-use murphy_quorum::register::{self, Register, Versioned};
+use murphy_quorum::register::{self, Register, Version, Versioned};
 use murphy_quorum::{Ballot, Outcome, Quorum, Rule, Threshold};
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
@@ -63,7 +63,7 @@ where
     U: Rule<()> + Clone + std::fmt::Debug,
 {
     let judge = |told: Result<&Told, &BoxError>| match told {
-        Ok(told) if told.granted => Outcome::Yes(()),
+        Ok(Told::Vote(Ok(_))) => Outcome::Yes(()),
         Ok(_) => Outcome::No,
         Err(_) => Outcome::Unknown,
     };
@@ -81,28 +81,32 @@ where
     }
 }
 
-/// A client of the register, at a node.
-fn register(lines: Vec<(&'static str, Line)>, writer: u64) -> anyhow::Result<Reg> {
-    let adapt = |(name, line): (&'static str, Line)| {
-        let line = line.map_request(Ask::from as fn(register::Ask<String>) -> Ask);
-        (
-            name,
-            BoxCloneSyncService::new(line.map_response(Versioned::from)),
-        )
+/// A node's register, at the other end of a line.
+fn replica(line: Line) -> Replica {
+    let stored = |told| match told {
+        Ok(Told::Register(stored)) => Ok(stored),
+        Ok(other) => Err(BoxError::from(format!("no answer to that: {other:?}"))),
+        Err(e) => Err(e),
     };
-    Ok(Register::try_new(lines.into_iter().map(adapt), writer)?)
+    BoxCloneSyncService::new(line.map_request(Ask::Register).map_result(stored))
 }
 
-type Reg =
-    Register<&'static str, BoxCloneSyncService<register::Ask<String>, Versioned<String>, BoxError>>;
+/// A client of the register, at a node.
+fn register(lines: Vec<(&'static str, Line)>, writer: u64) -> anyhow::Result<Reg> {
+    let replicas = lines.into_iter().map(|(name, line)| (name, replica(line)));
+    Ok(Register::try_new(replicas, writer)?)
+}
+
+type Replica = BoxCloneSyncService<register::Ask<String>, Versioned<String>, BoxError>;
+type Reg = Register<&'static str, Replica>;
 
 /// What each node has, asked beside the network.
 async fn values(addresses: &[SocketAddr]) -> anyhow::Result<Vec<String>> {
     let calm = Chaos::off();
     let mut values = Vec::new();
     for (_, line) in lines(&calm, "anybody", addresses) {
-        let told = line
-            .oneshot(Ask::Read)
+        let told = replica(line)
+            .oneshot(register::Ask::Read)
             .await
             .map_err(anyhow::Error::from_boxed)?;
         values.push(told.value.unwrap_or_else(|| "-".into()));
@@ -155,15 +159,12 @@ async fn without_a_quorum(chaos: &Chaos) -> anyhow::Result<()> {
         let elected = campaign(at(leader), 1, leader, Threshold::any(5)?).await;
         println!("  {leader} {elected}");
         ensure!(elected.starts_with("leads"), "nobody hinders it");
-        let (counter, value) = (1, format!("{leader}'s"));
-        let write = Ask::Write {
-            counter,
-            writer,
-            value,
-        };
+        let (counter, value) = (1, Some(format!("{leader}'s")));
+        let version = Version { counter, writer };
+        let write = register::Ask::Write(Versioned { version, value });
         // Everybody in reach gets it, and nobody counts them.
         for (_, line) in at(leader) {
-            let _unheard = line.oneshot(write.clone()).await;
+            let _unheard = replica(line).oneshot(write.clone()).await;
         }
     }
     cut.heal();

@@ -6,66 +6,22 @@ use std::sync::{Arc, Mutex};
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
-use murphy_quorum::register::{self, Stored, Version, Versioned};
-use murphy_quorum::{Persisted, Voter};
+use murphy_quorum::register::{self, Stored, Versioned};
+use murphy_quorum::{Persisted, Refusal, Voter};
 use serde::{Deserialize, Serialize};
 
 /// What a voter is asked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Ask {
-    Vote {
-        term: u64,
-        candidate: String,
-    },
-    Read,
-    Write {
-        counter: u64,
-        writer: u64,
-        value: String,
-    },
+    Vote { term: u64, candidate: String },
+    Register(register::Ask<String>),
 }
 
 /// What it says.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Told {
-    pub(crate) granted: bool,
-    pub(crate) counter: u64,
-    pub(crate) writer: u64,
-    pub(crate) value: Option<String>,
-}
-
-/// What the register asks, in the words of the wire.
-impl From<register::Ask<String>> for Ask {
-    fn from(ask: register::Ask<String>) -> Self {
-        match ask {
-            register::Ask::Write(Versioned {
-                version,
-                value: Some(value),
-            }) => {
-                let Version { counter, writer } = version;
-                Self::Write {
-                    counter,
-                    writer,
-                    value,
-                }
-            }
-            register::Ask::Read | register::Ask::Write(_) => Self::Read,
-        }
-    }
-}
-
-impl From<Told> for Versioned<String> {
-    fn from(
-        Told {
-            counter,
-            writer,
-            value,
-            ..
-        }: Told,
-    ) -> Self {
-        let version = Version { counter, writer };
-        Self { version, value }
-    }
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Told {
+    Vote(Result<Persisted<String>, Refusal<String>>),
+    Register(Versioned<String>),
 }
 
 type Node = Arc<Mutex<(Voter<String>, Stored<String>)>>;
@@ -85,34 +41,9 @@ pub(crate) async fn serve() -> anyhow::Result<SocketAddr> {
 
 async fn answer(State(node): State<Node>, Json(ask): Json<Ask>) -> Json<Told> {
     let mut node = node.lock().expect("nobody panics with it");
-    let mut granted = false;
-    let ask = match ask {
-        Ask::Vote { term, candidate } => {
-            // On a real disk this is where the vote would be written down.
-            granted = node.0.request(term, &candidate).is_ok();
-            register::Ask::Read
-        }
-        Ask::Read => register::Ask::Read,
-        Ask::Write {
-            counter,
-            writer,
-            value,
-        } => {
-            let version = Version { counter, writer };
-            register::Ask::Write(Versioned {
-                version,
-                value: Some(value),
-            })
-        }
-    };
-    let Versioned {
-        version: Version { counter, writer },
-        value,
-    } = node.1.on(ask);
-    Json(Told {
-        granted,
-        counter,
-        writer,
-        value,
+    Json(match ask {
+        // On a real disk this is where the vote would be written down.
+        Ask::Vote { term, candidate } => Told::Vote(node.0.request(term, &candidate).cloned()),
+        Ask::Register(ask) => Told::Register(node.1.on(ask)),
     })
 }

@@ -2,11 +2,14 @@
 
 mod arrivals;
 pub mod broken;
+pub mod fenced;
 pub mod grid;
 mod quiet;
 pub mod rough;
 mod row;
 pub mod schedule;
+#[cfg(unix)]
+pub mod servers;
 pub mod web;
 
 pub use arrivals::Arrivals;

@@ -1,15 +1,19 @@
 //! What is measured: rows of a table, and in each row us and whoever else has something of the kind.
 
 mod fault;
+mod fence;
+mod lease;
 mod network;
 mod policy;
 mod quorum;
 mod retry;
 mod timeout;
 
+use std::env;
 use std::process::ExitCode;
 
 use crate::drive::Run;
+use crate::process::ROWS;
 
 /// One subject in one row.
 #[derive(Clone, Copy, Debug)]
@@ -49,17 +53,22 @@ impl Case {
     }
 }
 
-/// The cases of `overhead`, in the order of its table.
+/// The cases of `overhead`, in the order of its table: those that [`ROWS`] names, and what they are compared with.
 #[must_use]
 pub fn all() -> Vec<Case> {
-    [
+    let all = [
         fault::CASES,
         timeout::CASES,
         retry::CASES,
         policy::CASES,
         quorum::CASES,
-    ]
-    .concat()
+        fence::CASES,
+        lease::CASES,
+    ];
+    let rows = env::var(ROWS).unwrap_or_default();
+    let is_named = |case: &&Case| case.row.starts_with(&rows) || case.subject == BARE;
+    let all = all.into_iter().flatten();
+    all.filter(is_named).copied().collect()
 }
 
 /// The cases of `network`, in the order of its table.

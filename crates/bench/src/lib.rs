@@ -3,6 +3,7 @@
 //! ```text
 //! cargo bench -p bench --bench overhead
 //! cargo bench -p bench --bench network
+//! cargo bench -p bench --bench lease
 //! ```
 //!
 //! Here is what is measured ([`cases`], [`faulted`], [`network`]), how a call is driven ([`drive`]) and how figures are kept

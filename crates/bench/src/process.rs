@@ -8,6 +8,9 @@ use std::process::{Command, ExitStatus, Stdio};
 /// Tells a process of ours which part it plays.
 pub const PART: &str = "BENCH_PART";
 
+/// Names the rows that are measured, by how they begin: `quorum`. All, unless set.
+pub const ROWS: &str = "BENCH_ROWS";
+
 /// This program, to play a part.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use murphy_core::Scope;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -109,6 +110,9 @@ impl Lease {
             window: settings.validity.window(ttl.get().max(granted)),
         }));
         let (keeper, orders) = oneshot::channel();
+        let held = Held {
+            shared: Arc::clone(&shared),
+        };
         let keep = Keeper {
             store,
             ttl,
@@ -121,8 +125,9 @@ impl Lease {
             ends: now + granted,
             settings: settings.clone(),
         };
-        settings.spawn(keep.run().instrument(span));
-        let held = Held { shared };
+        // Faults that are keyed by the operation are keyed by the lease here, and not by whoever acquired it.
+        let scope = Scope::default().with_key(held.stale_token().nonce().bits());
+        settings.spawn(scope.enter(keep.run().instrument(span)));
         Self {
             held,
             keeper: Some(keeper),
@@ -168,7 +173,7 @@ impl Lease {
     }
 
     /// Waits until it is lost, and says through what. At the latest a tick of the clock (1 ms) after its time is up, also
-    /// while a renewal hangs.
+    /// while a renewal hangs; where the machine slept meanwhile, a second.
     ///
     /// The task of the lease has to be run for that: where it stands still with the whole process, or with the node that it
     /// is on, this comes late. [`token`](Self::token) never does.

@@ -9,9 +9,11 @@
 //! |---|---|
 //! | [`FencingToken`], [`Rank`], [`Nonce`] | the proof: which grant, and where it stands among all grants of its lock |
 //! | [`LeaseRequest`], [`LeaseReply`] | what a store of leases is asked, and answers: any tower service that does is one |
+//! | [`fence`] | the resource's side: what takes no stale write, and layers on both ends of a wire |
 //! | [`MemoryStore`] | the store in this process |
 //! | [`QuorumStore`] | a majority of stores |
 //! | `FileStore` (feature `file`) | the store of one host: one file, and numbers that survive `kill -9` |
+//! | `FileServer`, `FileClient` (feature `file`, on Unix) | that store, for the other processes of the host |
 //! | [`LockName`], [`Ttl`] | what is leased, and for how long |
 //! | [`Locks`], [`Acquiring`] | the client: a lock is asked for until it is granted, over any [store](LeaseStore) |
 //! | [`Lease`], [`Held`] | the guard: what is left, the token, the loss; work that ends with it |
@@ -53,8 +55,11 @@
 //! `lock`, `rank`): its renewals and its release; it follows from the first.
 
 mod ask;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod election;
 mod event;
+pub mod fence;
 mod lease;
 mod locks;
 mod lost;
@@ -92,7 +97,6 @@ pub use locks::acquire::Acquiring;
 pub use locks::error::{AcquireError, BadReply, Last};
 pub use lost::{Lost, Why};
 pub use machine::Renewal;
-
 pub use name::{BadName, LockName};
 pub use nonce::Nonce;
 pub use protocol::{Acquire, Claim, Grant, Holder, LeaseReply, LeaseRequest, Renew};
@@ -100,6 +104,11 @@ pub use rank::Rank;
 pub use release::NotReleased;
 #[cfg(feature = "file")]
 pub use store::file::{FileError, FileFuture, FileOptions, FileStore, Restart};
+#[cfg(all(feature = "file", unix))]
+pub use store::file::{
+    client::{ClientError, ClientFuture, FileClient},
+    server::{FileServer, ServeError},
+};
 pub use store::full::StoreFull;
 pub use store::memory::{MemoryFuture, MemoryStore};
 pub use store::quorum::{NoMajority, QuorumStore};

@@ -115,7 +115,7 @@ impl<S: LeaseStore> Locks<S> {
     /// What events, spans and counters call it. `lease` by default.
     #[must_use]
     pub fn site(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.settings.site = name.into();
+        self.settings.site(name.into());
         self
     }
 

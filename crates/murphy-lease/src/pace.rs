@@ -18,11 +18,17 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    pub(crate) fn new(seed: Seed, site: &str, nonce: Nonce) -> Self {
+    /// For no nonce yet.
+    pub(crate) fn new(seed: Seed, site: &str) -> Self {
         let stream = |of| Stream::new(seed, site, of, Lane::Jitter);
         let (renew, retry) = (stream("lease.renew"), stream("lease.retry"));
-        let key = Key::from(nonce.bits());
+        let key = Key::new(0);
         Self { renew, retry, key }
+    }
+
+    pub(crate) fn of(self, nonce: Nonce) -> Self {
+        let key = Key::from(nonce.bits());
+        Self { key, ..self }
     }
 
     /// A third of it, and up to a tenth of that more or less, for the `n`-th renewal.
@@ -48,7 +54,7 @@ mod tests {
     use super::*;
 
     fn pace(nonce: u128) -> Pace {
-        Pace::new(Seed::new(7), "test", Nonce::from_bits(nonce))
+        Pace::new(Seed::new(7), "test").of(Nonce::from_bits(nonce))
     }
 
     #[test]

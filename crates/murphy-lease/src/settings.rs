@@ -25,8 +25,9 @@ pub(crate) struct Settings {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) executor: Arc<dyn Fn(Task) + Send + Sync>,
     pub(crate) nonces: Arc<Nonces>,
-    pub(crate) seed: Seed,
     pub(crate) site: Arc<str>,
+    seed: Seed,
+    pace: Pace,
     /// For releases that have no guard's task to run in.
     pub(crate) room: Arc<Semaphore>,
 }
@@ -36,14 +37,16 @@ impl Settings {
     const ROOM: usize = 1024;
 
     pub(crate) fn new() -> Self {
+        let (seed, site) = (Seed::fresh(), Arc::from("lease"));
         Self {
             ttl: Ttl::default(),
             validity: Validity::default(),
-            clock: Arc::new(BootClock),
+            clock: Arc::new(BootClock::new()),
             executor: Arc::new(spawn),
             nonces: Arc::new(Nonces::fresh()),
-            seed: Seed::fresh(),
-            site: "lease".into(),
+            pace: Pace::new(seed, &site),
+            seed,
+            site,
             room: Arc::new(Semaphore::new(Self::ROOM)),
         }
     }
@@ -51,10 +54,16 @@ impl Settings {
     pub(crate) fn seed(&mut self, seed: Seed) {
         self.seed = seed;
         self.nonces = Arc::new(Nonces::seeded(seed));
+        self.pace = Pace::new(seed, &self.site);
+    }
+
+    pub(crate) fn site(&mut self, name: Arc<str>) {
+        self.pace = Pace::new(self.seed, &name);
+        self.site = name;
     }
 
     pub(crate) fn pace(&self, nonce: Nonce) -> Pace {
-        Pace::new(self.seed, &self.site, nonce)
+        self.pace.of(nonce)
     }
 
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{acquire, ask, asked, granted, held, observe, release, renew, secs};
+use common::{NOW, acquire, ask, asked, granted, held, observe, release, renew, secs};
 use murphy_core::{ManualClock, mix};
 use murphy_lease::{
     Acquire, Claim, FileError, FileOptions, FileStore, LeaseReply, LeaseRequest, Rank, Restart, Ttl,
@@ -17,7 +17,6 @@ use redb::{Database, TableDefinition};
 use tokio::time::sleep;
 
 const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("murphy-lease");
-const NOW: Duration = Duration::ZERO;
 
 struct Folder(tempfile::TempDir);
 
@@ -240,8 +239,10 @@ fn a_runtime_that_stops_leaves_nobody_waiting() {
             ttl,
             ..asked(bits, NOW)
         };
-        let call = runtime
-            .block_on(async { tower::Service::call(&mut store, LeaseRequest::Acquire(asked)) });
+        let call = {
+            let _inside = runtime.enter();
+            tower::Service::call(&mut store, LeaseRequest::Acquire(asked))
+        };
         drop(runtime);
         let mut call = tokio_test::task::spawn(call);
         granted(tokio_test::assert_ready_ok!(call.poll()));
@@ -326,7 +327,10 @@ fn a_later_format_and_another_database_are_refused() {
         drop(database);
         match FileStore::open(folder.file()) {
             Ok(_) => assert_eq!(says, ""),
-            Err(error) => assert!(says != "" && error.to_string().contains(says), "{error}"),
+            Err(error) => assert!(
+                !says.is_empty() && error.to_string().contains(says),
+                "{error}"
+            ),
         }
     }
 }

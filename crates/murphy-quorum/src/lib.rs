@@ -35,6 +35,11 @@
 //! `quorum.call` (debug; `site`, `member`): what one member is readied and called in, from when it is asked until it has
 //! answered or is dropped.
 //!
+//! # Features
+//!
+//! `metrics`: the counters above. `serde`: what registers and voters ask, answer and keep, over a wire or on a disk
+//! ([`register::Ask`], [`register::Versioned`], [`register::Stored`], [`Persisted`], [`Refusal`]).
+//!
 //! # Examples
 //!
 //! ```
@@ -61,6 +66,8 @@ mod system;
 mod tally;
 mod verdict;
 mod voter;
+#[cfg(feature = "serde")]
+mod wire;
 
 pub use ballot::{Ballot, Cast, Stranger};
 pub use error::BadQuorum;

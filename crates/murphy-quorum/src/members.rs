@@ -58,6 +58,12 @@ impl<N> Members<N> {
         self.0.len()
     }
 
+    /// The names by themselves, in their order.
+    #[must_use]
+    pub fn into_names(self) -> Vec<N> {
+        self.0
+    }
+
     /// In their order.
     pub fn names(&self) -> impl Iterator<Item = &N> {
         self.0.iter()

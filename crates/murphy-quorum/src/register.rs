@@ -24,7 +24,7 @@ use tower_service::Service;
 use self::versioned::Issued;
 pub use self::versioned::{Ask, Stored, Version, Versioned};
 use crate::service::{Answer, Detach, Judge, Quorum, QuorumError};
-use crate::{BadQuorum, Cause, Eventual, Newest, Outcome, System, Threshold};
+use crate::{BadQuorum, Cause, Eventual, Newest, Outcome, ReadWrite, System, Threshold};
 
 /// How many that are late go on at a time, and for how long.
 const LATE: (usize, Duration) = (1024, Duration::from_secs(10));
@@ -61,11 +61,11 @@ const LATE: (usize, Duration) = (1024, Duration::from_secs(10));
 /// ```
 #[doc(alias = "ABD")]
 #[derive(Clone)]
-pub struct Register<N, S> {
-    read: Quorum<N, S, Newest<Threshold, fn(&Version) -> Version>, Heard, Detach>,
-    write: Quorum<N, S, Threshold, Heard, Detach>,
+pub struct Register<N, S, R = Threshold, W = R> {
+    read: Quorum<N, S, Newest<R, fn(&Version) -> Version>, Heard, Detach>,
+    write: Quorum<N, S, W, Heard, Detach>,
     /// Which is enough for a write.
-    quorum: Threshold,
+    quorum: W,
     issued: Issued,
     repair: Repair,
 }
@@ -160,21 +160,40 @@ impl<N: PartialEq + fmt::Debug, S: Clone> Register<N, S> {
         let replicas = replicas.into_iter().take(most).collect();
         Self::of(replicas, writer, *quorums.read(), *quorums.write())
     }
+}
 
-    fn of(
-        replicas: Vec<(N, S)>,
+impl<N: PartialEq + fmt::Debug, S: Clone, R: System + Clone, W: System + Clone>
+    Register<N, S, R, W>
+{
+    /// By other quorums than majorities, which meet: by weights, or, while members are exchanged, by both
+    /// configurations ([`Joint`](crate::Joint)).
+    ///
+    /// # Errors
+    ///
+    /// As [`try_new`](Self::try_new), or there are not as many replicas as the quorums have positions.
+    pub fn over(
+        replicas: impl IntoIterator<Item = (N, S)>,
         writer: u64,
-        read: Threshold,
-        write: Threshold,
+        quorums: &ReadWrite<R, W>,
     ) -> Result<Self, BadQuorum>
+    where
+        N: Clone,
+    {
+        let most = crate::Set::MOST + 1;
+        let replicas = replicas.into_iter().take(most).collect();
+        let (read, write) = (quorums.read().clone(), quorums.write().clone());
+        Self::of(replicas, writer, read, write)
+    }
+
+    fn of(replicas: Vec<(N, S)>, writer: u64, read: R, write: W) -> Result<Self, BadQuorum>
     where
         N: Clone,
     {
         let newest: fn(&Version) -> Version = |version| *version;
         let late = Detach::new(LATE.0, LATE.1);
         let read = Quorum::try_new(replicas.clone(), Newest::new(read, newest))?;
-        let quorum = write;
-        let write = Quorum::try_new(replicas, quorum)?;
+        let quorum = write.clone();
+        let write = Quorum::try_new(replicas, write)?;
         Ok(Self {
             read: read
                 .judge(Heard)
@@ -186,7 +205,9 @@ impl<N: PartialEq + fmt::Debug, S: Clone> Register<N, S> {
             repair: Repair::Blocking,
         })
     }
+}
 
+impl<N, S, R, W> Register<N, S, R, W> {
     /// How long each round may take: a read has up to two, a write two. Unless set, the replicas' own stacks decide.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
@@ -206,7 +227,7 @@ impl<N: PartialEq + fmt::Debug, S: Clone> Register<N, S> {
 /// A round of a register's.
 type Rounded<N, V, E> = Result<Answer<N, Versioned<V>, E>, QuorumError<N, E>>;
 
-impl<N: Clone, S> Register<N, S> {
+impl<N: Clone, S, R: System + Clone, W: System + Clone> Register<N, S, R, W> {
     /// Reads.
     ///
     /// # Errors
@@ -223,6 +244,7 @@ impl<N: Clone, S> Register<N, S> {
         N: Send + Sync + 'static,
         S: Service<Ask<V>, Response = Versioned<V>, Error = E> + Clone + Send + 'static,
         S::Future: Send,
+        W: Send + 'static,
     {
         let answer = self.ask().await?;
         let newest = answer.value().clone();
@@ -294,7 +316,7 @@ impl<N: Clone, S> Register<N, S> {
     }
 }
 
-impl<N: fmt::Debug, S> fmt::Debug for Register<N, S> {
+impl<N: fmt::Debug, S, R: fmt::Debug, W: fmt::Debug> fmt::Debug for Register<N, S, R, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Register")
             .field("read", &self.read)

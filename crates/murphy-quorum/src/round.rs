@@ -1,6 +1,6 @@
 //! [`Round`]: one question to all members, and what became of it.
 
-use crate::{Outcome, Rule, Set, Tally, Verdict, Why};
+use crate::{Decision, Outcome, Rule, Set, Tally, Verdict, Why};
 
 /// One question, put to all members.
 ///
@@ -11,17 +11,20 @@ pub struct Round<R, U> {
     rule: U,
     tally: Tally<R>,
     verdict: Verdict,
+    /// So many more have to say yes before it is looked at, 1 at least: of a rule that goes by the number, as many as
+    /// are missing, and else each is.
+    left: usize,
 }
 
 impl<R, U: Rule<R>> Round<R, U> {
     /// Nobody was heard yet.
+    #[inline]
     pub fn new(rule: U) -> Self {
-        let tally = Tally::new(rule.members());
-        let verdict = Verdict::Pending;
         Self {
+            tally: Tally::new(rule.members()),
+            verdict: Verdict::Pending,
+            left: rule.by_number().map_or(1, |of| of.needed()),
             rule,
-            tally,
-            verdict,
         }
     }
 }
@@ -66,30 +69,62 @@ impl<R: PartialEq, U: Rule<R>> Round<R, U> {
     /// [`Outsider`]: there is no such member, and nothing has changed.
     #[inline]
     pub fn on(&mut self, member: usize, outcome: Outcome<R>) -> Result<Verdict, Outsider> {
+        if !self.tally.outstanding().contains(member) {
+            return self.on_again(member, outcome);
+        }
+        if self.tally.hear(member, outcome) {
+            self.left -= 1;
+            // ## Pending => Pending. Who is missing can still say yes: else it had been judged to be impossible.
+            if self.left > 0 {
+                return Ok(Verdict::Pending);
+            }
+            // ## Pending => Decided.
+            if matches!(self.verdict, Verdict::Pending) && self.rule.by_number().is_some() {
+                let by = self.tally.yes();
+                self.verdict = Verdict::Decided(Decision::of(by, by));
+                self.left = 1;
+                return Ok(Verdict::Decided(Decision::of(by, by)));
+            }
+        }
+        Ok(self.judge())
+    }
+
+    /// Of one that was heard of before, or is no member.
+    #[cold]
+    fn on_again(&mut self, member: usize, outcome: Outcome<R>) -> Result<Verdict, Outsider> {
         if !self.tally.members().contains(member) {
             return Err(Outsider { member });
         }
-        let news = self.tally.hear(member, outcome);
-        if !news || !matches!(self.verdict, Verdict::Pending) {
-            return Ok(self.verdict);
+        if self.tally.hear_again(member, outcome) {
+            return Ok(self.judge());
         }
-        match self.rule.judge(&self.tally) {
-            Verdict::Pending if !self.tally.outstanding().is_empty() => Ok(Verdict::Pending),
-            // Whose reply it is has said yes.
-            Verdict::Decided(by) if self.tally.yes().contains(by.reply) => {
-                self.verdict = Verdict::Decided(by);
-                Ok(Verdict::Decided(by))
-            }
-            verdict => Ok(self.over(verdict)),
-        }
+        Ok(self.verdict)
     }
 
-    /// There is no decision, and nothing to wait for, whatever the rule says.
-    #[cold]
+    /// What follows from what was heard.
+    #[inline(never)]
+    fn judge(&mut self) -> Verdict {
+        self.left = 1;
+        if !matches!(self.verdict, Verdict::Pending) {
+            return self.verdict;
+        }
+        let verdict = self.rule.judge(&self.tally);
+        if !matches!(verdict, Verdict::Pending) || self.tally.outstanding().is_empty() {
+            return self.over(verdict);
+        }
+        if let Some(of) = self.rule.by_number() {
+            self.left = of.needed().saturating_sub(self.tally.yes().len()).max(1);
+        }
+        Verdict::Pending
+    }
+
+    /// That is the verdict. Whatever a rule says, there is no decision without a reply, and with nobody left to hear none is
+    /// pending.
     fn over(&mut self, verdict: Verdict) -> Verdict {
         self.verdict = match verdict {
-            Verdict::Impossible(why) => Verdict::Impossible(why),
-            _ => Verdict::Impossible(Why::of(self.rule.need(), &self.tally)),
+            Verdict::Decided(by) if self.tally.yes().contains(by.reply) => verdict,
+            Verdict::Impossible(_) => verdict,
+            _ => Verdict::Impossible(Why::of(self.rule.need(), &self.tally.standings())),
         };
         self.verdict
     }

@@ -56,6 +56,29 @@ use crate::{BadQuorum, Members, Panel, Rule};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
+///
+/// # Changing members
+///
+/// A `Quorum` keeps its members; others are another `Quorum`. From the one to the other it takes three, one after another:
+/// by the old configuration, by both at once ([`Joint`](crate::Joint)), by the new one.
+///
+/// ```
+/// use murphy_quorum::{Joint, Quorum, Threshold};
+/// # let dial = |_: &str| tower::service_fn(|()| async { Ok::<_, String>(()) });
+///
+/// let old = Quorum::try_new(["a", "b", "c"].map(|n| (n, dial(n))), Threshold::majority(3)?)?;
+/// let (joint, all) = Joint::majorities(["a", "b", "c"], ["c", "d", "e"])?;
+/// let both = Quorum::try_new(all.into_names().into_iter().map(|n| (n, dial(n))), joint)?;
+/// let new = Quorum::try_new(["c", "d", "e"].map(|n| (n, dial(n))), Threshold::majority(3)?)?;
+/// # drop((old, both, new));
+/// # Ok::<(), murphy_quorum::BadQuorum>(())
+/// ```
+///
+/// Who is one step behind the others decides nothing apart from them; who is two steps behind may. So nobody goes on to the new
+/// one while anybody asks by the old one: that all have left it is for the caller to know, there is no replicated log
+/// here that says so. What the members keep has to be with a quorum of the new ones before anybody asks by them alone:
+/// of a [`Register`](crate::Register) [over](crate::Register::over) both, one read carries it over. One step is enough where each old quorum
+/// meets each new one ([`System::intersects`](crate::System::intersects)), as when one member is added to three.
 #[doc(alias = "scatter-gather")]
 #[doc(alias = "fan-out")]
 #[derive(Clone)]

@@ -81,7 +81,7 @@ impl Set {
     #[inline]
     #[must_use]
     pub const fn contains(self, at: usize) -> bool {
-        !Self::one(at).and(self).is_empty()
+        at < Self::MOST && self.0 >> at & 1 == 1
     }
 
     /// These and those.
@@ -103,6 +103,12 @@ impl Set {
     #[must_use]
     pub const fn minus(self, other: Self) -> Self {
         Self(self.0 & !other.0)
+    }
+
+    /// Who is in one of them only.
+    #[inline]
+    pub(crate) const fn xor(self, other: Self) -> Self {
+        Self(self.0 ^ other.0)
     }
 
     /// The positions, from the lowest.

@@ -27,7 +27,7 @@ pub trait System: fmt::Debug {
     fn need(&self) -> Need;
 
     /// That so many of them are enough, if that is all there is to it.
-    fn as_threshold(&self) -> Option<(Set, usize)> {
+    fn as_threshold(&self) -> Option<Threshold> {
         None
     }
 

@@ -1,8 +1,11 @@
 //! [`Tally`]: what each member said.
 
 mod replies;
+mod standing;
 
 use self::replies::Replies;
+pub use self::standing::Standing;
+pub(crate) use self::standing::Standings;
 use crate::Set;
 
 /// What became of a member.
@@ -16,108 +19,87 @@ pub enum Outcome<R> {
     Unknown,
 }
 
-/// Where a member stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// No member.
-    Outsider,
-    /// Not heard of.
-    Outstanding,
-    /// Said yes.
-    Yes,
-    /// Said no.
-    No,
-    /// Cannot answer any more.
-    Unknown,
-    /// Said two things.
-    Equivocated,
-}
-
 /// What each member said so far: one outcome each.
 #[derive(Clone, Debug)]
 pub struct Tally<R> {
-    members: Set,
-    open: Set,
-    yes: Set,
-    no: Set,
-    unknown: Set,
-    faulty: Set,
+    stand: Standings,
     replies: Replies<R>,
 }
 
 impl<R> Tally<R> {
+    #[inline]
     pub(crate) fn new(members: Set) -> Self {
         Self {
-            members,
-            open: members,
-            yes: Set::EMPTY,
-            no: Set::EMPTY,
-            unknown: Set::EMPTY,
-            faulty: Set::EMPTY,
+            stand: Standings::new(members),
             replies: Replies::none(members),
         }
     }
 
     /// All who are asked.
+    #[inline]
     #[must_use]
     pub const fn members(&self) -> Set {
-        self.members
+        self.stand.members
     }
 
     /// Who said yes.
+    #[inline]
     #[must_use]
     pub const fn yes(&self) -> Set {
-        self.yes
+        self.stand.yes
     }
 
     /// Who said no.
+    #[inline]
     #[must_use]
     pub const fn no(&self) -> Set {
-        self.no
+        self.stand.no
     }
 
     /// Who cannot answer any more, and may have done it.
+    #[inline]
     #[must_use]
     pub const fn unknown(&self) -> Set {
-        self.unknown
+        self.stand.unknown
     }
 
     /// Who said two things that cannot both be.
     #[doc(alias = "equivocation")]
+    #[inline]
     #[must_use]
     pub const fn equivocated(&self) -> Set {
-        self.faulty
+        self.stand.equivocated
     }
 
     /// Who was not heard of yet.
+    #[inline]
     #[must_use]
     pub const fn outstanding(&self) -> Set {
-        self.open
+        self.stand.outstanding
     }
 
     /// Whose answer, if any comes, is no yes.
     #[inline]
     #[must_use]
     pub const fn lost(&self) -> Set {
-        self.no.or(self.unknown).or(self.faulty)
+        let Standings {
+            members,
+            yes,
+            outstanding,
+            ..
+        } = self.stand;
+        members.minus(yes.or(outstanding))
     }
 
     /// Where a member stands.
     #[must_use]
     pub const fn standing(&self, member: usize) -> Standing {
-        if !self.members.contains(member) {
-            Standing::Outsider
-        } else if self.yes.contains(member) {
-            Standing::Yes
-        } else if self.no.contains(member) {
-            Standing::No
-        } else if self.unknown.contains(member) {
-            Standing::Unknown
-        } else if self.faulty.contains(member) {
-            Standing::Equivocated
-        } else {
-            Standing::Outstanding
-        }
+        self.stand.of(member)
+    }
+
+    /// Where all stand.
+    pub(crate) const fn standings(&self) -> Standings {
+        self.stand
     }
 
     /// What a member that said yes replied; of one that said two things, the first.
@@ -129,7 +111,7 @@ impl<R> Tally<R> {
     /// The replies of those who said yes, by position.
     pub fn replies(&self) -> impl Iterator<Item = (usize, &R)> {
         let reply = |at| self.reply(at).map(|reply| (at, reply));
-        self.yes.iter().filter_map(reply)
+        self.stand.yes.iter().filter_map(reply)
     }
 
     /// Takes the reply of a member away.
@@ -138,51 +120,57 @@ impl<R> Tally<R> {
     }
 }
 
-impl<R: PartialEq> Tally<R> {
-    /// Writes down what became of a member. Whether anything has changed.
+impl<R> Tally<R> {
+    /// Writes down what became of a member that was outstanding. Whether it said yes.
     #[inline]
     pub(crate) fn hear(&mut self, member: usize, outcome: Outcome<R>) -> bool {
         let one = Set::one(member);
-        if !self.open.and(one).is_empty() {
-            self.open = self.open.minus(one);
-            // ## Outstanding => Yes, No, Unknown.
-            match outcome {
-                Outcome::Yes(reply) => {
-                    self.yes = self.yes.or(one);
-                    self.replies.keep(member, reply);
-                }
-                Outcome::No => self.no = self.no.or(one),
-                Outcome::Unknown => self.unknown = self.unknown.or(one),
+        self.stand.outstanding = self.stand.outstanding.xor(one);
+        // ## Outstanding => Yes, No, Unknown.
+        match outcome {
+            Outcome::Yes(reply) => {
+                self.says_yes(member, reply);
+                return true;
             }
-            return true;
+            Outcome::No => self.stand.no = self.stand.no.or(one),
+            Outcome::Unknown => self.stand.unknown = self.stand.unknown.or(one),
         }
-        self.hear_again(member, outcome)
+        false
     }
 
+    #[inline]
+    fn says_yes(&mut self, member: usize, reply: R) {
+        self.stand.yes = self.stand.yes.or(Set::one(member));
+        self.replies.keep(member, reply);
+    }
+}
+
+impl<R: PartialEq> Tally<R> {
+    /// The same of one that was heard of before. Whether anything has changed.
+    ///
     /// Who could not answer, and does after all, has answered. Who repeats himself has said
     /// it once. Who says something else has lied at least once, and counts for nothing from then on.
     #[cold]
-    fn hear_again(&mut self, member: usize, outcome: Outcome<R>) -> bool {
+    pub(crate) fn hear_again(&mut self, member: usize, outcome: Outcome<R>) -> bool {
         let one = Set::one(member);
         match (self.standing(member), outcome) {
             // ## Unknown => Yes, No.
             (Standing::Unknown, Outcome::Yes(reply)) => {
-                self.unknown = self.unknown.minus(one);
-                self.yes = self.yes.or(one);
-                self.replies.keep(member, reply);
+                self.stand.unknown = self.stand.unknown.minus(one);
+                self.says_yes(member, reply);
             }
             (Standing::Unknown, Outcome::No) => {
-                self.unknown = self.unknown.minus(one);
-                self.no = self.no.or(one);
+                self.stand.unknown = self.stand.unknown.minus(one);
+                self.stand.no = self.stand.no.or(one);
             }
             (Standing::Yes, Outcome::Yes(reply)) if self.reply(member) == Some(&reply) => {
                 return false;
             }
             // ## Yes, No => Equivocated.
             (Standing::Yes, Outcome::Yes(_) | Outcome::No) | (Standing::No, Outcome::Yes(_)) => {
-                self.yes = self.yes.minus(one);
-                self.no = self.no.minus(one);
-                self.faulty = self.faulty.or(one);
+                self.stand.yes = self.stand.yes.minus(one);
+                self.stand.no = self.stand.no.minus(one);
+                self.stand.equivocated = self.stand.equivocated.or(one);
             }
             _ => return false,
         }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::{Need, Set, Tally};
+use crate::tally::Standings;
+use crate::{Need, Set};
 
 /// What is known of a round so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,15 @@ pub struct Decision {
     pub by: Set,
     /// Whose reply it is: of several equal ones, the first member's.
     pub reply: usize,
+}
+
+impl Decision {
+    /// By these; the reply is that of the first of those who replied alike.
+    #[inline]
+    pub(crate) const fn of(by: Set, alike: Set) -> Self {
+        let reply = alike.bits().trailing_zeros() as usize;
+        Self { by, reply }
+    }
 }
 
 /// Why there will be no quorum.
@@ -60,51 +70,59 @@ pub enum Cause {
 
 impl Why {
     /// Too few, by what was heard.
-    pub(crate) const fn of<R>(need: Need, tally: &Tally<R>) -> Self {
+    pub(crate) const fn of(need: Need, stand: &Standings) -> Self {
         Self {
             cause: Cause::TooFew,
             need,
-            reachable: tally.yes().or(tally.outstanding()),
-            no: tally.no(),
-            unknown: tally.unknown(),
-            faulty: tally.equivocated(),
+            reachable: stand.yes.or(stand.outstanding),
+            no: stand.no,
+            unknown: stand.unknown,
+            faulty: stand.equivocated,
+        }
+    }
+
+    /// What is missing, without who is to blame.
+    pub(crate) const fn reason(&self) -> Reason<'_> {
+        Reason(self)
+    }
+}
+
+/// `3 of 5 needed, 2 reachable`.
+pub(crate) struct Reason<'a>(&'a Why);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Why { need, .. } = self.0;
+        match self.0.cause {
+            // Who said yes, or still could.
+            Cause::TooFew => write!(f, "{need} needed, {} reachable", self.0.reachable.len()),
+            Cause::NoMatch { needed, most } => {
+                write!(f, "{needed} equal replies needed, {most} at most")
+            }
+            Cause::NoVersion => write!(f, "no version is left above {}", u64::MAX),
         }
     }
 }
 
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { need, .. } = self;
-        match self.cause {
-            Cause::TooFew => {
-                // Who said yes, or still could; of the others, what became of them.
-                let reachable = self.reachable.len();
-                write!(f, "impossible: {need} needed, {reachable} reachable")?;
-                let others = [
-                    (self.no, "no"),
-                    (self.unknown, "silent"),
-                    (self.faulty, "faulty"),
-                ];
-                let mut before = "; ";
-                for (members, what) in others
-                    .into_iter()
-                    .filter(|(members, _)| !members.is_empty())
-                {
-                    write!(f, "{before}{what}: {}", members.len())?;
-                    before = ", ";
-                }
-                Ok(())
-            }
-            Cause::NoMatch { needed, most } => {
-                write!(
-                    f,
-                    "impossible: {needed} equal replies needed, {most} at most"
-                )
-            }
-            Cause::NoVersion => {
-                write!(f, "impossible: no version is left above {}", u64::MAX)
+        write!(f, "impossible: {}", self.reason())?;
+        if self.cause != Cause::TooFew {
+            return Ok(());
+        }
+        let others = [
+            (self.no, "no"),
+            (self.unknown, "silent"),
+            (self.faulty, "faulty"),
+        ];
+        let mut before = "; ";
+        for (members, what) in others {
+            if !members.is_empty() {
+                write!(f, "{before}{what}: {}", members.len())?;
+                before = ", ";
             }
         }
+        Ok(())
     }
 }
 

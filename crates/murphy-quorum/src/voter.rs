@@ -3,11 +3,21 @@
 use std::fmt;
 
 /// What a voter must not forget: it is on disk before its answer leaves.
+///
+/// With the feature `serde` it is read strictly: a vote that is missing is an error, and not a vote that was not given.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Persisted<N> {
     /// The highest term that it heard of.
     pub term: u64,
     /// Whom it voted for in that term.
+    #[cfg_attr(
+        feature = "serde",
+        serde(
+            deserialize_with = "crate::wire::present",
+            bound(deserialize = "N: serde::Deserialize<'de>")
+        )
+    )]
     pub voted_for: Option<N>,
 }
 
@@ -42,6 +52,7 @@ pub struct Voter<N> {
 
 /// A vote that was not given.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Refusal<N: fmt::Debug> {
     /// The term is over.
     #[error("term {asked} is over: this is term {current}")]

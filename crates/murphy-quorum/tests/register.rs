@@ -194,7 +194,7 @@ async fn above_the_highest_version_nothing_is_written_and_that_is_said() {
     assert_eq!(e.why().cause, Cause::NoVersion);
     assert_eq!(
         e.to_string(),
-        "impossible: no version is left above 18446744073709551615, after 1ms"
+        "impossible: no version is left above 18446744073709551615, after 1ms; yes: \"a\", \"b\"; not heard: \"c\""
     );
     assert_eq!(one.read().await.unwrap().into_value(), Some('z'));
 }

@@ -232,6 +232,41 @@ fn a_timeout_is_not_a_no() {
 }
 
 #[test]
+fn what_is_heard_after_a_verdict_is_written_down_and_changes_nothing() {
+    let mut round = Round::new(Threshold::majority(5).unwrap());
+    for at in [4, 2] {
+        assert_eq!(round.on(at, Outcome::Yes(at)), Ok(Verdict::Pending));
+    }
+    let decided = round.on(0, Outcome::Yes(0)).unwrap();
+    let Verdict::Decided(by) = decided else {
+        panic!("three of five");
+    };
+    assert_eq!((by.by, by.reply), ([0, 2, 4].into_iter().collect(), 0));
+    for (at, outcome) in [
+        (1, Outcome::Yes(1)),
+        (3, Outcome::Unknown),
+        (3, Outcome::Yes(3)),
+        (2, Outcome::No),
+    ] {
+        assert_eq!(round.on(at, outcome), Ok(decided));
+    }
+    assert_eq!(round.tally().yes().len(), 4);
+    assert_eq!(round.tally().equivocated(), Set::one(2));
+    assert_eq!(round.into_answer().0, Some(0));
+}
+
+#[test]
+fn of_many_members_each_reply_is_kept() {
+    let rule = Newest::new(Threshold::all(64).unwrap(), |version: &usize| *version % 47);
+    let mut round = Round::new(rule);
+    for at in 0..64 {
+        round.on(at, Outcome::Yes(at)).unwrap();
+    }
+    assert!((0..64).all(|at| round.tally().reply(at) == Some(&at)));
+    assert_eq!(round.into_answer().0, Some(46));
+}
+
+#[test]
 fn the_newest_of_a_quorum_is_the_answer() {
     let rule = Newest::new(Threshold::majority(4).unwrap(), |version: &u8| *version);
     explore(&rule, &[1, 2, 3], &mut |round| {

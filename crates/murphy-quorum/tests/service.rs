@@ -148,7 +148,7 @@ async fn the_third_refusal_of_five_is_the_end() {
     assert_eq!(e.elapsed(), MS * 30);
     assert_eq!(
         e.to_string(),
-        "impossible: 3 of 5 needed, 2 reachable; no: 3, after 30ms"
+        "impossible: 3 of 5 needed, 2 reachable, after 30ms; no: \"a\", \"c\", \"d\"; not heard: \"b\", \"e\""
     );
     assert_eq!(e.outcomes().result(0), Some(&Err(Error::Refused)));
     assert_eq!(e.why().no.len(), 3);

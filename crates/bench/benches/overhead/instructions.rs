@@ -3,6 +3,7 @@
 //! This process is started once a run by gungraun's runner.
 
 use bench::drive::Run;
+use bench::process::ROWS;
 use bench::{cases, counts};
 use gungraun::prelude::*;
 use gungraun::{Dhat, library_benchmark, library_benchmark_group, main};
@@ -22,7 +23,9 @@ fn calls((mut run, calls): (Run, u64)) -> Run {
 library_benchmark_group!(name = overhead, benchmarks = calls);
 
 main!(
-    config = LibraryBenchmarkConfig::default().tool(Dhat::default()),
+    config = LibraryBenchmarkConfig::default()
+        .pass_through_env(ROWS)
+        .tool(Dhat::default()),
     library_benchmark_groups = overhead
 );
 

@@ -16,7 +16,8 @@
 //! missing, the rest is measured and printed all the same, and the exit is not 0.
 //!
 //! `-- --only CASE N` makes N calls of one case and measures nothing: for a profiler. `-- --list`
-//! names the cases.
+//! names the cases. `BENCH_ROWS=quorum` in the environment measures only the rows that begin so, and writes
+//! `overhead-rows.jsonl`.
 
 mod instructions;
 mod pending;
@@ -30,9 +31,10 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 
 use bench::cases::{self, Case};
-use bench::process::{PART, folder, part};
+use bench::counts;
+use bench::figure::{self, Figure};
+use bench::process::{PART, ROWS, folder, part};
 use bench::report::{self, Measured};
-use bench::{counts, figure};
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -90,14 +92,14 @@ fn everything() -> ExitCode {
             counts: counts(at),
         })
         .collect();
-    eprintln!("overhead: calls that faults strike");
     figures.extend(report::figures(&measured));
     figures.extend(reach::ratios(&figures));
-    figures.extend(rate::measure());
-    eprintln!("overhead: timeouts that wait");
-    figures.extend(pending::measure());
-    let pending = pending::memory();
-    figures.extend(pending.iter().flatten().cloned());
+    let is_whole = env::var_os(ROWS).is_none();
+    let memory = if is_whole {
+        beside(&mut figures)
+    } else {
+        Ok(())
+    };
 
     println!("{}", report::table(&measured));
     let struck = "faulted calls a second, virtual time";
@@ -115,11 +117,16 @@ fn everything() -> ExitCode {
     }
     println!("{}", report::list("ratios", &figures, "ratio"));
     println!("{}", report::reach(reach::REACH, &figures));
-    match figure::write(&folder(), "overhead", &figures) {
+    let name = if is_whole {
+        "overhead"
+    } else {
+        "overhead-rows"
+    };
+    match figure::write(&folder(), name, &figures) {
         Ok(path) => println!("{} figures in {}", figures.len(), path.display()),
         Err(e) => eprintln!("overhead: the figures could not be written: {e}"),
     }
-    let problems: Vec<String> = [timed.err(), counted.err(), pending.err()]
+    let problems: Vec<String> = [timed.err(), counted.err(), memory.err()]
         .into_iter()
         .flatten()
         .collect();
@@ -127,6 +134,16 @@ fn everything() -> ExitCode {
         eprintln!("overhead: {problem}");
     }
     ExitCode::from(u8::from(!problems.is_empty()))
+}
+
+/// What is no row of the table.
+fn beside(figures: &mut Vec<Figure>) -> Result<(), String> {
+    eprintln!("overhead: calls that faults strike");
+    figures.extend(rate::measure());
+    eprintln!("overhead: timeouts that wait");
+    figures.extend(pending::measure());
+    figures.extend(pending::memory()?);
+    Ok(())
 }
 
 /// Whether a figure is none of the table's.

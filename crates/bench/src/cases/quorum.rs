@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
-use murphy_quorum::{Outcome, Quorum, Round, Threshold, Weighted};
+use murphy_quorum::{Decision, Outcome, Quorum, Round, Rule, Threshold, Verdict, Weighted};
 use tower::Service;
 
 use super::cases;
@@ -16,10 +16,11 @@ use crate::drive::{Run, awaited, ready};
 use crate::service::{Broken, Hesitant, Prompt};
 
 cases! {
-    "quorum.rule" over "nothing" {
-        "murphy": "3 of 5: a round, and three who say yes" => rounds(5, 3);
-        "murphy-7": "4 of 7" => rounds(7, 4);
-        "murphy-16": "9 of 16" => rounds(16, 9);
+    "quorum.rule" over "quorum.rule" {
+        "bare": "three members and what they say, read and handed on" => handed(3);
+        "murphy": "3 of 5: a round, and three who say yes" => majority(5);
+        "murphy-7": "4 of 7" => majority(7);
+        "murphy-16": "9 of 16" => majority(16);
         "murphy-weighted": "more than half of the weight of five" => weighted();
     }
     "quorum.service" over "nothing" {
@@ -36,13 +37,30 @@ cases! {
 
 const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
 
-fn rounds(members: usize, needed: usize) -> Run {
+fn majority(members: usize) -> Run {
     let majority = Threshold::majority(members).expect("members");
+    assert_eq!(
+        asked(majority, members).map(|by| by.by.len()),
+        Some(members / 2 + 1)
+    );
     Box::new(move |calls| {
         for _ in 0..calls {
-            let mut round = Round::new(black_box(majority));
+            _ = black_box(asked(black_box(majority), members));
+        }
+    })
+}
+
+/// What is handed to a round, and nothing that looks at it.
+fn handed(needed: usize) -> Run {
+    let majority = Threshold::majority(5).expect("members");
+    Box::new(move |calls| {
+        for _ in 0..calls {
+            _ = black_box(black_box(majority));
             for member in 0..needed {
-                _ = black_box(round.on(black_box(member), Outcome::Yes(())));
+                let said = (black_box(member), black_box(Outcome::Yes(())));
+                if let Outcome::No = said.1 {
+                    break;
+                }
             }
         }
     })
@@ -52,12 +70,22 @@ fn weighted() -> Run {
     let weighted = Weighted::majority([3, 1, 1, 1, 1]).expect("weights");
     Box::new(move |calls| {
         for _ in 0..calls {
-            let mut round = Round::new(black_box(&weighted).clone());
-            for member in 0..2 {
-                _ = black_box(round.on(black_box(member), Outcome::Yes(())));
-            }
+            _ = black_box(asked(black_box(&weighted).clone(), 5));
         }
     })
+}
+
+/// One round, in which one after the other says yes, until it is decided.
+#[inline(always)]
+fn asked(rule: impl Rule<()>, members: usize) -> Option<Decision> {
+    let mut round = Round::new(rule);
+    for member in 0..members {
+        let verdict = round.on(black_box(member), black_box(Outcome::Yes(())));
+        if let Ok(Verdict::Decided(decision)) = verdict {
+            return Some(decision);
+        }
+    }
+    None
 }
 
 fn quorum<S: Clone>(service: S) -> Quorum<&'static str, S, Threshold> {

@@ -1,7 +1,8 @@
 //! [`BootClock`]: tokio's clock, and what the machine slept.
 
+use std::cell::Cell;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -11,11 +12,15 @@ use super::{Clock, Sleep, TokioClock, Wall};
 /// tokio's clock, and what the machine has slept since the process first asked: a lease goes on while a laptop is
 /// shut or a virtual machine suspended, and `Instant` does not know it.
 ///
-/// On Linux and Android that is `CLOCK_BOOTTIME` less `CLOCK_MONOTONIC`; elsewhere this is [`TokioClock`], which counts
+/// On Linux and Android that is `CLOCK_BOOTTIME`, read once; elsewhere this is [`TokioClock`], which counts
 /// suspension on Windows and does not on Apple's systems. All of a process show the same time. It never goes back.
 ///
 /// Its sleepers look again each second of tokio's time, so that one whose time came in the sleep wakes within a second of the
-/// machine. Under a paused runtime time is virtual; a machine that is put to sleep during the run moves it on.
+/// machine.
+///
+/// Under a paused runtime time is virtual, and a machine that is put to sleep during the run moves it on. That a runtime is
+/// paused is seen by [`new`](Self::new), when a thread first looks at this clock, and when a sleeper wakes too early: pause
+/// it at its start. From then on a look takes three readings, in the whole process.
 ///
 /// A machine that is *stopped* without being told (a hypervisor that freezes it) has clocks that stood still, and no clock of
 /// its own can tell.
@@ -33,14 +38,30 @@ use super::{Clock, Sleep, TokioClock, Wall};
 #[doc(alias = "suspend")]
 pub struct BootClock;
 
+impl BootClock {
+    /// The clock; sees whether time is virtual here, which takes some microseconds.
+    #[must_use]
+    pub fn new() -> Self {
+        Awake::of_the_process().look();
+        Self
+    }
+}
+
 impl Clock for BootClock {
+    #[inline]
     fn now(&self) -> Instant {
-        Awake::<System>::of_the_process().now()
+        let process = Awake::of_the_process();
+        LOOKED.with(|looked| {
+            if !looked.replace(true) {
+                process.look();
+            }
+        });
+        process.now()
     }
 
     /// As [`TokioClock`]'s, and what the machine slept.
     fn wall(&self) -> Wall {
-        let slept = Awake::<System>::of_the_process().slept();
+        let slept = Awake::of_the_process().slept();
         TokioClock.wall() + slept
     }
 
@@ -48,8 +69,13 @@ impl Clock for BootClock {
     ///
     /// The future, when polled outside of a tokio runtime with its timer enabled.
     fn sleep_until(&self, deadline: Instant) -> Sleep {
-        Sleep::new(sleep_until(Awake::<System>::of_the_process(), deadline))
+        Sleep::new(sleep_until(Awake::of_the_process(), deadline))
     }
+}
+
+thread_local! {
+    /// Whether this thread has looked at the time, and so whether its runtime is paused.
+    static LOOKED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// How soon a sleeper notices that the machine slept.
@@ -70,26 +96,59 @@ trait Clocks: Send + Sync {
 /// What a machine has slept since this was made.
 struct Awake<C> {
     clocks: C,
-    /// By how much the clocks differed at the beginning: no less.
+    /// An instant of tokio's, when it was not virtual, by the clock that counts: no later.
+    anchor: (Instant, Duration),
+    /// By how much the clocks differed then: no less.
     began: Duration,
     /// The most that was seen, in nanoseconds.
     slept: AtomicU64,
+    /// Some runtime was seen to be paused: tokio's time is not the machine's.
+    is_virtual: AtomicBool,
 }
 
 impl<C: Clocks> Awake<C> {
+    #[expect(
+        clippy::disallowed_types,
+        reason = "the one place that compares the clocks"
+    )]
     fn new(clocks: C) -> Self {
-        // The clocks cannot be read at once. Here the difference is too large by what lies between the two readings, and
-        // below too small: a machine that never slept is never taken to have.
-        let differ = || {
-            let awake = clocks.awake();
-            clocks.boot().saturating_sub(awake)
+        // The clocks cannot be read at once. What is read first here is taken to be as late as what is read last, so the
+        // difference is too large by what lies between; below it is too small: a machine that never slept is
+        // never taken to have.
+        let read = || {
+            let (now, awake) = (std::time::Instant::now(), clocks.awake());
+            let boot = clocks.boot();
+            (boot.saturating_sub(awake), boot, now)
         };
-        let began = (0..8).map(|_| differ()).min().unwrap_or_default();
-        let slept = AtomicU64::new(0);
+        let readings = (0..8).map(|_| read());
+        let (began, boot, now) = readings.min().expect("eight of them");
         Self {
             clocks,
+            anchor: (now.into(), boot),
             began,
-            slept,
+            slept: AtomicU64::new(0),
+            is_virtual: AtomicBool::new(false),
+        }
+    }
+
+    fn now(&self) -> Instant {
+        if C::DIFFER && !self.is_virtual.load(Ordering::Relaxed) {
+            // Never ahead of the sum below, so that who was here goes back by no step to there.
+            let (now, boot) = self.anchor;
+            let since = self.clocks.boot().saturating_sub(boot);
+            return now.checked_add(since).unwrap_or(now);
+        }
+        // tokio's last: what was slept before it counts, and the sum does not go back.
+        let slept = self.slept();
+        let now = Instant::now();
+        now.checked_add(slept).unwrap_or(now)
+    }
+
+    /// Sees whether tokio's time is virtual here.
+    #[cold]
+    fn look(&self) {
+        if super::is_paused() {
+            self.is_virtual.store(true, Ordering::Relaxed);
         }
     }
 
@@ -107,13 +166,6 @@ impl<C: Clocks> Awake<C> {
         }
         let known = self.slept.fetch_max(seen, Ordering::AcqRel);
         Duration::from_nanos(known.max(seen))
-    }
-
-    fn now(&self) -> Instant {
-        // tokio's last: what was slept before it counts, and the sum does not go back.
-        let slept = self.slept();
-        let now = Instant::now();
-        now.checked_add(slept).unwrap_or(now)
     }
 }
 
@@ -136,6 +188,9 @@ async fn sleep_until<C: Clocks + 'static>(awake: &'static Awake<C>, deadline: In
         match Instant::now().checked_add(slice) {
             Some(at) => TokioClock.sleep_until(at).await,
             None => std::future::pending().await,
+        }
+        if awake.now() < deadline {
+            awake.look();
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::{FencingToken, Lost};
 /// those of [`Lease`](crate::Lease).
 #[derive(Clone)]
 pub struct Held {
-    pub(super) shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// So much time is not to be had.

@@ -10,7 +10,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use super::held::Held;
 use crate::Lost;
 
-/// Work that is polled while its lease is valid, and dropped when it is not.
+/// Work that is polled while its lease is valid. Whoever awaits it drops it, and the work with it, when it is not.
 #[pin_project]
 pub(crate) struct Guarded<F> {
     held: Held,
@@ -18,13 +18,12 @@ pub(crate) struct Guarded<F> {
     #[pin]
     lost: WaitForCancellationFutureOwned,
     #[pin]
-    work: Option<F>,
+    work: F,
 }
 
 impl<F> Guarded<F> {
     pub(crate) fn new(held: Held, work: F) -> Self {
         let lost = held.shared.lost().clone().cancelled_owned();
-        let work = Some(work);
         Self { held, lost, work }
     }
 }
@@ -33,33 +32,17 @@ impl<F: Future> Future for Guarded<F> {
     type Output = Result<F::Output, Lost>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
+        let this = self.project();
         let shared = &this.held.shared;
-        let over = this.lost.poll(cx).is_ready();
-        let checked = if over {
-            Err(shared.loss())
-        } else {
-            shared.check()
-        };
-        if let Err(lost) = checked {
-            // ## Running => Lost. The work is dropped here, not with the future.
-            this.work.set(None);
-            return Poll::Ready(Err(lost));
+        // ## Running => Lost, before the work is polled once more.
+        if this.lost.poll(cx).is_ready() {
+            return Poll::Ready(Err(shared.loss()));
         }
+        shared.check()?;
         shared.progress();
-        let work = this.work.as_mut().as_pin_mut();
-        let polled = work.expect("polled after it was done").poll(cx);
-        match (polled, shared.check()) {
-            (Poll::Pending, Ok(())) => Poll::Pending,
-            (Poll::Ready(done), Ok(())) => {
-                this.work.set(None);
-                Poll::Ready(Ok(done))
-            }
-            // ## Running => Lost, whatever the work came to.
-            (_, Err(lost)) => {
-                this.work.set(None);
-                Poll::Ready(Err(lost))
-            }
-        }
+        let polled = this.work.poll(cx);
+        // ## Running => Lost, whatever the work came to.
+        shared.check()?;
+        polled.map(Ok)
     }
 }

@@ -138,6 +138,12 @@ impl Shared {
         was_held
     }
 
+    /// Whether it is known to be lost. Looks at no clock.
+    #[inline]
+    pub(crate) fn is_lost(&self) -> bool {
+        self.until.load(Ordering::Acquire) < EPOCH
+    }
+
     /// Fires when it is lost.
     pub(crate) const fn lost(&self) -> &CancellationToken {
         &self.lost
@@ -234,5 +240,81 @@ const fn why(code: u64) -> Why {
         2 => Why::Released,
         3 => Why::Unattended,
         _ => Why::Expired,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use murphy_core::ManualClock;
+
+    use super::*;
+    use crate::{Nonce, Rank};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// A lease of ten seconds, on a clock that stands.
+    fn shared() -> (Shared, ManualClock) {
+        let clock = ManualClock::new();
+        let sent = clock.now();
+        let (lock, nonce) = ("orders".try_into().unwrap(), Nonce::from_bits(7));
+        let begun = Begun {
+            token: FencingToken::of(lock, Rank::new(0, 1), nonce),
+            site: "test".into(),
+            clock: Arc::new(clock.clone()),
+            sent,
+            until: sent + 10 * SECOND,
+            is_watched: false,
+            window: 10 * SECOND,
+        };
+        (Shared::new(begun), clock)
+    }
+
+    #[test]
+    fn it_is_valid_to_the_last_nanosecond_and_not_after() {
+        let (shared, clock) = shared();
+        clock.advance(10 * SECOND - Duration::from_nanos(1));
+        assert!(shared.token().is_ok());
+        assert_eq!(shared.remaining(), Duration::from_nanos(1));
+        clock.advance(Duration::from_nanos(1));
+        assert_eq!(shared.token().unwrap_err().why, Why::Expired);
+        assert_eq!(shared.remaining(), Duration::ZERO);
+        assert!(shared.lost().is_cancelled());
+    }
+
+    /// The keeper looked at the clock before the end, and somebody else after it, before the keeper said what it had.
+    #[test]
+    fn what_somebody_was_told_is_lost_is_not_extended() {
+        let (shared, clock) = shared();
+        let sent = clock.now();
+        clock.advance(10 * SECOND);
+        assert!(shared.check().is_err());
+        assert!(!shared.extend(sent, sent + 20 * SECOND));
+        assert!(shared.check().is_err());
+        assert_eq!(shared.remaining(), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_is_extended_unseen_goes_on() {
+        let (shared, clock) = shared();
+        let sent = clock.now();
+        clock.advance(10 * SECOND);
+        assert!(shared.extend(sent, sent + 20 * SECOND));
+        assert!(shared.check().is_ok());
+        assert!(
+            shared.extend(sent, sent + 15 * SECOND),
+            "and is not shortened"
+        );
+        assert_eq!(shared.remaining(), 10 * SECOND);
+    }
+
+    #[test]
+    fn the_first_reason_stands() {
+        for why in [Why::Expired, Why::Refused, Why::Released, Why::Unattended] {
+            let (shared, _) = shared();
+            assert!(shared.lose(why));
+            assert!(!shared.lose(Why::Released));
+            assert_eq!(shared.token().unwrap_err().why, why);
+            assert_eq!(shared.loss().why, why);
+        }
     }
 }

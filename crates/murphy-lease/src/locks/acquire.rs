@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::time::Duration;
 
+use murphy_core::Scope;
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -78,7 +79,7 @@ impl<S: LeaseStore, G> Acquiring<S, G> {
     }
 
     /// How long to go on asking, the last answer included; at least one request is sent. 30 s by default;
-    /// `Duration::MAX` is for ever.
+    /// `Duration::MAX` is for ever. Where the task is in a [`Scope`] whose deadline is earlier, that holds.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
@@ -111,6 +112,10 @@ where
             self.settings.validity.check(self.ttl)?;
             let span = event::acquiring(&self.settings.site, &lock);
             let began = self.settings.clock.now();
+            // The scope's is an instant of tokio's; ours may be another clock's.
+            let scope = Scope::current().deadline();
+            let scope = scope.map(|at| at.saturating_duration_since(Instant::now()));
+            let deadline = scope.map_or(self.deadline, |left| left.min(self.deadline));
             let pending = Pending::new(&self.store, &self.settings, &lock, self.ttl);
             let asker = Asker {
                 pending,
@@ -121,7 +126,7 @@ where
                 renewal: self.renewal,
                 once: self.once,
                 began,
-                by: began.checked_add(self.deadline),
+                by: began.checked_add(deadline),
                 attempts: 0,
                 failures: 0,
                 helds: 0,

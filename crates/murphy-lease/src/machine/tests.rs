@@ -15,7 +15,7 @@ fn terms(ttl: Ttl, renewal: Renewal) -> Terms {
         ttl,
         validity: Validity::default(),
         renewal,
-        pace: Pace::new(Seed::new(7), "test", Nonce::from_bits(7)),
+        pace: Pace::new(Seed::new(7), "test").of(Nonce::from_bits(7)),
     }
 }
 
@@ -169,7 +169,7 @@ fn a_lease_of_which_most_is_gone_is_renewed_at_once() {
 #[test]
 fn a_store_that_grants_hardly_anything_is_not_asked_without_pause() {
     let (mut machine, mut now) = granted(Renewal::Auto);
-    let mut asked = 0;
+    let (mut asked, end) = (0, machine.until());
     while now < machine.until() && asked < 1000 {
         match machine.todo(now) {
             Todo::Wait(at) => now = at,
@@ -183,6 +183,11 @@ fn a_store_that_grants_hardly_anything_is_not_asked_without_pause() {
         }
     }
     assert!(asked < 40, "{asked}");
+    assert_eq!(
+        machine.until(),
+        end,
+        "and what it granted before still runs"
+    );
 }
 
 /// What the network does to a renewal, and how long that takes in thousandths of the ttl.
@@ -273,7 +278,7 @@ proptest! {
     #[test]
     fn the_last_try_is_a_tick_before_the_end(nonce: u128, ttl in ttls()) {
         let mut terms = terms(ttl, Renewal::Auto);
-        terms.pace = Pace::new(Seed::new(1), "test", Nonce::from_bits(nonce));
+        terms.pace = Pace::new(Seed::new(1), "test").of(Nonce::from_bits(nonce));
         let start = Instant::now();
         let mut machine = Machine::new(terms, start, start, ttl.get());
         let (end, mut now, mut last) = (machine.until(), start, start);

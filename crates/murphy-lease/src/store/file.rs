@@ -1,12 +1,18 @@
 //! [`FileStore`]: leases of one host, whose numbers outlive the process.
 
+#[cfg(unix)]
+pub(crate) mod client;
 pub(crate) mod disk;
 pub(crate) mod error;
 mod mark;
 mod options;
 mod reserve;
+#[cfg(unix)]
+pub(crate) mod server;
 #[cfg(test)]
 mod tests;
+#[cfg(unix)]
+mod wire;
 
 use std::fmt;
 use std::future::Future;
@@ -48,10 +54,10 @@ use crate::{LeaseReply, LeaseRequest};
 ///
 /// # Limits
 ///
-/// One process has the file open ([`FileError::InUse`] for a second). Those of [`FileOptions`]. A network file system
+/// One process has the file open ([`FileError::InUse`] for a second); on Unix it can `serve` the others of the host. Those of [`FileOptions`]. A network file system
 /// that does not lock, or does not flush, breaks the promise. Whatever reserves a block waits for the disk: the first
 /// grant, and those that are faster than the disk writes half a block. After the disk has failed once it is to be opened
-/// anew.
+/// anew. The feature `file` needs Rust 1.90.
 ///
 /// # Examples
 ///
@@ -111,12 +117,6 @@ impl FileStore {
     /// [`FileError`], which names the file and what to do.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, FileError> {
         FileOptions::new().open(path)
-    }
-
-    /// The file for other small records, until the store is dropped.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the votes of an election"))]
-    pub(crate) fn disk(&self) -> &Arc<Disk> {
-        &self.life.disk
     }
 }
 

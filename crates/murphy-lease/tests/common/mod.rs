@@ -8,22 +8,25 @@ use murphy_lease::{
 };
 use tower::{Service, ServiceExt};
 
-pub const LOCK: &str = "orders";
+pub(crate) const LOCK: &str = "orders";
 
-pub fn lock(name: &str) -> LockName {
+/// Without waiting.
+pub(crate) const NOW: Duration = Duration::ZERO;
+
+pub(crate) fn lock(name: &str) -> LockName {
     name.parse().unwrap()
 }
 
-pub fn nonce(bits: u128) -> Nonce {
+pub(crate) fn nonce(bits: u128) -> Nonce {
     Nonce::from_bits(bits)
 }
 
-pub fn secs(secs: u64) -> Duration {
+pub(crate) fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
 /// Ten seconds of `orders`, above all.
-pub fn asked(bits: u128, wait: Duration) -> Acquire {
+pub(crate) fn asked(bits: u128, wait: Duration) -> Acquire {
     Acquire {
         lock: lock(LOCK),
         nonce: nonce(bits),
@@ -33,21 +36,21 @@ pub fn asked(bits: u128, wait: Duration) -> Acquire {
     }
 }
 
-pub async fn ask<S>(store: &S, request: LeaseRequest) -> LeaseReply
+pub(crate) async fn ask<S>(store: &S, request: LeaseRequest) -> LeaseReply
 where
     S: Service<LeaseRequest, Response = LeaseReply, Error: std::fmt::Debug> + Clone,
 {
     store.clone().oneshot(request).await.unwrap()
 }
 
-pub async fn acquire<S>(store: &S, bits: u128, wait: Duration) -> LeaseReply
+pub(crate) async fn acquire<S>(store: &S, bits: u128, wait: Duration) -> LeaseReply
 where
     S: Service<LeaseRequest, Response = LeaseReply, Error: std::fmt::Debug> + Clone,
 {
     ask(store, LeaseRequest::Acquire(asked(bits, wait))).await
 }
 
-pub async fn release<S>(store: &S, bits: u128) -> bool
+pub(crate) async fn release<S>(store: &S, bits: u128) -> bool
 where
     S: Service<LeaseRequest, Response = LeaseReply, Error: std::fmt::Debug> + Clone,
 {
@@ -58,7 +61,7 @@ where
     }
 }
 
-pub async fn renew<S>(store: &S, bits: u128, rank: Rank, ttl: u32) -> LeaseReply
+pub(crate) async fn renew<S>(store: &S, bits: u128, rank: Rank, ttl: u32) -> LeaseReply
 where
     S: Service<LeaseRequest, Response = LeaseReply, Error: std::fmt::Debug> + Clone,
 {
@@ -72,14 +75,14 @@ where
     ask(store, LeaseRequest::Renew(renew)).await
 }
 
-pub async fn observe<S>(store: &S) -> LeaseReply
+pub(crate) async fn observe<S>(store: &S) -> LeaseReply
 where
     S: Service<LeaseRequest, Response = LeaseReply, Error: std::fmt::Debug> + Clone,
 {
     ask(store, LeaseRequest::Observe { lock: lock(LOCK) }).await
 }
 
-pub fn granted(reply: LeaseReply) -> Grant {
+pub(crate) fn granted(reply: LeaseReply) -> Grant {
     match reply {
         LeaseReply::Granted(grant) => grant,
         other => panic!("not granted: {other:?}"),
@@ -87,7 +90,7 @@ pub fn granted(reply: LeaseReply) -> Grant {
 }
 
 /// For how long it is held.
-pub fn held(reply: LeaseReply) -> Duration {
+pub(crate) fn held(reply: LeaseReply) -> Duration {
     match reply {
         LeaseReply::Held(holder) => holder.remaining,
         other => panic!("not held: {other:?}"),

@@ -3,6 +3,7 @@
 use std::future::IntoFuture;
 use std::time::Duration;
 
+use murphy_core::Scope;
 use murphy_lease::{
     AcquireError, Claim, Grant, Holder, Last, LeaseReply, LeaseRequest, Rank, Renewal, Ttl,
 };
@@ -159,6 +160,51 @@ async fn what_may_have_been_granted_is_released_by_its_nonce() {
         assert_eq!(asked.nonce, *nonce, "{what}");
         assert!(!store.is_held("orders").await, "{what}");
     }
+}
+
+/// Late it may still be granted, though what was asked after it was refused.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_was_lost_is_still_owed_a_release_after_another_was_refused() {
+    for (fate, verbs) in [
+        (Fate::Lost, &["acquire", "release"]),
+        (Fate::Pass, &["acquire", "acquire"]),
+    ] {
+        let store = Store::new();
+        let holder = store.locks(1).acquire("orders").await.unwrap();
+        store.next([fate]);
+        let locks = store.locks(2);
+        let late = locks.acquire("orders").deadline(ms(5_000)).await;
+        assert!(matches!(
+            late,
+            Err(AcquireError::Deadline {
+                last: Last::Held { .. },
+                ..
+            })
+        ));
+        sleep(ms(1)).await;
+        let mine = holder.stale_token().nonce();
+        let asked = store.log().into_iter().map(|(_, asked)| asked);
+        let asked: Vec<_> = asked
+            .filter(|asked| nonce(asked).is_some_and(|it| it != mine))
+            .collect();
+        let last_two: Vec<_> = asked[asked.len() - 2..]
+            .iter()
+            .map(LeaseRequest::verb)
+            .collect();
+        assert_eq!(last_two, verbs);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_of_the_scope_holds() {
+    let store = Store::new();
+    let _holder = store.locks(1).acquire("orders").await.unwrap();
+    let began = Instant::now();
+    let scope = Scope::default().with_deadline(began + ms(2_000));
+    let locks = store.locks(2);
+    let late = scope.enter(locks.acquire("orders").into_future()).await;
+    assert!(matches!(late, Err(AcquireError::Deadline { .. })));
+    assert!(began.elapsed() <= ms(2_000));
 }
 
 #[tokio::test(start_paused = true)]

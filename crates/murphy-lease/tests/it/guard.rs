@@ -1,10 +1,12 @@
 //! What a guard gives to work that is done under it.
 
+use std::future::IntoFuture;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use murphy_core::{Key, ManualClock, Scope};
 use murphy_lease::{NotEnsured, Renewal, Why};
-use tokio::time::{Instant, advance, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::store::{Fate, Store, TTL, ms};
 
@@ -39,16 +41,12 @@ async fn work_is_dropped_when_the_lease_is_lost() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_done_in_the_poll_in_which_the_lease_ended_is_not_done() {
-    let store = Store::new();
-    let locks = store.locks(1);
-    let lease = locks
-        .acquire("orders")
-        .renewing(Renewal::Never)
-        .await
-        .unwrap();
+    let (store, clock) = (Store::new(), ManualClock::new());
+    let locks = store.locks(1).clock(Arc::new(clock.clone()));
+    let lease = locks.acquire("orders").await.unwrap();
     let ran = lease.run(|held| async move {
         // A poll that takes longer than the lease.
-        advance(held.remaining()).await;
+        clock.advance(held.remaining());
         "done"
     });
     assert_eq!(ran.await.unwrap_err().why, Why::Expired);
@@ -173,6 +171,26 @@ async fn it_is_expiring_when_a_third_is_left_and_valid_again_when_it_is_renewed(
     store.all(Fate::Fail);
     lease.lost().await;
     lease.expiring().await;
+}
+
+/// As a network sees it that tells calls apart by the operation that they belong to.
+#[tokio::test(start_paused = true)]
+async fn renewals_belong_to_the_lease_and_not_to_who_acquired_it() {
+    let store = Store::new();
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let keys = Arc::clone(&seen);
+    store.rule(move |_| {
+        keys.lock().unwrap().push(Scope::current_key());
+        Fate::Pass
+    });
+    let scope = Scope::default().with_key("order-17");
+    let locks = store.locks(1);
+    let lease = scope.enter(locks.acquire("orders").into_future());
+    let lease = lease.await.unwrap();
+    sleep(TTL.get() / 2).await;
+    let own = Key::from(lease.stale_token().nonce().bits());
+    let seen = seen.lock().unwrap().clone();
+    assert_eq!(seen, [Some(Key::from("order-17")), Some(own)]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,4 +8,3 @@ mod line;
 mod quorum;
 mod release;
 mod store;
-mod told;

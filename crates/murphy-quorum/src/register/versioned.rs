@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 /// How new a value is: ordered by the counter, and among equal ones by who wrote it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Version {
     /// One above any that the writer had seen. 0: nothing was written yet.
     pub counter: u64,
@@ -38,10 +39,18 @@ impl Issued {
 
 /// A value and its version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Versioned<V> {
     /// How new it is.
     pub version: Version,
     /// None before the first write.
+    #[cfg_attr(
+        feature = "serde",
+        serde(
+            deserialize_with = "crate::wire::present",
+            bound(deserialize = "V: serde::Deserialize<'de>")
+        )
+    )]
     pub value: Option<V>,
 }
 
@@ -54,6 +63,7 @@ impl<V> Default for Versioned<V> {
 
 /// What a replica is asked. It answers with what it has afterwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Ask<V> {
     /// What it has.
     Read,
@@ -63,6 +73,7 @@ pub enum Ask<V> {
 
 /// What one replica keeps. To survive a crash of the replica it is on disk before the answer leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Stored<V>(Versioned<V>);
 
 impl<V> Default for Stored<V> {

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::matching::classes;
-use super::{Panel, Rule, decided, impossible};
+use super::{Panel, Rule, decided, impossible, reachable};
 use crate::{BadQuorum, Cause, Need, Set, System, Tally, Threshold, Verdict};
 
 /// Unsigned data: n ≥ 4 f + 1, quorums of ⌈(n + 2 f + 1) / 2⌉, which meet in 2 f + 1.
@@ -61,10 +61,7 @@ impl<R: PartialEq, K: Ord, V: Fn(&R) -> K> Rule<R> for Masking<V> {
     fn judge(&self, tally: &Tally<R>) -> Verdict {
         let (yes, outstanding) = (tally.yes(), tally.outstanding());
         if !self.system.is_quorum(yes) {
-            if self.system.is_quorum(yes.or(outstanding)) {
-                return Verdict::Pending;
-            }
-            return impossible(&self.system, tally, Cause::TooFew);
+            return reachable(&self.system, tally);
         }
         let needed = self.faults + 1;
         let mut most = 0;

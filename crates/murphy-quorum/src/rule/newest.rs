@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::{Panel, Rule, decided, impossible};
-use crate::{Cause, Need, Set, System, Tally, Verdict};
+use super::{Panel, Rule, decided, reachable};
+use crate::{Need, Set, System, Tally, Verdict};
 
 /// Of a quorum's replies, the one with the highest version; of equal ones, the first member's.
 ///
@@ -40,10 +40,7 @@ impl<R, K: Ord, S: System, V: Fn(&R) -> K> Rule<R> for Newest<S, V> {
     fn judge(&self, tally: &Tally<R>) -> Verdict {
         let yes = tally.yes();
         if !self.system.is_quorum(yes) {
-            if self.system.is_quorum(yes.or(tally.outstanding())) {
-                return Verdict::Pending;
-            }
-            return impossible(&self.system, tally, Cause::TooFew);
+            return reachable(&self.system, tally);
         }
         // Of equal ones `max_by_key` takes the last.
         let replies = tally

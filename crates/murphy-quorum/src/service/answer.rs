@@ -4,12 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::tally::Standings;
 use crate::{Cause, Decision, Members, Need, Set, Standing, Why};
 
 /// What each member said.
 pub struct Outcomes<N, Res, E> {
     pub(super) names: Arc<Members<N>>,
-    pub(super) standings: Vec<Standing>,
+    pub(super) stand: Standings,
     pub(super) results: Vec<Option<Result<Res, E>>>,
 }
 
@@ -17,13 +18,40 @@ impl<N, Res, E> Outcomes<N, Res, E> {
     /// Each member with where it stands, in their order. Who was not heard of yet is
     /// [`Standing::Outstanding`]: asked or not.
     pub fn iter(&self) -> impl Iterator<Item = (&N, Standing)> {
-        self.names.names().zip(self.standings.iter().copied())
+        let stand = |(at, name)| (name, self.stand.of(at));
+        self.names.names().enumerate().map(stand)
     }
 
-    /// What this member answered: nothing if it did not, and of the member whose reply is the
+    /// Who stands there, by name.
+    pub fn who(&self, standing: Standing) -> impl Iterator<Item = &N> {
+        self.named(self.stand.who(standing))
+    }
+
+    /// Where this one stands.
+    pub fn standing<Q: ?Sized>(&self, name: &Q) -> Standing
+    where
+        N: PartialEq<Q> + PartialEq + fmt::Debug,
+    {
+        let at = self.names.position(name);
+        at.map_or(Standing::Outsider, |at| self.stand.of(at))
+    }
+
+    /// What this one answered: see [`result`](Self::result).
+    pub fn answer<Q: ?Sized>(&self, name: &Q) -> Option<&Result<Res, E>>
+    where
+        N: PartialEq<Q> + PartialEq + fmt::Debug,
+    {
+        self.result(self.names.position(name)?)
+    }
+
+    /// What the member at this position answered: nothing if it did not, and of the member whose reply is the
     /// answer.
     pub fn result(&self, at: usize) -> Option<&Result<Res, E>> {
         self.results.get(at)?.as_ref()
+    }
+
+    fn named(&self, who: Set) -> impl Iterator<Item = &N> {
+        who.iter().filter_map(|at| self.names.name(at))
     }
 
     /// The same, of replies only that there were.
@@ -31,7 +59,7 @@ impl<N, Res, E> Outcomes<N, Res, E> {
         let plain = |result: Option<Result<_, _>>| result.map(|result| result.map(drop));
         Outcomes {
             names: self.names,
-            standings: self.standings,
+            stand: self.stand,
             results: self.results.into_iter().map(plain).collect(),
         }
     }
@@ -42,9 +70,14 @@ impl<N, Res, E> Outcomes<N, Res, E> {
     }
 }
 
-impl<N: fmt::Debug, Res, E> fmt::Debug for Outcomes<N, Res, E> {
+/// Where each stands, and what it answered.
+impl<N: fmt::Debug, Res: fmt::Debug, E: fmt::Debug> fmt::Debug for Outcomes<N, Res, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter()).finish()
+        let results = self.results.iter();
+        let part = |((name, standing), result)| (name, (standing, result));
+        f.debug_map()
+            .entries(self.iter().zip(results).map(part))
+            .finish()
     }
 }
 
@@ -96,18 +129,10 @@ impl<N, Res, E> Answer<N, Res, E> {
 
     /// There is an answer, and what was to follow is impossible for this reason.
     pub(crate) fn fails(self, cause: Cause, need: Need) -> QuorumError<N, E> {
-        let who = |standing| {
-            let outcomes = self.outcomes.standings.iter().enumerate();
-            let stand = outcomes.filter(|(_, it)| **it == standing);
-            stand.map(|(at, _)| at).collect::<Set>()
-        };
+        let stand = self.outcomes.stand;
         let why = Why {
             cause,
-            need,
-            reachable: who(Standing::Yes).or(who(Standing::Outstanding)),
-            no: who(Standing::No),
-            unknown: who(Standing::Unknown),
-            faulty: who(Standing::Equivocated),
+            ..Why::of(need, &stand)
         };
         let (outcomes, elapsed) = (self.outcomes.without_replies(), self.elapsed);
         QuorumError {
@@ -120,9 +145,14 @@ impl<N, Res, E> Answer<N, Res, E> {
 
 /// There was no quorum, and there will be none.
 ///
-/// Who is not said to have refused may have done what was asked.
-#[derive(thiserror::Error)]
-#[error("{why}, after {elapsed:?}")]
+/// It says why, what it would have taken, and by name what became of each member:
+///
+/// ```text
+/// impossible: 3 of 5 needed, 2 reachable, after 30ms; yes: "b"; no: "a", "d"; silent: "e"; not heard: "c"
+/// ```
+///
+/// Who is not said to have refused may have done what was asked. What they answered is in [`outcomes`](Self::outcomes), and in
+/// its `Debug`.
 pub struct QuorumError<N, E> {
     pub(super) why: Why,
     pub(super) outcomes: Outcomes<N, (), E>,
@@ -146,7 +176,31 @@ impl<N, E> QuorumError<N, E> {
     }
 }
 
-impl<N: fmt::Debug, E> fmt::Debug for QuorumError<N, E> {
+impl<N: fmt::Debug, E> fmt::Display for QuorumError<N, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (why, stand) = (&self.why, &self.outcomes.stand);
+        write!(f, "impossible: {}, after {:?}", why.reason(), self.elapsed)?;
+        // A rule may find lies in what was said with a yes.
+        let faulty = stand.equivocated.or(why.faulty);
+        for (who, what) in [
+            (stand.yes.minus(faulty), "yes"),
+            (stand.no, "no"),
+            (stand.unknown, "silent"),
+            (faulty, "faulty"),
+            (stand.outstanding, "not heard"),
+        ] {
+            for (nth, name) in self.outcomes.named(who).enumerate() {
+                match nth {
+                    0 => write!(f, "; {what}: {name:?}")?,
+                    _ => write!(f, ", {name:?}")?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<N: fmt::Debug, E: fmt::Debug> fmt::Debug for QuorumError<N, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("QuorumError")
             .field("why", &self.why)
@@ -155,3 +209,5 @@ impl<N: fmt::Debug, E> fmt::Debug for QuorumError<N, E> {
             .finish()
     }
 }
+
+impl<N: fmt::Debug, E: fmt::Debug> std::error::Error for QuorumError<N, E> {}

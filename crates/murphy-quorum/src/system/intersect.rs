@@ -1,6 +1,6 @@
 //! Whether the quorums of two systems meet.
 
-use super::System;
+use super::{System, Threshold};
 use crate::{BadQuorum, Set};
 
 /// Up to how many members all sets are looked through.
@@ -60,7 +60,9 @@ pub fn meet(one: &dyn System, other: &dyn System) -> Meet {
 }
 
 /// Each takes first whom the other cannot have.
-fn thresholds((one, needs): (Set, usize), (other, other_needs): (Set, usize)) -> Meet {
+fn thresholds(one: Threshold, other: Threshold) -> Meet {
+    let (needs, other_needs) = (one.needed(), other.needed());
+    let (one, other) = (one.members(), other.members());
     let shared = one.and(other);
     let (own, others) = (one.minus(shared), other.minus(shared));
     let of_shared = needs.saturating_sub(own.len());

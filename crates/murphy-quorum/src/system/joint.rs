@@ -1,7 +1,9 @@
 //! [`Joint`]: two configurations at once, while one replaces the other.
 
-use super::{Need, System};
-use crate::Set;
+use std::fmt;
+
+use super::{Need, System, Threshold};
+use crate::{BadQuorum, Members, Set};
 
 /// A quorum of each of two configurations: how members are exchanged without a moment in which two
 /// quorums decide apart (Ongaro and Ousterhout, *In search of an understandable consensus algorithm*,
@@ -25,6 +27,47 @@ impl<A: System, B: System> Joint<A, B> {
     /// The new configuration by itself.
     pub fn into_new(self) -> B {
         self.new
+    }
+}
+
+impl Joint<Threshold> {
+    /// More than half of the old members and more than half of the new ones, by name; and everybody in the order of
+    /// their positions, the old ones first.
+    ///
+    /// # Errors
+    ///
+    /// [`BadQuorum`]: one of the two is nobody, or has somebody twice, or it is more than 64 together.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use murphy_quorum::{Joint, System};
+    ///
+    /// let (joint, members) = Joint::majorities(["a", "b", "c"], ["c", "d", "e"])?;
+    /// assert_eq!(members.names().collect::<Vec<_>>(), [&"a", &"b", &"c", &"d", &"e"]);
+    /// assert!(joint.is_quorum([0, 2, 3].into_iter().collect())); // a and c, c and d
+    /// assert!(!joint.is_quorum([0, 1, 3].into_iter().collect())); // but one of the new
+    /// # Ok::<(), murphy_quorum::BadQuorum>(())
+    /// ```
+    pub fn majorities<N: PartialEq + fmt::Debug>(
+        old: impl IntoIterator<Item = N>,
+        new: impl IntoIterator<Item = N>,
+    ) -> Result<(Self, Members<N>), BadQuorum> {
+        let (mut all, new) = (Members::try_new(old)?.into_names(), Members::try_new(new)?);
+        let old = Threshold::majority(all.len())?;
+        let mut places = Set::EMPTY;
+        for name in new.into_names() {
+            let known = all.iter().position(|member| *member == name);
+            let at = known.unwrap_or_else(|| {
+                all.push(name);
+                all.len() - 1
+            });
+            places = places.or(Set::one(at));
+        }
+        // More than fit have no position: that is an error here.
+        let members = Members::try_new(all)?;
+        let new = Threshold::majority_of(places)?;
+        Ok((Self { old, new }, members))
     }
 }
 

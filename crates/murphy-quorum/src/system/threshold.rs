@@ -83,6 +83,7 @@ impl Threshold {
 }
 
 impl System for Threshold {
+    #[inline]
     fn members(&self) -> Set {
         self.among
     }
@@ -97,7 +98,8 @@ impl System for Threshold {
         Need::Members { needed, of }
     }
 
-    fn as_threshold(&self) -> Option<(Set, usize)> {
-        Some((self.among, self.needed))
+    #[inline]
+    fn as_threshold(&self) -> Option<Self> {
+        Some(*self)
     }
 }

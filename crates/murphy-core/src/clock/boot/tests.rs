@@ -37,7 +37,9 @@ impl Clocks for Told {
 }
 
 fn machine() -> &'static Awake<Told> {
-    Box::leak(Box::new(Awake::new(Told::default())))
+    let machine = Awake::new(Told::default());
+    machine.look();
+    Box::leak(Box::new(machine))
 }
 
 #[test]
@@ -104,6 +106,33 @@ async fn a_deadline_at_the_end_of_time_never_comes() {
     let never = BootClock.sleep_until(last);
     let waited = tokio::time::timeout(60 * SECOND, never).await;
     assert!(waited.is_err());
+}
+
+#[test]
+fn one_reading_counts_what_it_slept() {
+    let machine = machine();
+    let began = machine.now();
+    machine.clocks.sleeps(3600 * SECOND);
+    let slept = machine.now() - began;
+    assert!(slept >= 3600 * SECOND && slept < 3601 * SECOND, "{slept:?}");
+}
+
+#[test]
+fn time_does_not_go_back_when_a_paused_runtime_is_seen() {
+    for _ in 0..1000 {
+        let machine = Awake::new(System);
+        let one = machine.now();
+        machine.is_virtual.store(true, Ordering::Relaxed);
+        assert!(machine.now() >= one);
+    }
+}
+
+#[tokio::test]
+async fn a_runtime_that_is_paused_later_is_seen_when_a_sleeper_wakes_too_early() {
+    let began = BootClock.now();
+    tokio::time::pause();
+    BootClock.sleep_until(began + 3600 * SECOND).await;
+    assert!(BootClock.now() - began >= 3600 * SECOND);
 }
 
 #[test]

@@ -70,10 +70,12 @@ impl Reserved {
         }
     }
 
-    /// Whether half a block is left, or as good as.
+    /// Whether half a block is left, or there is none to be had: at the end of an era the next begins when it is wanted.
     const fn has_half(&self) -> bool {
         let (last, high) = (self.last, self.mark.high);
-        high.era > last.era || high.seq.saturating_sub(last.seq) >= self.block / 2
+        high.era > last.era
+            || high.seq == u64::MAX
+            || high.seq.saturating_sub(last.seq) >= self.block / 2
     }
 }
 

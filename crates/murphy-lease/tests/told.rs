@@ -1,0 +1,54 @@
+//! What is said, and within what: in a process of its own, for other threads would have a say in what is listened to.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+
+#[path = "told/life.rs"]
+mod life;
+
+/// Each event by its name, and the span that it was said in.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<BTreeSet<(String, String)>>>);
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Told {
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        assert_eq!(event.metadata().target(), "murphy::lease");
+        assert!(event.metadata().fields().field("site").is_some());
+        assert!(event.metadata().fields().field("lock").is_some());
+        let span = context.event_span(event).map_or("", |span| span.name());
+        let told = (event.metadata().name().to_owned(), span.to_owned());
+        self.0.lock().unwrap().insert(told);
+    }
+}
+
+/// The names in the table of the crate's docs.
+fn listed() -> BTreeSet<String> {
+    let docs = include_str!("../src/lib.rs").lines();
+    let rows = docs.filter(|line| line.starts_with("//! | `lease."));
+    let names = rows.filter_map(|row| row.split('`').nth(1));
+    names.map(str::to_owned).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_event_that_is_listed_is_said_and_within_its_span() {
+    let told = Told::default();
+    let subscriber = tracing_subscriber::registry().with(told.clone());
+    let _guard = tracing::subscriber::set_default(subscriber);
+    life::everything().await;
+    let told = told.0.lock().unwrap().clone();
+    let names: BTreeSet<_> = told.iter().map(|(name, _)| name.clone()).collect();
+    assert_eq!(names, listed());
+    for (name, span) in told {
+        let within: &[_] = match name.as_str() {
+            "lease.acquired" => &["lease.acquire"],
+            // What was never had has no lease to be held.
+            "lease.not_released" | "lease.released" => &["lease.hold", ""],
+            _ => &["lease.hold"],
+        };
+        assert!(within.contains(&span.as_str()), "{name} in {span}");
+    }
+}
