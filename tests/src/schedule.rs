@@ -34,6 +34,11 @@ pub fn schedules<T: Send>(schedules: u64, run: impl Fn(u64) -> Option<T> + Sync)
     found
 }
 
+/// The first of at most so many schedules that says something: for what is to be found at all.
+pub fn first<T>(schedules: u64, run: impl Fn(u64) -> Option<T>) -> Option<(u64, T)> {
+    (0..schedules).find_map(|seed| Some((seed, run(seed)?)))
+}
+
 /// Runs it on a paused clock.
 ///
 /// # Panics
@@ -82,15 +87,15 @@ pub fn skewed(seed: u64, mut plan: Plan, nodes: &[&str], most: f64) -> Plan {
     plan
 }
 
-/// Some of these pause, and some crash, at some time or other within the first second.
+/// Some of these pause, and some crash, at some time or other within the first second and a half.
 #[must_use]
 pub fn unsteady(seed: u64, mut plan: Plan, paused: &[&str], crashed: &[&str]) -> Plan {
     let draws = Draws::new(seed);
     for node in paused {
-        for n in 0..3 {
-            if draws.draw(node, 100 + n).unit() < 0.7 {
-                let pause = Disturbance::pause(*node).at(ms(draws.below(node, 110 + n, 1000)));
-                plan = plan.disturb(pause.lasting(ms(100 + draws.below(node, 120 + n, 500))));
+        for n in 0..4 {
+            if draws.draw(node, 100 + n).unit() < 0.8 {
+                let pause = Disturbance::pause(*node).at(ms(draws.below(node, 110 + n, 1500)));
+                plan = plan.disturb(pause.lasting(ms(250 + draws.below(node, 120 + n, 350))));
             }
         }
     }

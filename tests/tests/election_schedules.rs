@@ -14,7 +14,7 @@ use murphy_lease::{
 };
 use tests::ms;
 use tests::rough::{Draws, weather};
-use tests::schedule::{SCHEDULES, in_virtual_time, line, schedules, skewed, unsteady};
+use tests::schedule::{SCHEDULES, first, in_virtual_time, line, schedules, skewed, unsteady};
 use tokio::time::{Instant, sleep, timeout};
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceExt};
@@ -131,7 +131,7 @@ impl Stand {
             if now >= long {
                 break;
             }
-            sleep(ms(5)).await;
+            sleep(ms(10)).await;
         }
         if self.draws.draw(self.who, 20 + round).unit() < 0.5 {
             let _told = timeout(ms(300), leadership.release()).await;
@@ -227,13 +227,19 @@ fn wrong_ones(of: u64, world: World, with_time: bool) -> Vec<(u64, String)> {
     })
 }
 
+fn first_wrong(of: u64, world: World, with_time: bool) -> Option<(u64, String)> {
+    first(of, |seed| {
+        wrong(&in_virtual_time(reigns(seed, world)), with_time)
+    })
+}
+
 #[test]
 fn no_schedule_has_two_leaders_and_terms_rise() {
     assert_eq!(wrong_ones(SCHEDULES / 2, SOUND, true), []);
     // And some are elected: safety is not silence.
     let led = |seed| (in_virtual_time(reigns(seed, SOUND)).len() >= 2).then_some(());
-    let led = schedules(200, led).len();
-    assert!(led > 100, "{led} of 200");
+    let led = schedules(100, led).len();
+    assert!(led > 50, "{led} of 100");
     let once = |seed| {
         let reigns = in_virtual_time(reigns(seed, SOUND));
         let of = |it: Reign| (it.who, it.term, it.ticks, it.led.1 - it.led.0);
@@ -245,8 +251,8 @@ fn no_schedule_has_two_leaders_and_terms_rise() {
 #[test]
 fn with_clocks_of_any_rate_a_term_has_one_leader_but_two_may_lead_at_once() {
     let world = World { rate: 2.0, ..SOUND };
-    assert_eq!(wrong_ones(SCHEDULES / 2, world, false), []);
-    assert_ne!(wrong_ones(200, world, true), []);
+    assert_eq!(wrong_ones(SCHEDULES / 10, world, false), []);
+    assert_ne!(first_wrong(1000, world, true), None);
 }
 
 #[test]
@@ -256,6 +262,5 @@ fn voters_that_forget_under_their_names_elect_two_in_one_term() {
         is_careless,
         ..SOUND
     };
-    let doubled = wrong_ones(2000, world, false);
-    assert_ne!(doubled, []);
+    assert_ne!(first_wrong(5000, world, false), None);
 }
