@@ -10,6 +10,7 @@
 //! | [`FencingToken`], [`Rank`], [`Nonce`] | the proof: which grant, and where it stands among all grants of its lock |
 //! | [`LeaseRequest`], [`LeaseReply`] | what a store of leases is asked, and answers: any tower service that does is one |
 //! | [`MemoryStore`] | the store in this process |
+//! | `RedisStore`, `PostgresStore`, `EtcdStore` | stores in servers, behind the features `redis`, `postgres` and `etcd` |
 //! | [`LockName`], [`Ttl`] | what is leased, and for how long |
 
 mod name;
@@ -24,6 +25,10 @@ pub use name::{BadName, LockName};
 pub use nonce::Nonce;
 pub use protocol::{Acquire, Claim, Grant, Holder, LeaseReply, LeaseRequest, Renew};
 pub use rank::Rank;
+#[cfg(any(feature = "etcd", feature = "postgres", feature = "redis"))]
+pub use store::error::{ConnectError, StoreError};
 pub use store::memory::MemoryStore;
+#[cfg(feature = "redis")]
+pub use store::redis::{RedisLink, RedisStore};
 pub use token::{BadToken, FencingToken};
 pub use ttl::Ttl;
