@@ -3,9 +3,12 @@
 mod arrivals;
 pub mod broken;
 pub mod grid;
+pub mod lease;
 mod quiet;
 pub mod rough;
 mod row;
+#[cfg(unix)]
+pub mod servers;
 pub mod web;
 
 pub use arrivals::Arrivals;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::{
-    Client, Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult, ServerErrorKind, Value,
+    Client, Cmd, ErrorKind, Pipeline, RedisFuture, RedisResult, ServerErrorKind, Value,
 };
 use tokio::time::Instant;
 
@@ -95,15 +95,23 @@ struct Asked {
 }
 
 impl Asked {
-    fn answered<T>(mut self, result: RedisResult<T>) -> RedisResult<T> {
-        match &result {
-            Err(e) if is_useless(e) => self.link.redial(self.number),
+    /// `values`: what the answer consists of.
+    fn answered<T>(
+        mut self,
+        result: RedisResult<T>,
+        values: impl FnOnce(&T) -> &[Value],
+    ) -> RedisResult<T> {
+        let leads_to_replica = match &result {
+            // The connection may be dead: that is found out when this is dropped.
             Err(e) if e.is_timeout() => return result,
-            _ => {
-                self.link.0.answers.fetch_add(1, Relaxed);
-            }
-        }
+            Err(e) => e.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly),
+            Ok(answer) => values(answer).iter().any(is_read_only),
+        };
         self.is_answered = true;
+        self.link.0.answers.fetch_add(1, Relaxed);
+        if leads_to_replica {
+            self.link.redial(self.number);
+        }
         result
     }
 }
@@ -120,9 +128,9 @@ impl Drop for Asked {
     }
 }
 
-/// The server became a replica, or still reads its data from disk.
-fn is_useless(error: &RedisError) -> bool {
-    error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+/// The server has become a replica.
+fn is_read_only(value: &Value) -> bool {
+    matches!(value, Value::ServerError(e) if e.kind() == Some(ServerErrorKind::ReadOnly))
 }
 
 impl ConnectionLike for RedisLink {
@@ -130,7 +138,7 @@ impl ConnectionLike for RedisLink {
         let mut asked = self.begin();
         Box::pin(async move {
             let result = asked.manager.send_packed_command(cmd).await;
-            asked.answered(result)
+            asked.answered(result, std::slice::from_ref)
         })
     }
 
@@ -143,7 +151,7 @@ impl ConnectionLike for RedisLink {
         let mut asked = self.begin();
         Box::pin(async move {
             let result = asked.manager.send_packed_commands(cmd, offset, count).await;
-            asked.answered(result)
+            asked.answered(result, Vec::as_slice)
         })
     }
 
