@@ -28,6 +28,8 @@ pub use rank::Rank;
 #[cfg(any(feature = "etcd", feature = "postgres", feature = "redis"))]
 pub use store::error::{ConnectError, StoreError};
 pub use store::memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use store::postgres::PostgresStore;
 #[cfg(feature = "redis")]
 pub use store::redis::{RedisLink, RedisStore};
 pub use token::{BadToken, FencingToken};

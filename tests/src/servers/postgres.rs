@@ -4,7 +4,10 @@ use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::Process;
+use tokio::time::{sleep, timeout};
+
+use super::{LONG, Process};
+use crate::ms;
 
 /// A PostgreSQL of its own, for the user `postgres`, without a password.
 #[derive(Debug)]
@@ -50,24 +53,38 @@ impl Postgres {
         let words = [&user[..], &fixed, options].concat();
         process.command(&words);
         process.start().await;
-        Self(process)
+        let server = Self(process);
+        server.answers().await;
+        server
     }
 
     /// Starts it again where it was.
     pub async fn restart(&mut self) {
         self.0.start().await;
+        self.answers().await;
+    }
+
+    /// It listens before it lets anybody in.
+    async fn answers(&self) {
+        let port = self.address().port().to_string();
+        let ready = async {
+            loop {
+                let mut command = Command::new(programs().join("pg_isready"));
+                command.args(["-q", "-h", "127.0.0.1", "-p", &port]);
+                if command.status().is_ok_and(|status| status.success()) {
+                    return;
+                }
+                sleep(ms(10)).await;
+            }
+        };
+        timeout(LONG, ready).await.expect("it lets us in");
     }
 
     /// How to reach it, directly.
     #[must_use]
     pub fn url(&self) -> String {
-        url(self.address().port())
+        format!("postgres://postgres@{}/postgres", self.address())
     }
-}
-
-/// How to reach the one behind this port.
-pub(super) fn url(port: u16) -> String {
-    format!("postgres://postgres@127.0.0.1:{port}/postgres")
 }
 
 /// It refuses to run as root: then it runs as its own user.
