@@ -72,7 +72,14 @@ async fn the_contract_holds_over_one_connection_that_comes_late_to_notifications
     let switch = Switch::to(server.address()).await;
     let store = at(switch.address()).await.connections(1).unwrap();
     switch.delay(ms(3));
-    holds(&store, Kind { late: ms(100), ..KIND }).await;
+    holds(
+        &store,
+        Kind {
+            late: ms(100),
+            ..KIND
+        },
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -121,7 +128,11 @@ async fn who_waits_where_nothing_is_heard_asks_by_himself() {
     let releasing = async {
         sleep(ms(200)).await;
         // As a release that nobody was told of.
-        run(&server, "UPDATE murphy_lease SET nonce = '', until = 'epoch'").await;
+        run(
+            &server,
+            "UPDATE murphy_lease SET nonce = '', until = 'epoch'",
+        )
+        .await;
     };
     let (reply, ()) = tokio::join!(lock.wait(2, LONG, LONG), releasing);
     let _ = granted(&reply);
@@ -135,7 +146,9 @@ async fn a_killed_server_remembers_and_the_client_finds_it_again() {
     let waiting = lock.clone();
     let waiting = tokio::spawn(async move {
         let wish = waiting.wish(3, LONG);
-        waiting.insist(LeaseRequest::Acquire(Acquire { wait: LONG, ..wish })).await
+        waiting
+            .insist(LeaseRequest::Acquire(Acquire { wait: LONG, ..wish }))
+            .await
     });
     sleep(ms(200)).await;
     server.kill();
@@ -160,7 +173,10 @@ async fn rows_that_were_lost_or_restored_are_granted_higher() {
         "DELETE FROM murphy_lease".to_owned(),
         "TRUNCATE murphy_lease".to_owned(),
         // A standby that lacks the last writes, or a backup.
-        format!("UPDATE murphy_lease SET rank = {}, nonce = '', until = 'epoch'", old.seq),
+        format!(
+            "UPDATE murphy_lease SET rank = {}, nonce = '', until = 'epoch'",
+            old.seq
+        ),
     ] {
         for _ in 0..5 {
             run(&server, &lost).await;
@@ -214,8 +230,13 @@ async fn what_a_lost_reply_granted_is_found_under_its_nonce() {
     switch.delay(ms(5000));
     let wish = LeaseRequest::Acquire(lock.wish(2, LONG));
     let said = lock.say(wish.clone()).await.unwrap_err().to_string();
-    assert!(said.starts_with("no answer to `acquire` within 500ms"), "{said}");
-    let (_, holder) = Ask::of(&self::store(&server).await, "orders").observe().await;
+    assert!(
+        said.starts_with("no answer to `acquire` within 500ms"),
+        "{said}"
+    );
+    let (_, holder) = Ask::of(&self::store(&server).await, "orders")
+        .observe()
+        .await;
     let holder = holder.expect("it was granted");
     switch.delay(ms(0));
     assert_eq!(granted(&lock.insist(wish).await).rank, holder.rank);
@@ -242,7 +263,10 @@ async fn who_looks_in_vain_writes_nothing_and_nobody_is_notified_for_nothing() {
     let (client, connection) = connected.unwrap();
     let task = tokio::spawn(connection);
     let version = async || {
-        let row = client.query_one("SELECT xmin::text || ctid::text || xmax::text FROM murphy_lease", &[]);
+        let row = client.query_one(
+            "SELECT xmin::text || ctid::text || xmax::text FROM murphy_lease",
+            &[],
+        );
         row.await.unwrap().get::<_, String>(0)
     };
     let _ = granted(&lock.acquire(1, LONG).await);

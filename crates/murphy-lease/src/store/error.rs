@@ -64,7 +64,9 @@ pub enum ConnectError {
         example: &'static str,
     },
     /// Nobody is there, or does not let us in.
-    #[error("{server} cannot be reached: {source}: is it running, and are name and password right?")]
+    #[error(
+        "{server} cannot be reached: {source}: is it running, and are name and password right?"
+    )]
     Unreachable {
         /// Which server.
         server: &'static str,
@@ -149,7 +151,8 @@ mod tests {
     #[test]
     fn a_timeout_of_nothing_is_refused() {
         let said = Patience::try_new(Duration::ZERO).unwrap_err().to_string();
-        let wanted = "`timeout = 0ns`: use 1 ms to 1 h, below the lease's time to live; 2 s suits most";
+        let wanted =
+            "`timeout = 0ns`: use 1 ms to 1 h, below the lease's time to live; 2 s suits most";
         assert_eq!(said, wanted);
         assert!(Patience::try_new(Duration::MAX).is_err());
     }

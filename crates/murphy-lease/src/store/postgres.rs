@@ -69,13 +69,13 @@ impl PostgresStore {
     /// [`ConnectError`] where that is no address, where nobody answers there within five seconds, and where who does is
     /// a standby.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
-        let config: Config = url
-            .parse()
-            .map_err(|e: tokio_postgres::Error| ConnectError::BadAddress {
-                server: "postgres",
-                source: e.into(),
-                example: "postgres://user@127.0.0.1/database",
-            })?;
+        let config: Config =
+            url.parse()
+                .map_err(|e: tokio_postgres::Error| ConnectError::BadAddress {
+                    server: "postgres",
+                    source: e.into(),
+                    example: "postgres://user@127.0.0.1/database",
+                })?;
         let store = Self::new(config, NoTls);
         store.check().await?;
         Ok(store)
@@ -123,7 +123,8 @@ impl PostgresStore {
     /// [`BadKnob`] for what is not `table` or `schema.table`, each of small letters, digits and `_`, 63 in all.
     pub fn table(mut self, table: &str) -> Result<Self, BadKnob> {
         if !is_table(table) {
-            let remedy = "use `table` or `schema.table` of small letters, digits and `_`, 63 at most";
+            let remedy =
+                "use `table` or `schema.table` of small letters, digits and `_`, 63 at most";
             return Err(BadKnob::new("table", table, remedy));
         }
         let statements = Statements::of(table);
@@ -190,7 +191,10 @@ impl PostgresStore {
 
     async fn check(&self) -> Result<(), ConnectError> {
         let is_standby = async {
-            let rows = self.shared.desk.ask("connect", "SELECT pg_is_in_recovery()", &[]);
+            let rows = self
+                .shared
+                .desk
+                .ask("connect", "SELECT pg_is_in_recovery()", &[]);
             Ok(rows.await?.first().is_some_and(|row| row.get(0)))
         };
         if self.first(is_standby).await? {
@@ -212,7 +216,8 @@ impl PostgresStore {
             source,
         };
         let done = tokio::time::timeout(Duration::from_secs(5), work).await;
-        done.map_err(|e| unreachable(e.into()))?.map_err(unreachable)
+        done.map_err(|e| unreachable(e.into()))?
+            .map_err(unreachable)
     }
 }
 
@@ -268,7 +273,11 @@ impl Shared {
             let rows = self.desk.ask("acquire", statement, &parameters).await?;
             // No row, or one that ended meanwhile: ask again.
             let Some(row) = rows.first() else { continue };
-            let Found { is, rank: high, left } = found("acquire", row)?;
+            let Found {
+                is,
+                rank: high,
+                left,
+            } = found("acquire", row)?;
             match left {
                 Some(ttl) if is => {
                     return Ok(Tried::Reply(LeaseReply::Granted(Grant { rank: high, ttl })));
@@ -277,14 +286,23 @@ impl Shared {
                     let rank = high;
                     return Ok(Tried::Held(Holder { rank, remaining }));
                 }
-                None if !is && if is_exact { rank <= high } else { high == Rank::MAX } => {
+                None if !is
+                    && if is_exact {
+                        rank <= high
+                    } else {
+                        high == Rank::MAX
+                    } =>
+                {
                     let high = high.max(lowest);
                     return Ok(Tried::Reply(LeaseReply::Passed { high }));
                 }
                 _ => {}
             }
         }
-        Err(StoreError::failed("acquire", "others were faster each time"))
+        Err(StoreError::failed(
+            "acquire",
+            "others were faster each time",
+        ))
     }
 
     /// Nothing can be granted as it is asked.
@@ -293,9 +311,11 @@ impl Shared {
         let high = row.as_ref().map_or(Rank::ZERO, |row| row.rank);
         let high = high.max(Rank::new(self.era, 0));
         Ok(match row {
-            Some(Found { is: true, rank, left: Some(remaining) }) => {
-                LeaseReply::Held(Holder { rank, remaining })
-            }
+            Some(Found {
+                is: true,
+                rank,
+                left: Some(remaining),
+            }) => LeaseReply::Held(Holder { rank, remaining }),
             _ => LeaseReply::Passed { high },
         })
     }
@@ -347,7 +367,10 @@ impl Shared {
     async fn row(&self, verb: &'static str, lock: &LockName) -> Result<Option<Found>, StoreError> {
         let name = lock.as_str();
         let statement = &self.statements.observe;
-        let rows = self.desk.ask(verb, statement, &[(&name, Type::TEXT)]).await?;
+        let rows = self
+            .desk
+            .ask(verb, statement, &[(&name, Type::TEXT)])
+            .await?;
         rows.first().map(|row| found(verb, row)).transpose()
     }
 }
@@ -405,7 +428,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_address_is_refused() {
-        let error = PostgresStore::connect("postgres://a:b:c").await.unwrap_err();
+        let error = PostgresStore::connect("postgres://a:b:c")
+            .await
+            .unwrap_err();
         assert!(matches!(error, ConnectError::BadAddress { .. }), "{error}");
     }
 
@@ -415,6 +440,12 @@ mod tests {
         assert!(said.contains("small letters"), "{said}");
         assert!(nowhere().connections(0).is_err());
         assert!(nowhere().timeout(Duration::ZERO).is_err());
-        assert!(nowhere().table("locks.lease").unwrap().schema().contains("locks.lease"));
+        assert!(
+            nowhere()
+                .table("locks.lease")
+                .unwrap()
+                .schema()
+                .contains("locks.lease")
+        );
     }
 }

@@ -106,9 +106,12 @@ impl Desk {
 }
 
 fn is_conflict(state: Option<&SqlState>) -> bool {
-    [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED]
-        .iter()
-        .any(|conflict| state == Some(conflict))
+    [
+        SqlState::T_R_SERIALIZATION_FAILURE,
+        SqlState::T_R_DEADLOCK_DETECTED,
+    ]
+    .iter()
+    .any(|conflict| state == Some(conflict))
 }
 
 /// A connection that is closed if its user leaves in the midst of a statement: the next one would wait for its answer.

@@ -120,7 +120,9 @@ impl Drop for Ears {
 async fn hear(ears: Weak<Ears>) {
     let mut pause = Duration::from_millis(50);
     loop {
-        let Some((dial, listen)) = ears.upgrade().map(|ears| ((ears.dial)(), ears.listen.clone()))
+        let Some((dial, listen)) = ears
+            .upgrade()
+            .map(|ears| ((ears.dial)(), ears.listen.clone()))
         else {
             return;
         };
@@ -144,7 +146,8 @@ async fn hear(ears: Weak<Ears>) {
 /// Until the connection is lost, or (`true`) nobody listens.
 async fn hear_on(ears: &Weak<Ears>, client: &Client, listen: &str, messages: Messages) -> bool {
     // The statement is answered only while its connection is polled.
-    let asked = futures_util::stream::once(client.batch_execute(listen)).map(|done| done.map(|()| None));
+    let asked =
+        futures_util::stream::once(client.batch_execute(listen)).map(|done| done.map(|()| None));
     let messages = messages.map(|message| message.map(Some));
     let mut both = std::pin::pin!(futures_util::stream::select(asked, messages));
     loop {

@@ -91,12 +91,24 @@ impl Statements {
         let fill = |text: &str| {
             let parts = [
                 ("{next}", "GREATEST(l.rank + 1, {asked})"),
-                ("{era_of next}", "div(GREATEST(l.rank + 1, {asked}), 18446744073709551616) * 18446744073709551616"),
-                ("{era_of asked}", "div({asked}, 18446744073709551616) * 18446744073709551616"),
+                (
+                    "{era_of next}",
+                    "div(GREATEST(l.rank + 1, {asked}), 18446744073709551616) * 18446744073709551616",
+                ),
+                (
+                    "{era_of asked}",
+                    "div({asked}, 18446744073709551616) * 18446744073709551616",
+                ),
                 ("{asked}", "$4::text::numeric"),
                 ("{ours}", "(l.nonce = $2 AND l.until > {now})"),
-                ("{left}", "trunc(extract(epoch FROM until - {now})::numeric * 1000000)::bigint"),
-                ("{clock}", "trunc(extract(epoch FROM {now})::numeric * 1000000)"),
+                (
+                    "{left}",
+                    "trunc(extract(epoch FROM until - {now})::numeric * 1000000)::bigint",
+                ),
+                (
+                    "{clock}",
+                    "trunc(extract(epoch FROM {now})::numeric * 1000000)",
+                ),
                 ("{ttl}", "$3::bigint * interval '1 microsecond'"),
                 ("{now}", "clock_timestamp()"),
                 ("{last}", "79228162514264337593543950335"),
@@ -121,7 +133,9 @@ impl Statements {
 pub(super) fn is_table(name: &str) -> bool {
     let is_word = |word: &str| {
         let mut bytes = word.bytes();
-        let first = bytes.next().is_some_and(|b| b.is_ascii_lowercase() || b == b'_');
+        let first = bytes
+            .next()
+            .is_some_and(|b| b.is_ascii_lowercase() || b == b'_');
         first && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
     };
     name.len() <= 63 && name.split('.').count() <= 2 && name.split('.').all(is_word)
@@ -149,7 +163,9 @@ mod tests {
             assert!(is_table(name), "{name}");
         }
         let long = "x".repeat(64);
-        for name in ["", "a.", ".a", "a.b.c", "a b", "a;--", "A", "2a", "a\"", "ä", &long] {
+        for name in [
+            "", "a.", ".a", "a.b.c", "a b", "a;--", "A", "2a", "a\"", "ä", &long,
+        ] {
             assert!(!is_table(name), "{name}");
         }
     }
@@ -157,7 +173,9 @@ mod tests {
     #[test]
     fn nothing_is_left_to_be_filled_in() {
         let of = Statements::of("locks.lease");
-        for text in [of.schema, of.acquire, of.renew, of.release, of.observe, of.listen] {
+        for text in [
+            of.schema, of.acquire, of.renew, of.release, of.observe, of.listen,
+        ] {
             assert!(!text.contains('{'), "{text}");
         }
     }

@@ -6,9 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
-use redis::{
-    Client, Cmd, ErrorKind, Pipeline, RedisFuture, RedisResult, ServerErrorKind, Value,
-};
+use redis::{Client, Cmd, ErrorKind, Pipeline, RedisFuture, RedisResult, ServerErrorKind, Value};
 use tokio::time::Instant;
 
 /// A connection to Redis that is dialled anew when it is of no use: not only where it broke, as the driver's own
@@ -58,7 +56,11 @@ impl RedisLink {
     }
 
     fn redial(&self, number: u64) {
-        let mut dialled = self.0.dialled.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut dialled = self
+            .0
+            .dialled
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         // What was dialled once can be dialled again: only a bad configuration fails.
         if dialled.number == number
             && let Ok(manager) = dial(&self.0.client, self.0.timeout)
