@@ -201,7 +201,12 @@ impl Shared {
     }
 
     /// A transaction that puts on this lease; `None` if that has ended.
-    async fn commit(&self, lease: Kept, txn: Txn) -> Result<Option<TxnResponse>, StoreError> {
+    async fn commit(
+        &self,
+        verb: &'static str,
+        lease: Kept,
+        txn: Txn,
+    ) -> Result<Option<TxnResponse>, StoreError> {
         match self.client.kv_client().txn(txn).await {
             Ok(reply) => Ok(Some(reply)),
             Err(e) if is_ended(&e) => {
@@ -210,7 +215,7 @@ impl Shared {
             }
             Err(e) => {
                 self.leases.forget(lease.id);
-                Err(StoreError::failed("acquire", e))
+                Err(StoreError::failed(verb, e))
             }
         }
     }
@@ -289,7 +294,7 @@ impl Shared {
         };
         if lease.ttl < ttl {
             let longer = self.leases.take(&mut client, ttl).await.map_err(failed)?;
-            let reply = self.commit(longer, moved(key, longer)).await?;
+            let reply = self.commit("renew", longer, moved(key, longer)).await?;
             self.leases.forget(lease.id);
             return Ok(reply.filter(TxnResponse::succeeded).map(|_| longer));
         }

@@ -64,7 +64,7 @@ impl Shared {
             same_ballot(keys, 0),
         ];
         let txn = Txn::new().when(free).and_then([put]).or_else(read(keys));
-        let Some(reply) = self.commit(lease, txn).await? else {
+        let Some(reply) = self.commit(VERB, lease, txn).await? else {
             return Ok(Tried::Again);
         };
         let revision = revision(VERB, &reply)?;
@@ -118,7 +118,7 @@ impl Shared {
             // It will be revoked: a release of the key meanwhile does not give it back.
             self.leases.forget(lease.id);
         }
-        let Some(reply) = self.commit(lease, moved(key, lease)).await? else {
+        let Some(reply) = self.commit(VERB, lease, moved(key, lease)).await? else {
             return Ok(Tried::Again);
         };
         if !reply.succeeded() {
@@ -174,7 +174,7 @@ impl Shared {
         ];
         let free = [nobody_there(keys), same_ballot(keys, at)];
         let txn = Txn::new().when(free).and_then(puts);
-        match self.commit(lease, txn).await? {
+        match self.commit(VERB, lease, txn).await? {
             Some(reply) if reply.succeeded() => Ok(self.granted(rank, &lease)),
             Some(_) => {
                 self.leases.give_back(lease.id);
