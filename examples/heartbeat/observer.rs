@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use examples::process::{orders, say};
 use murphy_core::order::NodeId;
 use murphy_detect::wire::udp::serve;
 use murphy_detect::{Adaptive, Event, Guard, Liveness, Monitor, Observer, SafeMode};
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::UdpSocket;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::processes::{INTERVAL, end_with_the_parent};
+use crate::processes::INTERVAL;
 
 /// How long a node is suspected before it is taken for dead.
 pub(crate) const SUSPECT_FOR: Duration = Duration::from_millis(1500);
@@ -44,7 +45,7 @@ pub(crate) enum Kind {
 
 #[tokio::main(flavor = "current_thread")]
 pub(crate) async fn run() -> Result<()> {
-    end_with_the_parent();
+    let _orders = orders();
     let monitor = Monitor::new(Adaptive::default())
         .suspect_for(SUSPECT_FOR)
         .guard(Guard::new().grace(2 * INTERVAL))
@@ -103,10 +104,4 @@ fn told(event: &Event<NodeId>) -> Said {
     };
     let node = event.node().map(ToString::to_string);
     Said::Event { kind, node, text }
-}
-
-fn say(said: &Said) -> Result<()> {
-    // A line that nobody reads ends this process: its parent is gone.
-    println!("{}", serde_json::to_string(said)?);
-    Ok(())
 }

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, Subcommand};
+use examples::process::Process;
 use rustix::process::Signal;
 use serde_json::json;
 use tokio::time::Instant;
 
 use crate::observer::{Kind, Said};
-use crate::processes::Process;
 use crate::screen::Screen;
 
 #[derive(Parser)]
@@ -83,7 +83,7 @@ pub(crate) fn tell() -> Result<()> {
     let json = json.context("--json: cannot write there")?;
     let (sender, said) = channel();
     let mut observer = Process::start(&["observer"])?;
-    observer.listen(sender)?;
+    observer.listen(move |said| sender.send(said).is_ok())?;
     let port = match said.recv_timeout(Duration::from_secs(10)) {
         Ok(Said::Port(port)) => port.to_string(),
         other => bail!("no port of the observer, but {other:?}"),

@@ -6,6 +6,8 @@ use tokio::runtime::Builder;
 
 #[cfg(feature = "plot")]
 pub mod chart;
+#[cfg(unix)]
+pub mod process;
 pub mod published;
 
 /// Runs a model to its end under a clock of its own, which stands at zero and moves when all wait.

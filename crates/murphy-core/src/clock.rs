@@ -7,12 +7,14 @@
 //! a sign.
 //!
 //! * [`TokioClock`] and [`SystemClock`] are true ones; the first is virtual under a paused runtime.
+//! * [`BootClock`] is tokio's, and counts what the machine slept.
 //! * [`ManualClock`] stands still until it is told.
 //! * [`SkewedClock`] is the clocks of a machine that is fast, slow, set, frozen or suspended.
 //!
 //! This is the only module of the workspace that reads a clock which is not tokio's.
 
 mod bend;
+mod boot;
 mod drift;
 mod interval;
 mod manual;
@@ -28,6 +30,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub use self::boot::BootClock;
 pub use self::drift::{BadDrift, Drift};
 pub use self::interval::Interval;
 pub use self::manual::ManualClock;

@@ -9,30 +9,104 @@
 //! |---|---|
 //! | [`FencingToken`], [`Rank`], [`Nonce`] | the proof: which grant, and where it stands among all grants of its lock |
 //! | [`LeaseRequest`], [`LeaseReply`] | what a store of leases is asked, and answers: any tower service that does is one |
+//! | [`fence`] | the resource's side: what takes no stale write, and layers on both ends of a wire |
 //! | [`MemoryStore`] | the store in this process |
+//! | `FileStore` (feature `file`) | the store of one host: one file, and numbers that survive `kill -9` |
+//! | `FileServer`, `FileClient` (feature `file`, on Unix) | that store, for the other processes of the host |
 //! | `RedisStore`, `PostgresStore`, `EtcdStore` | stores in servers, behind the features `redis`, `postgres` and `etcd` |
 //! | [`LockName`], [`Ttl`] | what is leased, and for how long |
+//! | [`Locks`], [`Acquiring`] | the client: a lock is asked for until it is granted, over any [store](LeaseStore) |
+//! | [`Lease`], [`Held`] | the guard: what is left, the token, the loss; work that ends with it |
+//! | [`UnfencedLock`] | a guard without a token: for efficiency, not for safety |
+//!
+//! # Validity
+//!
+//! ```text
+//!   request leaves                                           until      ends at the store, at the earliest
+//!     │◀──────────── what the holder believes ────────────────▶│◀ drift, margin ▶│
+//!     ├──────────────────┬────────────────────┬────────────────┼─────────────────┤
+//!     0            renewed at a third      expiring          lost               ttl
+//! ```
+//!
+//! By the holder's own clock, which counts [what the machine slept](murphy_core::clock::BootClock). A renewal that comes back
+//! moves it all on, from when *its* request left; one that fails is tried again until the end; one that hangs holds up nothing.
+//! What the store says late is late: a lease that was lost stays lost.
+//!
+//! # Events
+//!
+//! Target `murphy::lease`; all have `site`, and all but the last two `lock` and `rank`, the last two `lock`. With the feature
+//! `metrics` each has a counter, with the label `site`.
+//!
+//! | name | level | when | fields | counter |
+//! |---|---|---|---|---|
+//! | `lease.acquired` | debug | it was granted | `waited`, `attempts` | `murphy_lease_acquired_total` |
+//! | `lease.renewed` | debug | it has more time | `left` | `murphy_lease_renewed_total` |
+//! | `lease.renewal_failed` | warn | a renewal failed, or was not answered in time | `left`, `why` | `murphy_lease_renewals_failed_total` |
+//! | `lease.expiring` | warn | a third is left and it is not renewed | `left` | `murphy_lease_expiring_total` |
+//! | `lease.lost` | warn | it is over, and nobody released it | `why` | `murphy_lease_lost_total` |
+//! | `lease.released` | debug | the store has confirmed a release | `was_held`, `attempts` | `murphy_lease_released_total` |
+//! | `lease.not_released` | warn | it has not: the ttl ends it | `attempts`, `why` | `murphy_lease_not_released_total` |
+//!
+//! # Spans
+//!
+//! `lease.acquire` (debug; `site`, `lock`): all attempts to acquire it, and the waits between them. `lease.hold` (debug; `site`,
+//! `lock`, `rank`): its renewals and its release; it follows from the first.
 
+mod ask;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod event;
+pub mod fence;
+mod lease;
+mod locks;
+mod lost;
+mod machine;
+mod metered;
 mod name;
 mod nonce;
+mod pace;
 mod protocol;
 mod rank;
+mod release;
+mod settings;
 mod store;
 mod token;
 mod ttl;
+mod unfenced;
+mod validity;
 
+pub use ask::LeaseStore;
+pub use lease::Lease;
+pub use lease::held::{Held, NotEnsured};
+pub use lease::proof::LostFuture;
+pub use lease::release::ReleaseError;
+pub use locks::Locks;
+pub use locks::acquire::Acquiring;
+pub use locks::error::{AcquireError, BadReply, Last};
+pub use lost::{Lost, Why};
+pub use machine::Renewal;
 pub use name::{BadName, LockName};
 pub use nonce::Nonce;
 pub use protocol::{Acquire, Claim, Grant, Holder, LeaseReply, LeaseRequest, Renew};
 pub use rank::Rank;
+pub use release::NotReleased;
 #[cfg(any(feature = "etcd", feature = "postgres", feature = "redis"))]
 pub use store::error::{ConnectError, StoreError};
 #[cfg(feature = "etcd")]
 pub use store::etcd::EtcdStore;
-pub use store::memory::MemoryStore;
+#[cfg(feature = "file")]
+pub use store::file::{FileError, FileFuture, FileOptions, FileStore, Restart};
+#[cfg(all(feature = "file", unix))]
+pub use store::file::{
+    client::{ClientError, ClientFuture, FileClient},
+    server::{FileServer, ServeError},
+};
+pub use store::full::StoreFull;
+pub use store::memory::{MemoryFuture, MemoryStore};
 #[cfg(feature = "postgres")]
 pub use store::postgres::PostgresStore;
 #[cfg(feature = "redis")]
 pub use store::redis::{RedisLink, RedisStore};
 pub use token::{BadToken, FencingToken};
 pub use ttl::Ttl;
+pub use unfenced::{Unfenced, UnfencedLock};

@@ -1,5 +1,6 @@
 //! [`LockName`]: what is leased.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -69,6 +70,27 @@ impl TryFrom<String> for LockName {
 
     fn try_from(name: String) -> Result<Self, BadName> {
         Self::try_new(&name)
+    }
+}
+
+impl TryFrom<&String> for LockName {
+    type Error = BadName;
+
+    fn try_from(name: &String) -> Result<Self, BadName> {
+        Self::try_new(name)
+    }
+}
+
+impl From<&LockName> for LockName {
+    fn from(name: &LockName) -> Self {
+        name.clone()
+    }
+}
+
+/// What is a name already, is not a bad one.
+impl From<Infallible> for BadName {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

@@ -157,3 +157,19 @@ impl LeaseRequest {
         }
     }
 }
+
+impl LeaseReply {
+    /// What it says: `granted`, `held`, `passed`, `renewed`, `not-holder`, `released` or `observed`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Granted(_) => "granted",
+            Self::Held(_) => "held",
+            Self::Passed { .. } => "passed",
+            Self::Renewed { .. } => "renewed",
+            Self::NotHolder { .. } => "not-holder",
+            Self::Released { .. } => "released",
+            Self::Observed { .. } => "observed",
+        }
+    }
+}

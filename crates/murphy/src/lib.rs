@@ -8,16 +8,21 @@
 //! | [`policy`] | `policy` (default) | deadlines, timeouts, retries and hedges under one budget, breakers, bulkheads, idempotency keys |
 //! | `detect` | `detect` | heartbeats, failure detectors, liveness in front of a load balancer |
 //! | `quorum` | `quorum` | quorum rules, one request to many services, votes, a register on majorities |
+//! | `lease` | `lease` | leases, fencing tokens, resources that check them, election |
 //! | [`core`] | – | seeds, keys, scopes, clocks |
 //!
 //! Each module's features are ours by the same names:
 //!
 //! | feature | of | what it brings |
 //! |---|---|---|
-//! | `http` | `policy`, `detect` | requests and replies of the `http` crate |
-//! | `grpc` | `policy` | gRPC's statuses, deadlines and pushback |
+//! | `http` | `policy`, `detect`, `lease` | requests and replies of the `http` crate |
+//! | `grpc` | `policy`, `lease` | gRPC's statuses, deadlines and pushback |
 //! | `redis` | `policy` | idempotency keys that several servers share |
-//! | `serde` | `policy` | policies from a file |
+//! | `serde` | `policy`, `lease` | policies from a file; what is asked of a store of leases, on a wire |
+//! | `file` | `lease` | leases and fenced values in a file |
+//! | `postgres` | `lease` | fenced values in PostgreSQL |
+//! | `sign` | `lease` | tokens that only who has the key can make |
+//! | `conformance` | `lease` | what any lock should promise, and whether it does |
 //! | `tower` | `policy` | to and from tower's own retry |
 //! | `udp` | `detect` | beats as datagrams |
 //! | `balance` | `detect` | liveness for tower's load balancer |
@@ -48,6 +53,8 @@ pub use murphy_policy as policy;
 
 #[cfg(feature = "detect")]
 pub use murphy_detect as detect;
+#[cfg(feature = "lease")]
+pub use murphy_lease as lease;
 #[cfg(feature = "quorum")]
 pub use murphy_quorum as quorum;
 

@@ -113,10 +113,6 @@ impl Patience {
         Err(BadKnob::new("timeout", format_args!("{timeout:?}"), remedy))
     }
 
-    pub(crate) const fn get(self) -> Duration {
-        self.0
-    }
-
     /// What `work` gives, if it does in time.
     pub(crate) async fn bound<T>(
         self,
@@ -132,6 +128,7 @@ impl Patience {
 }
 
 /// Whole microseconds, rounded up.
+#[cfg(any(feature = "postgres", feature = "redis"))]
 pub(crate) fn micros(time: Duration) -> i64 {
     i64::try_from(time.as_nanos().div_ceil(1000)).unwrap_or(i64::MAX)
 }
@@ -141,6 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg(any(feature = "postgres", feature = "redis"))]
     fn microseconds_are_rounded_up() {
         for (nanos, want) in [(0, 0), (1, 1), (1000, 1), (1001, 2)] {
             assert_eq!(micros(Duration::from_nanos(nanos)), want, "{nanos}");

@@ -18,7 +18,8 @@ use etcd_client::{
     Client, Compare, CompareOp, ConnectOptions, DeleteOptions, KeyValue, PutOptions, Txn, TxnOp,
     TxnOpResponse, TxnResponse,
 };
-use murphy_core::{BadKnob, Clock, TokioClock};
+use murphy_core::clock::BootClock;
+use murphy_core::{BadKnob, Clock};
 use tower_service::Service;
 
 use self::keys::{Keys, rank_of_key};
@@ -109,7 +110,7 @@ impl EtcdStore {
             prefix: "murphy-lease/".into(),
             era: 0,
             patience: Patience::DEFAULT,
-            leases: Leases::on(Arc::new(TokioClock)),
+            leases: Leases::on(Arc::new(BootClock::new())),
             known: Mutex::new(None),
             revision: AtomicI64::new(0),
         });
@@ -130,8 +131,8 @@ impl EtcdStore {
         self.with(|shared| Shared { era, ..shared })
     }
 
-    /// By which clock it counts what is left of etcd's leases; tokio's unless set, which does not count a suspended
-    /// machine's time.
+    /// By which clock it counts what is left of etcd's leases; [`BootClock`] unless set, which counts what the
+    /// machine slept.
     #[must_use]
     pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
         let leases = Leases::on(clock);

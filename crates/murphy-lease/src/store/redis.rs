@@ -52,6 +52,9 @@ struct Shared {
     patience: Patience,
 }
 
+/// After which time without an answer a connection is given up.
+const DEAD: Duration = Duration::from_secs(1);
+
 impl RedisStore {
     /// The Redis at `url`: `redis://[user:password@]host[:port][/database]`, or `unix:///path`.
     ///
@@ -70,8 +73,7 @@ impl RedisStore {
             server: "redis",
             source,
         };
-        let patience = Patience::DEFAULT.get();
-        let mut link = RedisLink::new(client, patience / 2).map_err(|e| unreachable(e.into()))?;
+        let mut link = RedisLink::new(client, DEAD).map_err(|e| unreachable(e.into()))?;
         let info = async {
             redis::cmd("PING").exec_async(&mut link).await?;
             // A user may lack the right to ask: then it is taken on trust.
@@ -116,7 +118,8 @@ impl<C> RedisStore<C> {
         self
     }
 
-    /// For how long an answer is waited for; 2 s unless set.
+    /// For how long an answer is waited for; 2 s unless set. A connection that [`connect`](RedisStore::connect) made is
+    /// given up after one.
     ///
     /// # Errors
     ///

@@ -1,0 +1,67 @@
+//! [`LeaseStore`]: what can be asked for leases; and how one question is put to it.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+
+use murphy_core::Clock;
+use tokio::time::Instant;
+use tower_service::Service;
+
+use crate::{LeaseReply, LeaseRequest};
+
+/// A store of leases: any tower service that answers a [`LeaseRequest`] by a [`LeaseReply`]. Nobody implements it; every
+/// service that fits is one.
+///
+/// Its error always means that nobody knows what became of the request.
+pub trait LeaseStore:
+    Service<
+        LeaseRequest,
+        Response = LeaseReply,
+        Error: fmt::Display + fmt::Debug + Send + 'static,
+        Future: Send,
+    > + Clone
+    + Send
+    + 'static
+{
+}
+
+impl<S> LeaseStore for S
+where
+    S: Service<LeaseRequest, Response = LeaseReply> + Clone + Send + 'static,
+    S::Error: fmt::Display + fmt::Debug + Send + 'static,
+    S::Future: Send,
+{
+}
+
+/// A question that is under way.
+pub(crate) type Asked<E> = Pin<Box<dyn Future<Output = Result<LeaseReply, E>> + Send>>;
+
+/// Puts a question: to a clone that is readied for it.
+pub(crate) fn ask<S: LeaseStore>(store: &S, request: LeaseRequest) -> Asked<S::Error> {
+    let mut store = store.clone();
+    Box::pin(async move {
+        poll_fn(|cx| store.poll_ready(cx)).await?;
+        store.call(request).await
+    })
+}
+
+/// The same, and nothing if there is no answer by then. The question is dropped; it may still be answered somewhere.
+pub(crate) fn ask_by<'c, S: LeaseStore>(
+    store: &S,
+    request: LeaseRequest,
+    clock: &'c dyn Clock,
+    by: Instant,
+) -> impl Future<Output = Option<Result<LeaseReply, S::Error>>> + Send + use<'c, S> {
+    let mut asked = ask(store, request);
+    let mut time = None;
+    poll_fn(move |cx| {
+        if let Poll::Ready(reply) = asked.as_mut().poll(cx) {
+            return Poll::Ready(Some(reply));
+        }
+        // No timer for a store that answers at once.
+        let time = time.get_or_insert_with(|| clock.sleep_until(by));
+        Pin::new(time).poll(cx).map(|()| None)
+    })
+}

@@ -1,0 +1,190 @@
+//! [`Wire`]: the way from a client to its store, which can be cut.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::future::select;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, tcp};
+use tokio::sync::watch;
+use tower_service::Service;
+
+use super::BoxError;
+
+/// What the wire does to what it carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cut {
+    /// Nothing.
+    #[default]
+    Open,
+    /// Nothing arrives, either way, and nobody is told. What was sent arrives when the wire is whole again, as TCP would
+    /// have it.
+    Blackhole,
+    /// Requests arrive; the connection ends when the store answers.
+    LosesReplies,
+    /// Each way takes so long.
+    Slow(Duration),
+}
+
+/// The way from one client to its store. Clones are the same wire; it is whole until it is [`cut`](Self::cut).
+#[derive(Clone, Debug)]
+pub struct Wire(watch::Sender<Cut>);
+
+impl Wire {
+    pub(super) fn whole() -> Self {
+        Self(watch::Sender::new(Cut::Open))
+    }
+
+    /// From now on it does this.
+    pub fn cut(&self, cut: Cut) {
+        self.0.send_replace(cut);
+    }
+
+    /// An address that leads to `server` through this wire: a proxy on loopback, which ends with the runtime that this was
+    /// called in.
+    ///
+    /// # Errors
+    ///
+    /// If no port is to be had.
+    pub async fn proxy(&self, server: SocketAddr) -> std::io::Result<SocketAddr> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = listener.local_addr()?;
+        let wire = self.clone();
+        // On a thread of its own, for the client's is going to be paused.
+        let listener = listener.into_std()?;
+        std::thread::Builder::new()
+            .name("wire".into())
+            .spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build();
+                if let Ok(runtime) = runtime {
+                    runtime.block_on(wire.serve(listener, server));
+                }
+            })?;
+        Ok(address)
+    }
+
+    /// A store that is a tower service, at the other end of this wire.
+    pub fn layer<S>(&self, store: S) -> Wired<S> {
+        let wire = self.clone();
+        Wired { wire, store }
+    }
+
+    /// Until nobody holds the wire but us.
+    async fn serve(self, listener: std::net::TcpListener, server: SocketAddr) {
+        let mut watched = self.0.subscribe();
+        drop(self);
+        let Ok(listener) = TcpListener::from_std(listener) else {
+            return;
+        };
+        let cut = watched.clone();
+        let gone = async { while watched.changed().await.is_ok() {} };
+        let carried = async {
+            let mut connections = tokio::task::JoinSet::new();
+            loop {
+                if let Ok((client, _)) = listener.accept().await {
+                    connections.spawn(carry(client, server, cut.clone()));
+                }
+                while connections.try_join_next().is_some() {}
+            }
+        };
+        select(pin!(gone), pin!(carried)).await;
+    }
+}
+
+/// One connection, both ways, until either end closes it or a reply is to be lost.
+async fn carry(client: TcpStream, server: SocketAddr, cut: watch::Receiver<Cut>) {
+    let mut opens = cut.clone();
+    if passes(&mut opens).await.is_none() {
+        return;
+    }
+    let Ok(server) = TcpStream::connect(server).await else {
+        return;
+    };
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let (client_reads, client_writes) = client.into_split();
+    let (server_reads, server_writes) = server.into_split();
+    let requests = pin!(copy(client_reads, server_writes, cut.clone(), false));
+    let replies = pin!(copy(server_reads, client_writes, cut, true));
+    select(requests, replies).await;
+}
+
+async fn copy(
+    mut from: tcp::OwnedReadHalf,
+    mut to: tcp::OwnedWriteHalf,
+    mut cut: watch::Receiver<Cut>,
+    is_reply: bool,
+) {
+    let mut buffer = vec![0; 16 * 1024];
+    while let Ok(n @ 1..) = from.read(&mut buffer).await {
+        match passes(&mut cut).await {
+            None => return,
+            Some(Cut::LosesReplies) if is_reply => return,
+            Some(Cut::Slow(time)) => tokio::time::sleep(time).await,
+            Some(_) => {}
+        }
+        if to.write_all(&buffer[..n]).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Waits while there is a hole in the wire; then what it does. `None` once the wire is gone.
+async fn passes(cut: &mut watch::Receiver<Cut>) -> Option<Cut> {
+    let passes = cut.wait_for(|cut| *cut != Cut::Blackhole).await;
+    passes.ok().map(|cut| *cut)
+}
+
+/// A tower service at the end of a [`Wire`].
+#[derive(Clone, Debug)]
+pub struct Wired<S> {
+    wire: Wire,
+    store: S,
+}
+
+/// The wire broke when the reply was on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the connection was reset")]
+struct Reset;
+
+impl<S, R> Service<R> for Wired<S>
+where
+    S: Service<R>,
+    S::Future: Send + 'static,
+    S::Response: Send,
+    S::Error: Into<BoxError> + Send,
+    S: Clone + Send + 'static,
+    R: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.store.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: R) -> Self::Future {
+        let unready = self.store.clone();
+        let mut store = std::mem::replace(&mut self.store, unready);
+        let mut cut = self.wire.0.subscribe();
+        // As on a wire: what has left arrives, whether its sender still waits or not.
+        let call = async move {
+            if let Cut::Slow(time) = passes(&mut cut).await.ok_or(Reset)? {
+                tokio::time::sleep(time).await;
+            }
+            let reply = store.call(request).await;
+            match passes(&mut cut).await.ok_or(Reset)? {
+                Cut::LosesReplies => return Err(Reset.into()),
+                Cut::Slow(time) => tokio::time::sleep(time).await,
+                Cut::Open | Cut::Blackhole => {}
+            }
+            reply.map_err(Into::into)
+        };
+        Box::pin(async move { tokio::spawn(call).await.map_err(BoxError::from)? })
+    }
+}

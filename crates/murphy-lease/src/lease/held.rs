@@ -1,0 +1,124 @@
+//! [`Held`]: a handle of a lease, for the work that is done under it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::shared::Shared;
+use crate::{FencingToken, Lost};
+
+/// A handle of a lease, for the work that is done under it; cheap to clone.
+///
+/// It sees what becomes of the lease and can have it renewed; it keeps nothing alive, and releases nothing. All methods are
+/// those of [`Lease`](crate::Lease).
+#[derive(Clone)]
+pub struct Held {
+    pub(super) shared: Arc<Shared>,
+}
+
+/// So much time is not to be had.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotEnsured {
+    /// The lease is lost.
+    #[error(transparent)]
+    Lost(#[from] Lost),
+    /// Just renewed it has less: `wanted` is more than its ttl gives, or nearly, and the store took long to answer.
+    #[error(
+        "{wanted:?} are wanted and a renewal left {left:?}: want less, or acquire it for longer"
+    )]
+    Short {
+        /// How much there should be.
+        wanted: Duration,
+        /// How much there is, or can be.
+        left: Duration,
+    },
+}
+
+impl Held {
+    /// The proof that the lease is held now.
+    ///
+    /// # Errors
+    ///
+    /// [`Lost`], from the instant on at which its time is up.
+    #[inline]
+    pub fn token(&self) -> Result<&FencingToken, Lost> {
+        self.shared.token()
+    }
+
+    /// The token, whether or not the lease is lost.
+    #[must_use]
+    pub fn stale_token(&self) -> &FencingToken {
+        &self.shared.token
+    }
+
+    /// How much is left by the holder's own clock, if it is not renewed; nothing if it is lost.
+    #[must_use]
+    pub fn remaining(&self) -> Duration {
+        self.shared.remaining()
+    }
+
+    /// Has at least so much left, and renews the lease first if there is less.
+    ///
+    /// # Errors
+    ///
+    /// [`NotEnsured`]: it is lost, or no lease of this length leaves so much.
+    pub async fn ensure(&self, least: Duration) -> Result<(), NotEnsured> {
+        self.shared.progress();
+        let asked = self.shared.clock.now();
+        let mut view = self.shared.view.subscribe();
+        loop {
+            let sent = view.borrow_and_update().sent;
+            self.shared.check()?;
+            let left = self.shared.remaining();
+            if left >= least {
+                return Ok(());
+            }
+            let most = self.shared.window;
+            if least > most || sent >= asked {
+                let left = if least > most { most } else { left };
+                return Err(NotEnsured::Short {
+                    wanted: least,
+                    left,
+                });
+            }
+            self.shared.wish();
+            // The sender is ours. What is lost is seen in the next round.
+            let _ = view.changed().await;
+        }
+    }
+
+    /// Waits until the lease is lost, and says through what.
+    pub async fn lost(&self) -> Lost {
+        self.shared.lost().cancelled().await;
+        self.shared.loss()
+    }
+
+    /// Waits until it is about to expire, or is lost.
+    pub async fn expiring(&self) {
+        let mut view = self.shared.view.subscribe();
+        // The sender is ours.
+        let _ = view.wait_for(|view| view.is_expiring).await;
+    }
+
+    /// Cancelled when the lease is lost.
+    #[must_use]
+    pub fn child_token(&self) -> CancellationToken {
+        self.shared.lost().child_token()
+    }
+
+    /// For [`Renewal::WhileProgress`](crate::Renewal): the work moves.
+    pub fn tick(&self) {
+        self.shared.progress();
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held")
+            .field("token", &self.stale_token())
+            .field("remaining", &self.remaining())
+            .finish_non_exhaustive()
+    }
+}

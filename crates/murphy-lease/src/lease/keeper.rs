@@ -1,0 +1,232 @@
+//! [`Keeper`]: the one task of a lease. It renews it, says that it is lost, and gives it back.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use murphy_core::clock::Sleep;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::shared::Shared;
+use crate::ask::{Asked, LeaseStore, ask};
+use crate::machine::{Machine, Todo};
+use crate::release::{NotReleased, Owed, Paid, Release};
+use crate::settings::Settings;
+use crate::validity::Validity;
+use crate::{LeaseReply, LeaseRequest, Renew, Ttl, Why, event};
+
+/// Where the answer to a release goes.
+pub(crate) type Answer = oneshot::Sender<Result<Paid, NotReleased>>;
+
+pub(crate) struct Keeper<S: LeaseStore> {
+    pub(crate) store: S,
+    pub(crate) settings: Settings,
+    pub(crate) ttl: Ttl,
+    pub(crate) machine: Machine,
+    pub(crate) shared: Arc<Shared>,
+    /// The guard's word: release it. Dropped with the guard.
+    pub(crate) orders: oneshot::Receiver<Answer>,
+    pub(crate) owed: Owed,
+    /// Tells of the end of this, if it is not the lease's.
+    pub(crate) _attended: Attended,
+    /// When the last renewal left.
+    pub(crate) sent: Instant,
+    /// When the lease has ended at the store by itself, as far as can be known here.
+    pub(crate) ends: Instant,
+}
+
+/// Without its keeper nobody renews a lease, and nobody says that it is lost.
+pub(crate) struct Attended(pub(crate) Arc<Shared>);
+
+impl Drop for Attended {
+    fn drop(&mut self) {
+        self.0.lose(Why::Unattended);
+    }
+}
+
+enum Woke<E> {
+    Told(Option<Answer>),
+    Replied(Result<LeaseReply, E>),
+    Nudged,
+    Due,
+}
+
+impl<S: LeaseStore> Keeper<S> {
+    pub(crate) async fn run(mut self) {
+        let told = self.hold().await;
+        // From here on it is lost, and no renewal is under way when it is given back.
+        let answer = match told {
+            Some(answer) => answer,
+            None => (&mut self.orders).await.ok(),
+        };
+        self.give_back(answer).await;
+    }
+
+    /// Until it is lost, or the guard has done with it.
+    async fn hold(&mut self) -> Option<Option<Answer>> {
+        let mut call: Option<Asked<S::Error>> = None;
+        let mut timer = Timer::default();
+        loop {
+            let now = self.shared.clock.now();
+            self.hear(now);
+            match self.machine.todo(now) {
+                Todo::Stop(why) => {
+                    self.shared.lose(why);
+                    return None;
+                }
+                Todo::Warn => self.shared.warn(),
+                Todo::Renew => call = Some(self.renew(now)),
+                Todo::GiveUp => {
+                    call = None;
+                    self.failed(now, &"no answer");
+                }
+                Todo::Wait(_) if self.moves_again() => {}
+                Todo::Wait(at) => match self.wait(&mut call, timer.at(&self.shared, at)).await {
+                    Woke::Told(answer) => {
+                        self.machine.lose(Why::Released);
+                        return Some(answer);
+                    }
+                    Woke::Replied(reply) => {
+                        call = None;
+                        self.replied(reply);
+                    }
+                    Woke::Nudged | Woke::Due => {}
+                },
+            }
+        }
+    }
+
+    /// What handles of the lease have said since.
+    fn hear(&mut self, now: Instant) {
+        if self.shared.is_watched {
+            self.machine.progressed(self.shared.progressed());
+        }
+        if self.shared.is_wished.swap(false, Ordering::AcqRel) {
+            self.machine.progressed(now);
+            self.machine.wish(now);
+        }
+    }
+
+    /// Whether the work that stood still has moved meanwhile. What moves after the flag is set nudges.
+    fn moves_again(&mut self) -> bool {
+        let is_stalled = self.shared.is_watched && self.machine.is_stalled();
+        self.shared.is_stalled.store(is_stalled, Ordering::SeqCst);
+        self.machine.progressed(self.shared.progressed());
+        is_stalled && !self.machine.is_stalled()
+    }
+
+    fn renew(&mut self, now: Instant) -> Asked<S::Error> {
+        self.machine.sent(now);
+        self.sent = now;
+        // It may be heard as late as it is given up, or later; its answer too.
+        let ttl = self.ttl.get();
+        self.ends = self.ends.max(now + ttl / 6 + ttl);
+        let token = &self.shared.token;
+        let renew = Renew {
+            lock: token.lock().clone(),
+            nonce: token.nonce(),
+            rank: token.rank(),
+            ttl: self.ttl,
+        };
+        ask(&self.store, LeaseRequest::Renew(renew))
+    }
+
+    fn replied(&mut self, reply: Result<LeaseReply, S::Error>) {
+        let now = self.shared.clock.now();
+        match reply {
+            Ok(LeaseReply::Renewed { ttl }) if Validity::is_sane(ttl) => self.renewed(now, ttl),
+            Ok(LeaseReply::NotHolder { .. }) => self.machine.lose(Why::Refused),
+            Ok(reply) => self.failed(now, &format_args!("the store answered {reply:?}")),
+            Err(e) => self.failed(now, &e),
+        }
+    }
+
+    fn renewed(&mut self, now: Instant, ttl: std::time::Duration) {
+        if !self.machine.renewed(now, ttl) {
+            return;
+        }
+        if self.shared.extend(self.sent, self.machine.until()) {
+            event::renewed(
+                &self.shared.site,
+                &self.shared.token,
+                self.shared.remaining(),
+            );
+        } else {
+            // Somebody looked at the clock before us, and was told that it is lost.
+            self.machine.lose(Why::Expired);
+        }
+    }
+
+    fn failed(&mut self, now: Instant, why: &dyn fmt::Display) {
+        self.machine.failed(now);
+        let (site, token) = (&self.shared.site, &self.shared.token);
+        event::renewal_failed(site, token, self.shared.remaining(), why);
+    }
+
+    async fn wait(
+        &mut self,
+        call: &mut Option<Asked<S::Error>>,
+        due: &mut Sleep,
+    ) -> Woke<S::Error> {
+        let shared = Arc::clone(&self.shared);
+        let mut nudged = pin!(shared.nudge.notified());
+        poll_fn(|cx| {
+            if let Poll::Ready(told) = Pin::new(&mut self.orders).poll(cx) {
+                return Poll::Ready(Woke::Told(told.ok()));
+            }
+            if let Some(Poll::Ready(reply)) = call.as_mut().map(|call| call.as_mut().poll(cx)) {
+                return Poll::Ready(Woke::Replied(reply));
+            }
+            if nudged.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Woke::Nudged);
+            }
+            poll_due(due, cx)
+        })
+        .await
+    }
+
+    async fn give_back(mut self, answer: Option<Answer>) {
+        let (clock, why) = (&self.settings.clock, self.shared.loss().why);
+        let is_over = why == Why::Refused || clock.now() >= self.ends;
+        if is_over {
+            self.owed.waive();
+            return;
+        }
+        let release = Release {
+            store: self.store,
+            settings: self.settings,
+            ttl: self.ttl,
+            owed: self.owed,
+            by: self.ends,
+        };
+        let result = release.run().await;
+        if let Some(answer) = answer {
+            // Who asked may have left.
+            let _ = answer.send(result);
+        }
+    }
+}
+
+fn poll_due<E>(due: &mut Sleep, cx: &mut Context<'_>) -> Poll<Woke<E>> {
+    Pin::new(due).poll(cx).map(|()| Woke::Due)
+}
+
+/// One timer, set anew only where its time has changed.
+#[derive(Default)]
+struct Timer(Option<(Instant, Sleep)>);
+
+impl Timer {
+    fn at(&mut self, shared: &Shared, at: Instant) -> &mut Sleep {
+        if self.0.as_ref().is_none_or(|(set, _)| *set != at) {
+            self.0 = None;
+        }
+        let (_, sleep) = self
+            .0
+            .get_or_insert_with(|| (at, shared.clock.sleep_until(at)));
+        sleep
+    }
+}

@@ -1,0 +1,553 @@
+//! The table beside a naive one, which knows every caller by name and looks at each of them at each tick.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{Claim, Grant, Ttl};
+
+const LOCK: &str = "orders";
+
+/// A caller: one call of one nonce.
+type Caller = u32;
+
+/// Counts, and is out of numbers when told so.
+#[derive(Debug, Default)]
+struct Counted {
+    drawn: u64,
+    dry: bool,
+}
+
+impl Ranks for Counted {
+    fn draw(&mut self, high: Rank, claim: Claim, _: Duration) -> Drawn {
+        if self.dry {
+            return Drawn::Later;
+        }
+        self.drawn += 1;
+        claimed(high, claim, 0).map_or(Drawn::Passed, Drawn::Rank)
+    }
+
+    fn reach(&mut self) -> Rank {
+        Rank::new(0, self.drawn)
+    }
+}
+
+/// A table with all its timers, and what everybody was told.
+struct Bench {
+    table: Table<Caller, Counted>,
+    now: Instant,
+    callers: Caller,
+    waiting: BTreeMap<Caller, (Ticket, Instant)>,
+    told: Vec<(Caller, Word)>,
+}
+
+fn lock() -> LockName {
+    LOCK.try_into().unwrap()
+}
+
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn acquire(nonce: u8, ttl: u64, wait: u64) -> Acquire {
+    Acquire {
+        lock: lock(),
+        nonce: Nonce::from_bits(nonce.into()),
+        ttl: Ttl::try_new(millis(ttl)).unwrap(),
+        claim: Claim::Above(Rank::ZERO),
+        wait: millis(wait),
+    }
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self {
+            table: Table::new(Counted::default(), Rank::ZERO, None),
+            now: Instant::now(),
+            callers: 0,
+            waiting: BTreeMap::new(),
+            told: Vec::new(),
+        }
+    }
+
+    /// The caller, and his answer if it came at once.
+    fn ask(&mut self, request: LeaseRequest) -> (Caller, Result<Option<LeaseReply>, StoreFull>) {
+        self.callers += 1;
+        let (caller, mut words) = (self.callers, Words::new());
+        let asked = self.table.ask(request, self.now, &mut words, || caller);
+        self.hear(words);
+        let asked = asked.map(|asked| match asked {
+            Asked::Reply(reply) => Some(reply),
+            Asked::Queued { ticket, look, who } => {
+                assert_eq!(who, caller);
+                self.waiting.insert(caller, (ticket, look));
+                None
+            }
+        });
+        (caller, asked)
+    }
+
+    fn acquire(&mut self, asked: Acquire) -> (Caller, Option<LeaseReply>) {
+        let (caller, reply) = self.ask(LeaseRequest::Acquire(asked));
+        (caller, reply.unwrap())
+    }
+
+    fn release(&mut self, nonce: u8) -> bool {
+        let (lock, nonce) = (lock(), Nonce::from_bits(nonce.into()));
+        match self.ask(LeaseRequest::Release { lock, nonce }).1 {
+            Ok(Some(LeaseReply::Released { was_held })) => was_held,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn hear(&mut self, words: Words<Caller>) {
+        for (caller, word) in words {
+            match word {
+                Word::Look => {
+                    if let Some((_, look)) = self.waiting.get_mut(&caller) {
+                        *look = self.now;
+                    }
+                }
+                answer => {
+                    self.waiting.remove(&caller);
+                    self.told.push((caller, answer));
+                }
+            }
+        }
+    }
+
+    /// Lets those look whose time has come, until nobody's has.
+    fn look(&mut self) {
+        while let Some((caller, ticket)) = self.due() {
+            let mut words = Words::new();
+            let look = self.table.look(&lock(), ticket, self.now, &mut words);
+            if let Some(look) = look {
+                assert!(look > self.now, "it would look for ever");
+                self.waiting.insert(caller, (ticket, look));
+            }
+            self.hear(words);
+        }
+    }
+
+    fn due(&self) -> Option<(Caller, Ticket)> {
+        let due = |(caller, (ticket, look)): (&Caller, &(Ticket, Instant))| {
+            (*look <= self.now).then_some((*caller, *ticket))
+        };
+        self.waiting.iter().find_map(due)
+    }
+
+    fn advance(&mut self, ms: u64) {
+        for _ in 0..ms {
+            self.now += millis(1);
+            self.look();
+        }
+    }
+
+    fn leave(&mut self, caller: Caller) {
+        if let Some((ticket, _)) = self.waiting.remove(&caller) {
+            let mut words = Words::new();
+            self.table.leave(&lock(), ticket, self.now, &mut words);
+            self.hear(words);
+        }
+    }
+
+    fn granted(&self, caller: Caller) -> Option<Grant> {
+        self.told.iter().find_map(|told| match told {
+            (told, Word::Reply(LeaseReply::Granted(grant))) if *told == caller => Some(*grant),
+            _ => None,
+        })
+    }
+}
+
+fn granted(reply: Option<LeaseReply>) -> Grant {
+    match reply {
+        Some(LeaseReply::Granted(grant)) => grant,
+        other => panic!("not granted: {other:?}"),
+    }
+}
+
+#[test]
+fn who_comes_first_is_served_first() {
+    let mut bench = Bench::new();
+    let first = granted(bench.acquire(acquire(1, 50, 0)).1);
+    let waits: Vec<_> = (2..6)
+        .map(|n| bench.acquire(acquire(n, 10, 100)).0)
+        .collect();
+    assert!(bench.release(1));
+    let mut last = first.rank;
+    for caller in waits {
+        let rank = bench.granted(caller).expect("his turn").rank;
+        assert!(rank > last);
+        last = rank;
+        // This one is not heard of again: the next has it when it is over.
+        bench.advance(10);
+    }
+}
+
+#[test]
+fn a_short_lease_after_a_long_one_hurries_those_who_wait() {
+    let mut bench = Bench::new();
+    granted(bench.acquire(acquire(1, 1000, 0)).1);
+    bench.acquire(acquire(2, 10, 5000));
+    let (third, _) = bench.acquire(acquire(3, 10, 5000));
+    bench.release(1);
+    bench.advance(10);
+    assert!(
+        bench.granted(third).is_some(),
+        "it looks when the second's ten are over"
+    );
+}
+
+#[test]
+fn a_waiter_that_never_looks_holds_nobody_up() {
+    let mut bench = Bench::new();
+    granted(bench.acquire(acquire(1, 10, 0)).1);
+    let (paused, _) = bench.acquire(acquire(2, 10, 5000));
+    let (third, _) = bench.acquire(acquire(3, 10, 5000));
+    bench.waiting.remove(&paused);
+    bench.advance(20);
+    assert!(bench.granted(third).is_some());
+}
+
+#[test]
+fn a_grant_that_nobody_heard_of_is_taken_back() {
+    let mut bench = Bench::new();
+    granted(bench.acquire(acquire(1, 50, 0)).1);
+    let (second, _) = bench.acquire(acquire(2, 50, 100));
+    let (twin, _) = bench.acquire(acquire(2, 50, 100));
+    let (third, _) = bench.acquire(acquire(3, 50, 100));
+    let tickets = [second, twin].map(|caller| bench.waiting[&caller].0);
+    bench.release(1);
+    assert_eq!(bench.granted(second), bench.granted(twin));
+    for (ticket, taken_back) in tickets.into_iter().zip([false, true]) {
+        let mut words = Words::new();
+        bench.table.leave(&lock(), ticket, bench.now, &mut words);
+        bench.hear(words);
+        assert_eq!(bench.granted(third).is_some(), taken_back);
+    }
+}
+
+#[test]
+fn who_releases_while_he_waits_is_granted_nothing() {
+    let mut bench = Bench::new();
+    granted(bench.acquire(acquire(1, 50, 0)).1);
+    let (second, _) = bench.acquire(acquire(2, 50, 100));
+    assert!(!bench.release(2));
+    assert!(matches!(bench.told[..], [(told, Word::Reply(LeaseReply::Held(_)))] if told == second));
+    assert!(bench.release(1));
+    assert_eq!(bench.granted(second), None);
+}
+
+#[test]
+fn an_exact_claim_that_is_passed_while_it_waits_is_told_so() {
+    let mut bench = Bench::new();
+    let first = granted(bench.acquire(acquire(1, 10, 0)).1);
+    let exactly = |nonce, seq| Acquire {
+        claim: Claim::Exactly(Rank::new(0, seq)),
+        ..acquire(nonce, 10, 100)
+    };
+    let (second, _) = bench.acquire(exactly(2, first.rank.seq + 1));
+    let (third, _) = bench.acquire(exactly(3, first.rank.seq + 1));
+    bench.advance(20);
+    let high = bench.granted(second).unwrap().rank;
+    assert_eq!(
+        bench.told[1],
+        (third, Word::Reply(LeaseReply::Passed { high }))
+    );
+    // One that is passed already does not even wait.
+    granted(bench.acquire(acquire(4, 10, 0)).1);
+    assert!(matches!(
+        bench.acquire(exactly(5, 1)).1,
+        Some(LeaseReply::Held(_))
+    ));
+}
+
+#[test]
+fn the_bounds_are_kept() {
+    let mut bench = Bench::new();
+    *bench.table.limits() = Limits {
+        locks: 3,
+        waiters: 2,
+    };
+    let named = |name: &str, asked: Acquire| {
+        let lock = name.try_into().unwrap();
+        LeaseRequest::Acquire(Acquire { lock, ..asked })
+    };
+    granted(bench.acquire(acquire(1, 50, 0)).1);
+    bench.acquire(acquire(2, 50, 100));
+    bench.acquire(acquire(2, 50, 100));
+    let full = bench
+        .ask(LeaseRequest::Acquire(acquire(3, 50, 100)))
+        .1
+        .unwrap_err();
+    assert_eq!(
+        full,
+        StoreFull::Waiters {
+            lock: lock(),
+            limit: 2
+        }
+    );
+
+    let b = granted(bench.ask(named("b", acquire(1, 50, 0))).1.unwrap());
+    granted(bench.ask(named("c", acquire(1, 20, 0))).1.unwrap());
+    let full = bench.ask(named("d", acquire(1, 50, 0))).1.unwrap_err();
+    let (lock, limit) = ("d".try_into().unwrap(), 3);
+    assert_eq!(full, StoreFull::Locks { lock, limit });
+    // The lease of `c` is over, and it is forgotten for `d`, which begins above it.
+    bench.advance(20);
+    let d = granted(bench.ask(named("d", acquire(1, 50, 0))).1.unwrap());
+    assert!(d.rank > b.rank);
+}
+
+#[test]
+fn a_lock_that_was_forgotten_begins_above() {
+    let mut bench = Bench::new();
+    bench.table.limits().locks = 2;
+    let mut last = BTreeMap::new();
+    for n in 0..500_u32 {
+        let name = format!("lock {}", n * 7 % 5);
+        let lock: LockName = name.as_str().try_into().unwrap();
+        let asked = Acquire {
+            lock: lock.clone(),
+            ..acquire(1, 50, 0)
+        };
+        let rank = granted(bench.ask(LeaseRequest::Acquire(asked)).1.unwrap()).rank;
+        assert!(last.insert(name, rank) < Some(rank));
+        let nonce = Nonce::from_bits(1);
+        bench.ask(LeaseRequest::Release { lock, nonce }).1.unwrap();
+    }
+}
+
+#[test]
+fn a_lock_marked_above_what_is_drawn_next_is_not_forgotten() {
+    let mut bench = Bench::new();
+    bench.table.limits().locks = 1;
+    let far = Claim::Above(Rank::new(0, u64::MAX - 9));
+    granted(
+        bench
+            .acquire(Acquire {
+                claim: far,
+                ..acquire(1, 50, 0)
+            })
+            .1,
+    );
+    bench.release(1);
+    let lock = "other".try_into().unwrap();
+    let other = LeaseRequest::Acquire(Acquire {
+        lock,
+        ..acquire(1, 50, 0)
+    });
+    assert!(matches!(bench.ask(other).1, Err(StoreFull::Locks { .. })));
+}
+
+#[test]
+fn who_lacks_a_number_waits_for_it_and_keeps_his_place() {
+    for fails in [false, true] {
+        let mut bench = Bench::new();
+        bench.table.ranks().dry = true;
+        // He does not want to wait for the lock, and waits for the number.
+        let (first, none) = bench.acquire(acquire(1, 10, 0));
+        assert_eq!(none, None);
+        let (twin, none) = bench.acquire(acquire(1, 10, 0));
+        assert_eq!(none, None);
+        assert!(matches!(
+            bench.acquire(acquire(2, 10, 0)).1,
+            Some(LeaseReply::Held(_))
+        ));
+        let (third, _) = bench.acquire(acquire(3, 10, 500));
+        bench.advance(100);
+        assert_eq!(bench.told, []);
+        let mut words = Words::new();
+        if fails {
+            bench.table.unnumbered(&mut words);
+            bench.hear(words);
+            let failed = [first, twin, third].map(|caller| (caller, Word::Failed));
+            assert_eq!(bench.told, failed);
+        } else {
+            bench.table.ranks().dry = false;
+            bench.table.numbered(bench.now, &mut words);
+            bench.hear(words);
+            assert_eq!(bench.granted(first), bench.granted(twin));
+            bench.advance(10);
+            assert!(bench.granted(third).unwrap().rank > bench.granted(first).unwrap().rank);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_granted_while_it_is_shut() {
+    let mut bench = Bench::new();
+    let high = Rank::new(0, 7);
+    bench.table = Table::new(Counted::default(), high, Some(bench.now + millis(30)));
+    let held = Holder {
+        rank: high,
+        remaining: millis(30),
+    };
+    assert_eq!(
+        bench.acquire(acquire(1, 10, 0)).1,
+        Some(LeaseReply::Held(held))
+    );
+    let (short, _) = bench.acquire(acquire(2, 10, 20));
+    let (long, _) = bench.acquire(acquire(3, 10, 50));
+    bench.advance(29);
+    assert!(matches!(bench.told[..], [(told, Word::Reply(LeaseReply::Held(_)))] if told == short));
+    assert!(!bench.table.is_quiet(bench.now));
+    bench.advance(1);
+    assert!(bench.granted(long).unwrap().rank > high);
+    bench.advance(10);
+    assert!(bench.table.is_quiet(bench.now));
+}
+
+/// What one does.
+#[derive(Clone, Debug)]
+enum Step {
+    Acquire { nonce: u8, ttl: u64, wait: u64 },
+    Renew { nonce: u8, ttl: u64 },
+    Release { nonce: u8 },
+    Leave { which: usize },
+    Pass { ms: u64 },
+}
+
+/// One lock, by brute force, at whole milliseconds.
+#[derive(Default)]
+struct Naive {
+    high: u64,
+    /// Nonce, rank, end, and who of those that waited is still there.
+    held: Option<(u8, u64, u64, Vec<Caller>)>,
+    /// Nonce, lease, and each caller with his deadline.
+    queue: Vec<(u8, u64, Vec<(Caller, u64)>)>,
+    told: Vec<(Caller, Option<u64>)>,
+}
+
+impl Naive {
+    fn grant(&mut self, nonce: u8, until: u64, unheard: Vec<Caller>) -> u64 {
+        self.high += 1;
+        self.held = Some((nonce, self.high, until, unheard));
+        self.high
+    }
+
+    /// What is over ends; the first has it; whose time is up is told so.
+    fn tick(&mut self, now: u64) {
+        self.held.take_if(|held| held.2 <= now);
+        if self.held.is_none() && !self.queue.is_empty() {
+            let (nonce, ttl, calls) = self.queue.remove(0);
+            let callers: Vec<_> = calls.into_iter().map(|(caller, _)| caller).collect();
+            let rank = self.grant(nonce, now + ttl, callers.clone());
+            self.told
+                .extend(callers.into_iter().map(|caller| (caller, Some(rank))));
+        }
+        for (_, _, calls) in &mut self.queue {
+            let told = &mut self.told;
+            calls.retain(|(caller, deadline)| {
+                let waits = *deadline > now;
+                told.extend((!waits).then_some((*caller, None)));
+                waits
+            });
+        }
+        self.queue.retain(|(_, _, calls)| !calls.is_empty());
+    }
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (0..5_u8, 1..40_u64, prop_oneof![Just(0), 1..60_u64])
+            .prop_map(|(nonce, ttl, wait)| Step::Acquire { nonce, ttl, wait }),
+        2 => (0..5_u8, 1..40_u64).prop_map(|(nonce, ttl)| Step::Renew { nonce, ttl }),
+        2 => (0..5_u8).prop_map(|nonce| Step::Release { nonce }),
+        1 => (0..8_usize).prop_map(|which| Step::Leave { which }),
+        4 => (1..25_u64).prop_map(|ms| Step::Pass { ms }),
+    ];
+    prop::collection::vec(step, 1..60)
+}
+
+fn seen(reply: &LeaseReply) -> Option<u64> {
+    match reply {
+        LeaseReply::Granted(grant) => Some(grant.rank.seq),
+        LeaseReply::Held(_) => None,
+        other => panic!("{other:?}"),
+    }
+}
+
+proptest! {
+    /// Mutual exclusion, ranks that rise, one grant a nonce, first come first served, and nobody who is forgotten: all
+    /// that the naive one does, when it does it.
+    #[test]
+    fn it_does_what_the_naive_one_does(steps in steps()) {
+        let (mut bench, mut naive, mut now) = (Bench::new(), Naive::default(), 0);
+        for step in steps {
+            match step {
+                Step::Acquire { nonce, ttl, wait } => {
+                    let (caller, reply) = bench.acquire(acquire(nonce, ttl, wait));
+                    let queued = naive.queue.iter_mut().find(|place| place.0 == nonce);
+                    let want = match (&mut naive.held, queued) {
+                        (Some((holder, rank, _, unheard)), _) if *holder == nonce => {
+                            unheard.clear();
+                            Some(Some(*rank))
+                        }
+                        (Some(_), _) if wait == 0 => Some(None),
+                        (Some(_), Some(place)) => {
+                            place.2.push((caller, now + wait));
+                            None
+                        }
+                        (Some(_), None) => {
+                            naive.queue.push((nonce, ttl, vec![(caller, now + wait)]));
+                            None
+                        }
+                        (None, _) => Some(Some(naive.grant(nonce, now + ttl, vec![]))),
+                    };
+                    prop_assert_eq!(reply.as_ref().map(seen), want);
+                }
+                Step::Renew { nonce, ttl } => {
+                    let rank = Rank::new(0, naive.high);
+                    let (lock, nonce_of) = (lock(), Nonce::from_bits(nonce.into()));
+                    let ttl_of = Ttl::try_new(millis(ttl)).unwrap();
+                    let asked = Renew { lock, nonce: nonce_of, rank, ttl: ttl_of };
+                    let reply = bench.ask(LeaseRequest::Renew(asked)).1.unwrap().unwrap();
+                    let want = match &mut naive.held {
+                        Some((holder, _, until, unheard)) if *holder == nonce => {
+                            unheard.clear();
+                            *until = (now + ttl).max(*until);
+                            LeaseReply::Renewed { ttl: millis(*until - now) }
+                        }
+                        _ => LeaseReply::NotHolder { high: rank },
+                    };
+                    prop_assert_eq!(reply, want);
+                }
+                Step::Release { nonce } => {
+                    let was_held = naive.held.take_if(|held| held.0 == nonce).is_some();
+                    let released = naive.queue.iter().position(|place| place.0 == nonce);
+                    if let Some(place) = released {
+                        let (_, _, calls) = naive.queue.remove(place);
+                        naive.told.extend(calls.into_iter().map(|(caller, _)| (caller, None)));
+                    }
+                    naive.tick(now);
+                    prop_assert_eq!(bench.release(nonce), was_held);
+                }
+                Step::Leave { which } => {
+                    let Some(caller) = bench.waiting.keys().nth(which).copied() else { continue };
+                    bench.leave(caller);
+                    for (_, _, calls) in &mut naive.queue {
+                        calls.retain(|(waits, _)| *waits != caller);
+                    }
+                    naive.queue.retain(|(_, _, calls)| !calls.is_empty());
+                }
+                Step::Pass { ms } => for _ in 0..ms {
+                    now += 1;
+                    naive.tick(now);
+                    bench.advance(1);
+                }
+            }
+            bench.look();
+            naive.tick(now);
+            let mut told: Vec<_> = bench.told.drain(..).map(|(caller, word)| match word {
+                Word::Reply(reply) => (caller, seen(&reply)),
+                other => panic!("{other:?}"),
+            }).collect();
+            told.sort_unstable();
+            let mut want = std::mem::take(&mut naive.told);
+            want.sort_unstable();
+            prop_assert_eq!(told, want);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The task of a lease: renewal, loss, and what was asked when.
+
+use std::time::Duration;
+
+use murphy_lease::{Renewal, Why};
+use tokio::time::{Instant, advance, sleep, timeout};
+
+use crate::store::{Fate, Store, TTL, ms};
+
+/// A second after the fault begins at the latest, whatever is under way then.
+#[tokio::test(start_paused = true)]
+async fn a_blackhole_at_any_moment_and_it_is_lost_when_its_time_is_up() {
+    for fate in [Fate::Lost, Fate::ReplyLost, Fate::Fail] {
+        for after in (0..20_000).step_by(333) {
+            let store = Store::new();
+            let lease = store.locks(after).acquire("orders").await.unwrap();
+            sleep(ms(after)).await;
+            store.all(fate.clone());
+            let until = Instant::now() + lease.remaining();
+            let lost = lease.lost().await;
+            assert_eq!(lost.why, Why::Expired);
+            let late = Instant::now().saturating_duration_since(until);
+            assert!(late <= ms(1), "{fate:?} after {after} ms: {late:?}");
+            assert_eq!(lease.token().unwrap_err(), lost);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn renewals_that_fail_until_the_last_tick_have_not_lost_it() {
+    for seed in 0..50 {
+        let store = Store::new();
+        let lease = store.locks(seed).acquire("orders").await.unwrap();
+        let until = Instant::now() + lease.remaining();
+        store.rule(move |_| match Instant::now() + ms(2) < until {
+            true => Fate::Fail,
+            false => Fate::Pass,
+        });
+        sleep(TTL.get() * 2).await;
+        assert!(lease.token().is_ok(), "seed {seed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_comes_back_in_the_last_tick_is_in_time_and_one_later_is_not() {
+    for (early, is_kept) in [(1, true), (0, false)] {
+        let store = Store::new();
+        let lease = store.locks(1).acquire("orders").await.unwrap();
+        let until = Instant::now() + lease.remaining();
+        // All are lost but the last: that one is on its way from a sixth before the end on.
+        store.rule(move |_| {
+            let now = Instant::now();
+            match until - now < ms(1500) {
+                true => Fate::Slow(until - now - ms(early)),
+                false => Fate::Fail,
+            }
+        });
+        sleep(until + ms(5) - Instant::now()).await;
+        assert_eq!(lease.token().is_ok(), is_kept, "{early} ms before the end");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_success_after_the_end_brings_nothing_back() {
+    let store = Store::new();
+    let lease = store.locks(1).acquire("orders").await.unwrap();
+    store.all(Fate::Slow(ms(1_000)));
+    let until = Instant::now() + lease.remaining();
+    // The process stands still while a renewal is under way, and its answer is there before the clock was looked at.
+    sleep(ms(3_500)).await;
+    advance(until - Instant::now()).await;
+    assert_eq!(lease.token().unwrap_err().why, Why::Expired);
+    sleep(TTL.get()).await;
+    assert!(lease.token().is_err());
+    assert_eq!(lease.remaining(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_renewed_at_a_third_of_its_time_and_its_rank_stays() {
+    let store = Store::new();
+    let lease = store.locks(1).acquire("orders").await.unwrap();
+    let token = lease.token().unwrap().clone();
+    sleep(TTL.get() * 10).await;
+    assert_eq!(*lease.token().unwrap(), token);
+    let log = store.log();
+    let gaps: Vec<_> = log.windows(2).map(|two| two[1].0 - two[0].0).collect();
+    assert!(gaps.len() >= 27, "{gaps:?}");
+    for gap in &gaps {
+        assert!((ms(3000)..=ms(3668)).contains(gap), "{gap:?}");
+    }
+    assert_ne!(gaps[0], gaps[1], "with jitter");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_not_the_holder_any_more_has_lost_it_at_once() {
+    let store = Store::new();
+    let lease = store.locks(1).acquire("orders").await.unwrap();
+    let nonce = lease.stale_token().nonce();
+    let lock = "orders".try_into().unwrap();
+    store
+        .ask(murphy_lease::LeaseRequest::Release { lock, nonce })
+        .await;
+    let lost = timeout(ms(3_700), lease.lost()).await.unwrap();
+    assert_eq!(lost.why, Why::Refused);
+    drop(lease);
+    sleep(TTL.get()).await;
+    assert_eq!(
+        store.verbs(),
+        ["acquire", "renew"],
+        "nothing is left to release"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_nobody_renews_ends() {
+    let store = Store::new();
+    let locks = store.locks(1);
+    let lease = locks
+        .acquire("orders")
+        .renewing(Renewal::Never)
+        .await
+        .unwrap();
+    assert_eq!(lease.remaining(), ms(9_898));
+    lease.expiring().await;
+    assert!(lease.token().is_ok() && lease.remaining() < TTL.get() / 3 + ms(1));
+    assert_eq!(lease.lost().await.why, Why::Expired);
+    assert_eq!(store.verbs(), ["acquire"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_renewed_only_while_the_work_moves() {
+    let store = Store::new();
+    let locks = store.locks(1);
+    let renewing = Renewal::WhileProgress(ms(2_000));
+    let lease = locks.acquire("orders").renewing(renewing).await.unwrap();
+    for _ in 0..40 {
+        sleep(ms(1_000)).await;
+        lease.tick();
+    }
+    assert!(lease.token().is_ok());
+    // It stands still for longer, and moves again before the end: that is renewed at once.
+    sleep(ms(6_000)).await;
+    let before = store.verbs().len();
+    lease.tick();
+    sleep(ms(1)).await;
+    assert_eq!(store.verbs().len(), before + 1);
+    assert!(lease.remaining() > ms(9_000));
+    assert_eq!(lease.lost().await.why, Why::Expired);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_answers_a_renewal_with_nonsense_has_not_renewed_it() {
+    use murphy_lease::LeaseReply::{Released, Renewed};
+    for reply in [
+        Renewed {
+            ttl: Duration::ZERO,
+        },
+        Renewed { ttl: Duration::MAX },
+        Released { was_held: true },
+    ] {
+        let store = Store::new();
+        let lease = store.locks(1).acquire("orders").await.unwrap();
+        let until = Instant::now() + lease.remaining();
+        store.all(Fate::Answer(reply));
+        assert_eq!(lease.lost().await.why, Why::Expired);
+        assert!(Instant::now() - until <= ms(1));
+        assert!(store.verbs().len() < 200, "{}", store.verbs().len());
+    }
+}

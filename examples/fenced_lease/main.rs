@@ -1,0 +1,43 @@
+//! A lease that expires under its holder: what its own check sees, what it cannot see, and who refuses it then.
+//!
+//! Two workers, each a process of its own, pay into two accounts under one lock. Each reads both balances, adds its
+//! deposit, and writes both back: to an account that takes what it is sent, and to one that is fenced. Three times the first is stopped
+//! with `SIGSTOP` for twice its lease, and the second goes ahead:
+//!
+//! 1. before it checks that it still holds the lock: its check catches it;
+//! 2. after that check: it writes over the other's deposit, and the fenced account refuses it;
+//! 3. when its writes are on their way, and the network delays them: the same, and no check could help.
+//!
+//! ```text
+//! cargo run --release --example fenced_lease
+//! cargo run --release --example fenced_lease -- --json fenced_lease.jsonl
+//! ```
+//!
+//! The locks are kept in a file, of which this process serves the workers over a socket. It takes 10 s of real time, and
+//! fails where the account without a fence is not corrupted, or the fenced one is.
+
+#[cfg(unix)]
+mod bank;
+#[cfg(unix)]
+mod stores;
+#[cfg(unix)]
+mod story;
+#[cfg(unix)]
+mod worker;
+
+#[cfg(unix)]
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    use clap::Parser;
+
+    let args = story::Args::parse();
+    match args.role {
+        None => story::tell(args).await,
+        Some(story::Role::Worker { bank }) => worker::run(&args.store, &bank).await,
+    }
+}
+
+#[cfg(not(unix))]
+fn main() {
+    println!("This example stops processes with SIGSTOP, which is Unix's.");
+}

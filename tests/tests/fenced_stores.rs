@@ -1,0 +1,28 @@
+//! Fenced stores that need no server: each keeps the one contract.
+
+use murphy_lease::fence::{FileFenced, MemoryFenced};
+use tests::fenced::{keeps_order_among_many, keeps_the_contract};
+
+#[tokio::test]
+async fn the_one_in_memory_keeps_the_contract() {
+    keeps_the_contract(&MemoryFenced::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_one_in_memory_keeps_order_among_many() {
+    keeps_order_among_many(MemoryFenced::new()).await;
+}
+
+#[tokio::test]
+async fn the_one_in_a_file_keeps_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FileFenced::open(folder.path().join("fenced")).unwrap();
+    keeps_the_contract(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_one_in_a_file_keeps_order_among_many() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FileFenced::open(folder.path().join("fenced")).unwrap();
+    keeps_order_among_many(store).await;
+}
