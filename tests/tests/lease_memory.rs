@@ -9,8 +9,8 @@ async fn the_contract_holds() {
     let kind = Kind {
         shortest: ms(1),
         late: ms(20),
-        waits: false,
-        is_fair: false,
+        waits: true,
+        is_fair: true,
     };
     holds(&MemoryStore::new(), kind).await;
 }
