@@ -4,6 +4,7 @@ mod arrivals;
 pub mod broken;
 pub mod fenced;
 pub mod grid;
+pub mod lease;
 mod quiet;
 pub mod rough;
 mod row;

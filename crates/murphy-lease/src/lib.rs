@@ -14,6 +14,7 @@
 //! | [`QuorumStore`] | a majority of stores |
 //! | `FileStore` (feature `file`) | the store of one host: one file, and numbers that survive `kill -9` |
 //! | `FileServer`, `FileClient` (feature `file`, on Unix) | that store, for the other processes of the host |
+//! | `RedisStore`, `PostgresStore`, `EtcdStore` | stores in servers, behind the features `redis`, `postgres` and `etcd` |
 //! | [`LockName`], [`Ttl`] | what is leased, and for how long |
 //! | [`Locks`], [`Acquiring`] | the client: a lock is asked for until it is granted, over any [store](LeaseStore) |
 //! | [`Lease`], [`Held`] | the guard: what is left, the token, the loss; work that ends with it |
@@ -102,6 +103,10 @@ pub use nonce::Nonce;
 pub use protocol::{Acquire, Claim, Grant, Holder, LeaseReply, LeaseRequest, Renew};
 pub use rank::Rank;
 pub use release::NotReleased;
+#[cfg(any(feature = "etcd", feature = "postgres", feature = "redis"))]
+pub use store::error::{ConnectError, StoreError};
+#[cfg(feature = "etcd")]
+pub use store::etcd::EtcdStore;
 #[cfg(feature = "file")]
 pub use store::file::{FileError, FileFuture, FileOptions, FileStore, Restart};
 #[cfg(all(feature = "file", unix))]
@@ -112,6 +117,10 @@ pub use store::file::{
 pub use store::full::StoreFull;
 pub use store::memory::{MemoryFuture, MemoryStore};
 pub use store::quorum::{NoMajority, QuorumStore};
+#[cfg(feature = "postgres")]
+pub use store::postgres::PostgresStore;
+#[cfg(feature = "redis")]
+pub use store::redis::{RedisLink, RedisStore};
 pub use token::{BadToken, FencingToken};
 pub use ttl::Ttl;
 pub use unfenced::{Unfenced, UnfencedLock};

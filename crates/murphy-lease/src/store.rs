@@ -1,9 +1,17 @@
 //! Stores of leases.
 
 mod desk;
+#[cfg(any(feature = "etcd", feature = "postgres", feature = "redis"))]
+pub(crate) mod error;
+#[cfg(feature = "etcd")]
+pub(crate) mod etcd;
 #[cfg(feature = "file")]
 pub(crate) mod file;
 pub(crate) mod full;
 pub(crate) mod memory;
 pub(crate) mod quorum;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
 mod table;

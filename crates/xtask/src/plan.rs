@@ -38,6 +38,9 @@ const EXAMPLE_ARGUMENTS: &[(&str, &str)] = &[
     ("storm", "--seed 1 --seeds 20"),
 ];
 
+/// The feature of what needs servers, and their clients: a quick run, and plain `cargo test`, do without.
+const SERVERS: &str = "servers";
+
 /// The steps for `workspace`.
 pub(crate) fn steps(workspace: &Workspace, mode: Mode) -> Vec<Step> {
     let mut steps = Vec::new();
@@ -100,9 +103,14 @@ fn full(workspace: &Workspace, steps: &mut Vec<Step>) {
     }
     for package in packages().filter(|p| !p.is_published() && p.name != "bench") {
         let name = &package.name;
+        let servers = servers(package);
+        if !servers.is_empty() {
+            let clippy = format!("clippy -p {name} --all-targets{servers} -- -D warnings");
+            steps.push(cargo(format!("lints of {name}, with servers"), &clippy));
+        }
         steps.push(cargo(
             format!("tests of {name}"),
-            &format!("test -p {name}"),
+            &format!("test -p {name}{servers}"),
         ));
     }
     for package in packages().filter(|p| p.is_published()) {
@@ -121,8 +129,17 @@ fn full(workspace: &Workspace, steps: &mut Vec<Step>) {
     for package in packages().filter(|p| p.targets_of_kind("bench").next().is_some()) {
         let name = &package.name;
         // Not as they are measured: to optimise them all takes as long as the rest together.
-        let command = format!("build -p {name} --all-targets");
+        let command = format!("build -p {name} --all-targets{}", servers(package));
         steps.push(cargo(format!("benchmarks of {name} compile"), &command));
+    }
+}
+
+/// The flags that bring servers in, where a package can do with them.
+fn servers(package: &Package) -> String {
+    if package.named_features().any(|feature| feature == SERVERS) {
+        format!(" --features {SERVERS}")
+    } else {
+        String::new()
     }
 }
 
@@ -217,7 +234,8 @@ mod tests {
         { "name": "examples", "publish": [], "targets": [
           { "name": "storm", "kind": ["example"] },
           { "name": "redis", "kind": ["example"], "required-features": ["redis", "plots"] } ] },
-        { "name": "tests", "publish": [], "targets": [{ "name": "floors", "kind": ["test"] }] },
+        { "name": "tests", "publish": [], "features": { "servers": [] },
+          "targets": [{ "name": "floors", "kind": ["test"] }] },
         { "name": "bench", "publish": [], "targets": [{ "name": "overhead", "kind": ["bench"] }] }
     ] }"#;
 
@@ -265,7 +283,8 @@ mod tests {
                 "cargo check -p two --all-features",
                 r#"PROPTEST_RNG_SEED="42" cargo test -p two --lib --bins --tests --all-features"#,
                 r#"PROPTEST_RNG_SEED="42" cargo test -p examples"#,
-                r#"PROPTEST_RNG_SEED="42" cargo test -p tests"#,
+                "cargo clippy -p tests --all-targets --features servers -- -D warnings",
+                r#"PROPTEST_RNG_SEED="42" cargo test -p tests --features servers"#,
                 r#"PROPTEST_RNG_SEED="42" cargo test -p plain --doc --all-features"#,
                 r#"PROPTEST_RNG_SEED="42" cargo test -p one --doc --all-features"#,
                 r#"PROPTEST_RNG_SEED="42" cargo test -p two --doc --all-features"#,

@@ -61,6 +61,30 @@ const TOOLS: &[Tool] = &[
         wanted_for: Some("etcd-client"),
     },
     Tool {
+        // What Debian keeps apart from the compiler; the last word is the script's name.
+        probe: &[
+            "sh",
+            "-c",
+            "ls /usr/include/google/protobuf/descriptor.proto",
+        ],
+        source: Source::Debian("libprotobuf-dev"),
+        needed_by: "the etcd client's build",
+        wanted_for: Some("etcd-client"),
+    },
+    Tool {
+        probe: &["etcd"],
+        source: Source::Debian("etcd-server"),
+        needed_by: "the tests of leases in etcd",
+        wanted_for: Some("etcd-client"),
+    },
+    Tool {
+        // Debian keeps its programs out of the way, by version.
+        probe: &["sh", "-c", "ls /usr/lib/postgresql/*/bin/initdb"],
+        source: Source::Debian("postgresql"),
+        needed_by: "the tests of leases in PostgreSQL",
+        wanted_for: Some("tokio-postgres"),
+    },
+    Tool {
         probe: &["redis-server"],
         source: Source::Debian("redis-server"),
         needed_by: "the tests of what is kept in Redis",
@@ -191,7 +215,12 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_seen() {
-        assert!(!is_there(&tool(Source::Debian("none"), None)));
+        let mut none = tool(Source::Debian("none"), None);
+        assert!(!is_there(&none));
+        none.probe = &["sh", "-c", "ls /no/such/file"];
+        assert!(!is_there(&none));
+        none.probe = &["sh", "-c", "ls /"];
+        assert!(is_there(&none));
     }
 
     #[test]

@@ -1,0 +1,88 @@
+//! etcd: our transactions, the same ones said by the bare driver, and etcd's own lock. It waits for its disk.
+
+use std::time::Duration;
+
+use bench::figure::Figure;
+use etcd_client::{
+    Client, Compare, CompareOp, DeleteOptions, GetOptions, LockOptions, PutOptions, SortOrder,
+    SortTarget, Txn, TxnOp,
+};
+use murphy_lease::EtcdStore;
+use tests::servers::Etcd;
+
+use crate::pairs::{compare, ours};
+use crate::{TTL, crowd};
+
+pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
+    let server = Etcd::durable().await;
+    let store = EtcdStore::connect(&[server.url()]).await?;
+    let client = Client::connect([server.url()], None).await?;
+    let seconds = i64::try_from(TTL.as_secs())?;
+    // It outlives the run.
+    let lease = client.lease_client().grant(seconds * 60, None).await?.id();
+    let bare = async |n: u64| {
+        let key = format!("bare/q/lock/{n:032x}");
+        let by_age = || {
+            let options = GetOptions::new().with_prefix();
+            options.with_sort(SortTarget::Create, SortOrder::Ascend)
+        };
+        let reads = || {
+            [
+                TxnOp::get("bare/q/lock/", Some(by_age())),
+                TxnOp::get("bare/era", None),
+                TxnOp::get("bare/b/lock", None),
+            ]
+        };
+        let free = [
+            Compare::create_revision("bare/q/lock/", CompareOp::Equal, 0).with_prefix(),
+            Compare::mod_revision("bare/era", CompareOp::Equal, 0),
+            Compare::mod_revision("bare/b/lock", CompareOp::Equal, 0),
+        ];
+        let put = TxnOp::put(&*key, "0", Some(PutOptions::new().with_lease(lease)));
+        let acquire = Txn::new().when(free).and_then([put]).or_else(reads());
+        let reply = client.kv_client().txn(acquire).await?;
+        anyhow::ensure!(reply.succeeded(), "not granted");
+        let there = Compare::create_revision(&*key, CompareOp::Greater, 0);
+        let [queue, ..] = reads();
+        let delete = TxnOp::delete(&*key, Some(DeleteOptions::new().with_prev_key()));
+        let release = Txn::new().when([there]).and_then([queue, delete]);
+        let reply = client.kv_client().txn(release).await?;
+        anyhow::ensure!(reply.succeeded(), "not held");
+        Ok(())
+    };
+    let locked = async |lease: i64| {
+        let mut locks = client.lock_client();
+        let options = LockOptions::new().with_lease(lease);
+        let held = locks.lock("theirs", Some(options)).await?;
+        locks.unlock(held.key()).await?;
+        anyhow::Ok(())
+    };
+    let whole = async || {
+        let mut leases = client.lease_client();
+        let lease = leases.grant(seconds, None).await?.id();
+        locked(lease).await?;
+        leases.revoke(lease).await?;
+        Ok(())
+    };
+    let mut figures = compare(
+        "etcd",
+        10,
+        vec![
+            ("murphy", "", Box::new(|n| Box::pin(ours(store.clone(), n)))),
+            ("raw", "time_by_raw", Box::new(|n| Box::pin(bare(n)))),
+            (
+                "grant, lock, unlock, revoke",
+                "rate_by_grant_lock_unlock_revoke",
+                Box::new(|_| Box::pin(whole())),
+            ),
+            (
+                "lock, unlock; one lease",
+                "rate_by_lock_unlock",
+                Box::new(|_| Box::pin(locked(lease))),
+            ),
+        ],
+    )
+    .await?;
+    figures.extend(crowd::measure("etcd", store, time).await?);
+    Ok(figures)
+}

@@ -1,0 +1,84 @@
+//! What leases in Redis, PostgreSQL and etcd cost beside the bare drivers and other locks, in one run:
+//!
+//! ```text
+//! cargo bench -p bench --features servers --bench lease_servers
+//! ```
+//!
+//! It starts the servers itself (`cargo xtask setup`), on loopback; prints tables, and writes
+//! `target/figures/lease_servers.jsonl`. Two kinds of figures:
+//!
+//! * pairs of an acquire and a release, one client ([`pairs`]): us, the bare driver that says the same, and peers; all of them
+//!   in turn, round after round, and compared within a round;
+//! * 32 clients on one lock ([`crowd`]): waits, and the time from a release to the next grant.
+//!
+//! `-- --seconds 30` lets the crowd run for so long on each store; 3 by default.
+
+mod crowd;
+mod etcd;
+mod pairs;
+mod postgres;
+mod redis;
+
+/// The statements of the store, for the bare driver to say the same.
+#[expect(dead_code, reason = "only what is measured is said here")]
+#[path = "../../../murphy-lease/src/store/postgres/sql.rs"]
+mod sql;
+
+use std::env;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bench::figure;
+use bench::process::folder;
+use bench::report::{self, Promise};
+use murphy_lease::Rank;
+
+/// Long enough for no lease to end.
+const TTL: Duration = Duration::from_secs(60);
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match measured(Duration::from_secs(seconds())).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("lease_servers: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn seconds() -> u64 {
+    let mut args = env::args().skip_while(|arg| arg != "--seconds").skip(1);
+    args.next().and_then(|n| n.parse().ok()).unwrap_or(3)
+}
+
+async fn measured(time: Duration) -> anyhow::Result<()> {
+    let mut figures = Vec::new();
+    eprintln!("lease_servers: Redis");
+    figures.extend(redis::measure(time).await?);
+    eprintln!("lease_servers: PostgreSQL");
+    figures.extend(postgres::measure(time).await?);
+    eprintln!("lease_servers: etcd");
+    figures.extend(etcd::measure(time).await?);
+    for (heading, unit) in [
+        ("acquire and release", "pairs/s"),
+        ("beside it", "ratio"),
+        ("32 clients on one lock", "ms"),
+    ] {
+        println!("{}", report::list(heading, &figures, unit));
+    }
+    println!("{}", report::reach(REACH, &figures));
+    let path = figure::write(&folder(), "lease_servers", &figures)?;
+    println!("{} figures in {}", figures.len(), path.display());
+    Ok(())
+}
+
+/// What was promised. `time_by_raw`: our time for a pair, in units of the bare driver's.
+const REACH: &[Promise] = &[
+    ("lease.redis.time_by_raw", true, 1.05),
+    ("lease.redis.rate_by_rslock", false, 1.0),
+    ("lease.postgres.time_by_raw", true, 1.05),
+    ("lease.etcd.time_by_raw", true, 1.05),
+    ("lease.etcd.rate_by_grant_lock_unlock_revoke", false, 1.7),
+    ("lease.etcd.wait_p99_by_fair", true, 3.0),
+];

@@ -1,0 +1,93 @@
+//! Pairs of an acquire and a release: who is compared takes turns.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use bench::figure::Figure;
+use murphy_lease::{
+    Acquire, Claim, LeaseReply, LeaseRequest, LockName, Nonce, Rank, StoreError, Ttl,
+};
+use tokio::time::Instant;
+use tower::{Service, ServiceExt};
+
+use crate::TTL;
+
+const ROUNDS: usize = 41;
+
+/// The `n`-th pair of somebody.
+pub(crate) type Pair<'a> =
+    Box<dyn FnMut(u64) -> Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'a>> + 'a>;
+
+/// One pair over a store.
+pub(crate) async fn ours<S>(store: S, n: u64) -> anyhow::Result<()>
+where
+    S: Service<LeaseRequest, Response = LeaseReply, Error = StoreError> + Clone,
+{
+    let lock = LockName::try_new("ours")?;
+    let nonce = Nonce::from_bits(n.into());
+    let acquire = LeaseRequest::Acquire(Acquire {
+        lock: lock.clone(),
+        nonce,
+        ttl: Ttl::try_new(TTL)?,
+        claim: Claim::Above(Rank::ZERO),
+        wait: Duration::ZERO,
+    });
+    let reply = store.clone().oneshot(acquire).await?;
+    anyhow::ensure!(matches!(reply, LeaseReply::Granted(_)), "{reply:?}");
+    let reply = store.oneshot(LeaseRequest::Release { lock, nonce }).await?;
+    let done = LeaseReply::Released { was_held: true };
+    anyhow::ensure!(reply == done, "{reply:?}");
+    Ok(())
+}
+
+/// So many pairs of each a round, in turn. The first is us; each other is named, and so is what it is compared by: our
+/// `time_by_x`, or our `rate_by_x`.
+pub(crate) async fn compare(
+    store: &str,
+    pairs: u64,
+    mut subjects: Vec<(&str, &str, Pair<'_>)>,
+) -> anyhow::Result<Vec<Figure>> {
+    let mut times = vec![Vec::new(); subjects.len()];
+    let mut number = 0;
+    for round in 0..=ROUNDS {
+        // Who is first in a round pays for the last one: each is now and then.
+        for turn in 0..subjects.len() {
+            let at = (turn + round) % subjects.len();
+            let start = Instant::now();
+            for _ in 0..pairs {
+                number += 1;
+                subjects[at].2(number).await?;
+            }
+            // The first round connects, and prepares.
+            if round > 0 {
+                times[at].push(start.elapsed().as_secs_f64() / pairs as f64);
+            }
+        }
+    }
+    let mut figures = Vec::new();
+    let note = format!("one client, median of {ROUNDS} rounds of {pairs} pairs in turn");
+    for ((name, by, _), times_of) in subjects.iter().zip(&times) {
+        let rate = 1.0 / median(times_of.clone());
+        let figure = format!("lease.{store}.pairs_per_s");
+        figures.push(Figure::new(figure, name, rate.round(), "pairs/s", &note));
+        let ratios = times_of.iter().zip(&times[0]).map(|(theirs, ours)| {
+            if *by == "time_by_raw" {
+                ours / theirs
+            } else {
+                theirs / ours
+            }
+        });
+        if !by.is_empty() {
+            let figure = format!("lease.{store}.{by}");
+            let ratio = median(ratios.collect());
+            let note = "median of the rounds' own ratios";
+            figures.push(Figure::new(figure, "murphy", ratio, "ratio", note));
+        }
+    }
+    Ok(figures)
+}
+
+pub(crate) fn median(mut of: Vec<f64>) -> f64 {
+    of.sort_by(f64::total_cmp);
+    of.get(of.len() / 2).copied().unwrap_or(f64::NAN)
+}

@@ -1,0 +1,79 @@
+//! Redis: our scripts, the same ones said by the bare driver, and `rslock`, which has no token.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use bench::figure::Figure;
+use murphy_lease::RedisStore;
+use redis::aio::ConnectionManager;
+use redis::{Client, cmd};
+use rslock::LockManager;
+use tests::servers::Redis;
+
+use crate::pairs::{compare, ours};
+use crate::{TTL, crowd};
+
+/// The scripts of the store.
+macro_rules! script {
+    ($($file:literal),*) => {
+        concat!($(include_str!(concat!("../../../murphy-lease/src/store/redis/", $file))),*)
+    };
+}
+
+pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
+    let server = Redis::start().await;
+    let url = format!("redis://{}", server.address());
+    let store = RedisStore::connect(&url).await?;
+    let client = Client::open(url)?;
+    let raw = ConnectionManager::new(client.clone()).await?;
+    let load = async |text: &str| -> anyhow::Result<String> {
+        let mut load = cmd("SCRIPT");
+        let sha = load.arg("LOAD").arg(text).query_async(&mut raw.clone());
+        Ok(sha.await?)
+    };
+    let acquire = load(script!("row.lua", "after.lua", "acquire.lua")).await?;
+    let release = load(script!("row.lua", "release.lua")).await?;
+    let zero = "0000000000.00000000000000000000";
+    let bare = async |n: u64| {
+        let (nonce, mut raw) = (format!("{n:032x}"), raw.clone());
+        let mut call = cmd("EVALSHA");
+        call.arg(&acquire).arg(1).arg("bare").arg(zero).arg(&nonce);
+        call.arg(TTL.as_micros() as u64).arg(604_800_000);
+        call.arg("above").arg(zero);
+        let (code, ..): (i64, String, i64, String) = call.query_async(&mut raw).await?;
+        anyhow::ensure!(code == 1, "not granted");
+        let mut call = cmd("EVALSHA");
+        call.arg(&release).arg(1).arg("bare").arg(zero).arg(&nonce);
+        let (code, ..): (i64, String, i64, String) = call.query_async(&mut raw).await?;
+        anyhow::ensure!(code == 1, "not held");
+        Ok(())
+    };
+    let manager = LockManager::from_clients(vec![client]);
+    let rslock = async || {
+        let lock = manager.lock("rslock", TTL).await;
+        let lock = lock.ok().context("rslock: not granted")?;
+        manager.unlock(&lock).await;
+        Ok(())
+    };
+    let set = async |n: u64| {
+        let mut raw = raw.clone();
+        for value in [n, 0] {
+            let mut set = cmd("SET");
+            set.arg("set").arg(value).exec_async(&mut raw).await?;
+        }
+        Ok(())
+    };
+    let mut figures = compare(
+        "redis",
+        200,
+        vec![
+            ("murphy", "", Box::new(|n| Box::pin(ours(store.clone(), n)))),
+            ("raw", "time_by_raw", Box::new(|n| Box::pin(bare(n)))),
+            ("rslock", "rate_by_rslock", Box::new(|_| Box::pin(rslock()))),
+            ("two raw SETs", "rate_by_two_raw_sets", Box::new(|n| Box::pin(set(n)))),
+        ],
+    )
+    .await?;
+    figures.extend(crowd::measure("redis", store, time).await?);
+    Ok(figures)
+}

@@ -1,0 +1,245 @@
+//! [`RedisStore`]: leases in Redis.
+
+mod link;
+mod wire;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use murphy_core::BadKnob;
+use redis::Client;
+use redis::aio::ConnectionLike;
+use tower_service::Service;
+
+pub use self::link::RedisLink;
+use self::wire::{Answer, Scripts};
+use super::error::{ConnectError, Patience, StoreError};
+use crate::{LeaseReply, LeaseRequest};
+
+/// Leases in one Redis, or whatever speaks like it. All clones share a connection.
+///
+/// Each lock is one hash, and each request one script, so that a cluster can keep locks apart; time is the server's own.
+/// The number of a grant is one above the last, or the server's clock in microseconds where that is more: so it rises
+/// through a row that was deleted, evicted or flushed, a restart without persistence, and a failover to a replica that
+/// lacks the last writes, unless the new server's clock is behind the old one's by more than the time between the two
+/// grants. Then a resource refuses the new holder, not the old one, until he acquires above what it has seen.
+///
+/// What a failover or an eviction loses is the *lease*: for the rest of its time two believe that they hold it. That is
+/// what the token is for, and why [`Claim::Exactly`](crate::Claim::Exactly), whose number no clock gives, needs a
+/// server that forgets nothing: `maxmemory-policy noeviction` and `appendfsync always`. Rows numbered by the clock are
+/// forgotten a week after their lease; all others are kept.
+///
+/// There is no queue: a request is answered at once, whatever its `wait`. Redis 5 or later.
+///
+/// # Cancel safety
+///
+/// A call that is dropped may have been carried out: ask again under its nonce, or release by it.
+pub struct RedisStore<C = RedisLink> {
+    connection: C,
+    shared: Arc<Shared>,
+}
+
+#[derive(Clone)]
+struct Shared {
+    scripts: Arc<Scripts>,
+    prefix: Arc<str>,
+    era: u32,
+    keep: Duration,
+    patience: Patience,
+}
+
+/// After which time without an answer a connection is given up.
+const DEAD: Duration = Duration::from_secs(1);
+
+impl RedisStore {
+    /// The Redis at `url`: `redis://[user:password@]host[:port][/database]`, or `unix:///path`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] where that is no address, where nobody answers there within five seconds, and where who does is
+    /// older than Redis 5, or a replica. A server that evicts what it was not told to (`maxmemory-policy allkeys-*`)
+    /// is used, with a warning.
+    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        let client = Client::open(url).map_err(|e| ConnectError::BadAddress {
+            server: "redis",
+            source: e.into(),
+            example: "redis://127.0.0.1:6379/0",
+        })?;
+        let unreachable = |source| ConnectError::Unreachable {
+            server: "redis",
+            source,
+        };
+        let mut link = RedisLink::new(client, DEAD).map_err(|e| unreachable(e.into()))?;
+        let info = async {
+            redis::cmd("PING").exec_async(&mut link).await?;
+            // A user may lack the right to ask: then it is taken on trust.
+            let info = redis::cmd("INFO").query_async(&mut link).await;
+            redis::RedisResult::Ok(info.unwrap_or_default())
+        };
+        let info = tokio::time::timeout(Duration::from_secs(5), info).await;
+        let info: String = info
+            .map_err(|e| unreachable(e.into()))?
+            .map_err(|e| unreachable(e.into()))?;
+        check(&info)?;
+        Ok(Self::new(link))
+    }
+}
+
+impl<C> RedisStore<C> {
+    /// Over a connection of your own: to a cluster, say, or over TLS. It has to connect anew by itself.
+    #[must_use]
+    pub fn new(connection: C) -> Self {
+        let shared = Arc::new(Shared {
+            scripts: Arc::new(Scripts::new()),
+            prefix: "murphy:lease:".into(),
+            era: 0,
+            keep: Duration::from_secs(7 * 24 * 60 * 60),
+            patience: Patience::DEFAULT,
+        });
+        Self { connection, shared }
+    }
+
+    /// What the names of its keys begin with; `murphy:lease:` unless set.
+    #[must_use]
+    pub fn prefix(mut self, prefix: &str) -> Self {
+        Arc::make_mut(&mut self.shared).prefix = prefix.into();
+        self
+    }
+
+    /// The era of what it grants; 0 unless set. Raise it, for all that use this Redis, when numbers could fall: after a
+    /// restore on a machine whose clock is behind. Where a row has a higher one, that is kept.
+    #[must_use]
+    pub fn era(mut self, era: u32) -> Self {
+        Arc::make_mut(&mut self.shared).era = era;
+        self
+    }
+
+    /// For how long an answer is waited for; 2 s unless set. A connection that [`connect`](RedisStore::connect) made is
+    /// given up after one.
+    ///
+    /// # Errors
+    ///
+    /// [`BadKnob`] below 1 ms or above an hour.
+    pub fn timeout(mut self, timeout: Duration) -> Result<Self, BadKnob> {
+        Arc::make_mut(&mut self.shared).patience = Patience::try_new(timeout)?;
+        Ok(self)
+    }
+}
+
+impl Shared {
+    async fn ask<C: ConnectionLike>(
+        &self,
+        connection: &mut C,
+        request: &LeaseRequest,
+    ) -> Result<LeaseReply, StoreError> {
+        let key = format!("{}{}", self.prefix, request.lock());
+        let call = self.scripts.call(request, &key, self.era, self.keep);
+        let verb = request.verb();
+        let answer = async {
+            let answer: Answer = call
+                .invoke_async(connection)
+                .await
+                .map_err(|e| StoreError::failed(verb, e))?;
+            wire::reply(request, &answer)
+        };
+        self.patience.bound(verb, answer).await
+    }
+}
+
+impl<C: ConnectionLike + Clone + Send + 'static> Service<LeaseRequest> for RedisStore<C> {
+    type Response = LeaseReply;
+    type Error = StoreError;
+    type Future = Pin<Box<dyn Future<Output = Result<LeaseReply, StoreError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), StoreError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: LeaseRequest) -> Self::Future {
+        let (mut connection, shared) = (self.connection.clone(), Arc::clone(&self.shared));
+        Box::pin(async move { shared.ask(&mut connection, &request).await })
+    }
+}
+
+/// What `INFO` says that matters to leases.
+fn check(info: &str) -> Result<(), ConnectError> {
+    let field = |name: &str| {
+        let mut lines = info.lines().filter_map(|line| line.split_once(':'));
+        lines.find(|(n, _)| *n == name).map(|(_, value)| value)
+    };
+    let unfit = |what: String, remedy| {
+        Err(ConnectError::Unfit {
+            server: "redis",
+            what,
+            remedy,
+        })
+    };
+    let version = field("redis_version").unwrap_or_default();
+    let major = version.split('.').next().and_then(|n| n.parse().ok());
+    if major.is_some_and(|major: u32| major < 5) {
+        return unfit(format!("it is version {version}"), "use Redis 5 or later");
+    }
+    if field("role") == Some("slave") {
+        let remedy = "give the address that leads to the primary";
+        return unfit("it is a replica".into(), remedy);
+    }
+    if let Some(policy) = field("maxmemory_policy").filter(|p| p.starts_with("allkeys-")) {
+        tracing::warn!(
+            policy,
+            "this Redis evicts leases when it is full: their holders are fenced, not excluded"
+        );
+    }
+    Ok(())
+}
+
+impl<C: Clone> Clone for RedisStore<C> {
+    fn clone(&self) -> Self {
+        Self {
+            connection: self.connection.clone(),
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<C> fmt::Debug for RedisStore<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore")
+            .field("prefix", &self.shared.prefix)
+            .field("era", &self.shared.era)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_cannot_keep_leases_is_named() {
+        for (info, says) in [
+            ("redis_version:7.0.15\r\nrole:master\r\n", ""),
+            ("", ""),
+            (
+                "redis_version:4.0.9\r\n",
+                "redis cannot keep leases: it is version 4.0.9: use Redis 5 or later",
+            ),
+            (
+                "redis_version:7.2.0\r\nrole:slave\r\n",
+                "redis cannot keep leases: it is a replica: give the address that leads to the primary",
+            ),
+        ] {
+            let said = check(info).map_or_else(|e| e.to_string(), |()| String::new());
+            assert_eq!(said, says);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_address_is_refused() {
+        let error = RedisStore::connect("http://here").await.unwrap_err();
+        assert!(matches!(error, ConnectError::BadAddress { .. }), "{error}");
+    }
+}

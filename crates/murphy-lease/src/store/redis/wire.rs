@@ -1,0 +1,158 @@
+//! The scripts, what they are given, and what they answer.
+
+use std::time::Duration;
+
+use redis::{Script, ScriptInvocation};
+
+use super::super::error::{StoreError, micros};
+use crate::{Acquire, Claim, Grant, Holder, LeaseReply, LeaseRequest, Rank, Renew};
+
+/// What a script answers: a code, a rank, microseconds, and the highest rank granted.
+pub(super) type Answer = (i64, String, i64, String);
+
+/// One script an operation.
+pub(super) struct Scripts {
+    acquire: Script,
+    renew: Script,
+    release: Script,
+    observe: Script,
+}
+
+impl Scripts {
+    pub(super) fn new() -> Self {
+        const ROW: &str = include_str!("row.lua");
+        let script = |rest: &str| Script::new(&format!("{ROW}{rest}"));
+        let acquire = [include_str!("after.lua"), include_str!("acquire.lua")].concat();
+        Self {
+            acquire: script(&acquire),
+            renew: script(include_str!("renew.lua")),
+            release: script(include_str!("release.lua")),
+            observe: script(include_str!("observe.lua")),
+        }
+    }
+
+    /// The call that asks for it, of the row at `key`.
+    pub(super) fn call(
+        &self,
+        request: &LeaseRequest,
+        key: &str,
+        era: u32,
+        keep: Duration,
+    ) -> ScriptInvocation<'_> {
+        let script = match request {
+            LeaseRequest::Acquire(_) => &self.acquire,
+            LeaseRequest::Renew(_) => &self.renew,
+            LeaseRequest::Release { .. } => &self.release,
+            LeaseRequest::Observe { .. } => &self.observe,
+        };
+        let mut call = script.key(key);
+        call.arg(text(Rank::new(era, 0)));
+        let keep = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
+        match request {
+            LeaseRequest::Acquire(Acquire {
+                nonce, ttl, claim, ..
+            }) => {
+                let (verb, rank) = match claim {
+                    Claim::Above(floor) => ("above", *floor),
+                    Claim::Exactly(rank) => ("exactly", *rank),
+                };
+                call.arg(nonce.to_string()).arg(micros(ttl.get()));
+                call.arg(keep).arg(verb).arg(text(rank));
+            }
+            LeaseRequest::Renew(Renew {
+                nonce, rank, ttl, ..
+            }) => {
+                call.arg(nonce.to_string()).arg(micros(ttl.get()));
+                call.arg(keep).arg(text(*rank));
+            }
+            LeaseRequest::Release { nonce, .. } => {
+                call.arg(nonce.to_string());
+            }
+            LeaseRequest::Observe { .. } => {}
+        }
+        call
+    }
+}
+
+/// What the answer means.
+pub(super) fn reply(request: &LeaseRequest, answer: &Answer) -> Result<LeaseReply, StoreError> {
+    let nonsense = || StoreError::nonsense(request.verb(), answer);
+    let (code, rank, time, high) = answer;
+    let rank = rank_of(rank).ok_or_else(nonsense)?;
+    let high = rank_of(high).ok_or_else(nonsense)?;
+    let time = Duration::from_micros(u64::try_from(*time).map_err(|_| nonsense())?);
+    let holder = Holder {
+        rank,
+        remaining: time,
+    };
+    Ok(match (request, code) {
+        (LeaseRequest::Acquire(_), 0) => LeaseReply::Held(holder),
+        (LeaseRequest::Acquire(_), 1) => LeaseReply::Granted(Grant { rank, ttl: time }),
+        (LeaseRequest::Acquire(_), 2) => LeaseReply::Passed { high },
+        (LeaseRequest::Renew(_), 0) => LeaseReply::NotHolder { high },
+        (LeaseRequest::Renew(_), 1) => LeaseReply::Renewed { ttl: time },
+        (LeaseRequest::Release { .. }, 0 | 1) => LeaseReply::Released {
+            was_held: *code == 1,
+        },
+        (LeaseRequest::Observe { .. }, 0 | 1) => LeaseReply::Observed {
+            high,
+            holder: (*code == 1).then_some(holder),
+        },
+        _ => return Err(nonsense()),
+    })
+}
+
+/// Of one width: compared as text is compared as ranks.
+fn text(Rank { era, seq }: Rank) -> String {
+    format!("{era:010}.{seq:020}")
+}
+
+fn rank_of(text: &str) -> Option<Rank> {
+    let (era, seq) = text.split_once('.')?;
+    let is_ours = text.len() == 31 && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    is_ours.then_some(Rank::new(era.parse().ok()?, seq.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::LockName;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn ranks_as_text_keep_their_order(a: (u32, u64), b: (u32, u64)) {
+            let [a, b] = [a, b].map(|(era, seq)| Rank::new(era, seq));
+            prop_assert_eq!(text(a).cmp(&text(b)), a.cmp(&b));
+            prop_assert_eq!(rank_of(&text(a)), Some(a));
+        }
+
+        #[test]
+        fn no_answer_panics(code: i64, rank in ".{0,40}", time: i64, high in ".{0,40}") {
+            let lock = LockName::try_new("a").unwrap();
+            let _ = reply(&LeaseRequest::Observe { lock }, &(code, rank, time, high));
+        }
+    }
+
+    #[test]
+    fn an_answer_that_no_script_gives_is_named() {
+        let lock = LockName::try_new("orders").unwrap();
+        let request = LeaseRequest::Observe { lock };
+        let rank = text(Rank::new(1, 2));
+        for (code, rank, time) in [
+            (7, rank.as_str(), 0),
+            (0, "1.2", 0),
+            (0, "+000000001.00000000000000000002", 0),
+            (0, &rank, -1),
+        ] {
+            let answer = (code, rank.to_owned(), time, rank.to_owned());
+            let error = reply(&request, &answer).unwrap_err();
+            assert!(matches!(error, StoreError::Nonsense { .. }), "{error}");
+        }
+        let answer = (1, rank.clone(), 5, rank);
+        let reply = reply(&request, &answer).unwrap();
+        let (rank, remaining) = (Rank::new(1, 2), Duration::from_micros(5));
+        let (high, holder) = (rank, Some(Holder { rank, remaining }));
+        assert_eq!(reply, LeaseReply::Observed { high, holder });
+    }
+}

@@ -1,0 +1,9 @@
+//! What every store of leases promises, asked of a real one.
+
+mod ask;
+mod contract;
+mod crowd;
+
+pub use ask::{Ask, granted, held};
+pub use contract::{Kind, holds};
+pub use crowd::crowd;

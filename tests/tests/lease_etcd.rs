@@ -1,0 +1,273 @@
+//! Leases in a real etcd: killed, stopped, slow and silent.
+#![cfg(unix)]
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use murphy_lease::{Acquire, Claim, ConnectError, EtcdStore, LeaseReply, LeaseRequest, Rank};
+use tests::lease::{Ask, Kind, granted, held, holds};
+use tests::ms;
+use tests::servers::{Etcd, Switch};
+use tokio::time::sleep;
+
+/// A lease that does not end while a test runs.
+const LONG: Duration = Duration::from_secs(300);
+
+/// The shortest: etcd counts in seconds.
+const SHORT: Duration = Duration::from_secs(1);
+
+const KIND: Kind = Kind {
+    shortest: SHORT,
+    // It looks twice a second, and then has to agree on it.
+    late: ms(3000),
+    waits: true,
+    is_fair: true,
+};
+
+async fn at(address: SocketAddr) -> EtcdStore {
+    let url = format!("http://{address}");
+    EtcdStore::connect(&[url]).await.unwrap()
+}
+
+async fn store(server: &Etcd) -> EtcdStore {
+    at(server.address()).await
+}
+
+#[tokio::test]
+async fn the_contract_holds() {
+    let server = Etcd::start().await;
+    holds(&store(&server).await, KIND).await;
+}
+
+#[tokio::test]
+async fn the_contract_holds_over_a_slow_wire() {
+    let server = Etcd::start().await;
+    let switch = Switch::to(server.address()).await;
+    let store = at(switch.address()).await.prefix("elsewhere/");
+    switch.delay(ms(5));
+    holds(&store, KIND).await;
+}
+
+#[tokio::test]
+async fn an_uncontended_acquire_is_one_change_and_so_is_a_release() {
+    let server = Etcd::start().await;
+    let lock = Ask::of(&store(&server).await, "orders");
+    let first = granted(&lock.acquire(1, LONG).await);
+    assert!(lock.release(1).await);
+    for n in 1..20 {
+        let next = granted(&lock.acquire(1, LONG).await);
+        // etcd counts every change of a key: the one of the release, and this one. Leases are no keys.
+        assert_eq!(next.rank.seq, first.rank.seq + 2 * n);
+        assert!(lock.release(1).await);
+    }
+}
+
+#[tokio::test]
+async fn who_waits_and_is_gone_is_not_waited_for() {
+    let server = Etcd::start().await;
+    let (here, there) = (store(&server).await, store(&server).await);
+    let (here, there) = (Ask::of(&here, "orders"), Ask::of(&there, "orders"));
+    let first = granted(&here.acquire(1, LONG).await);
+    let other = there.clone();
+    let waiting = tokio::spawn(async move { other.wait(2, LONG, LONG).await });
+    sleep(ms(300)).await;
+    waiting.abort();
+    assert!(waiting.await.is_err());
+    assert!(here.release(1).await);
+    let second = granted(&here.wait(3, LONG, ms(20_000)).await);
+    assert!(second.rank > first.rank);
+    let (_, holder) = there.observe().await;
+    assert_eq!(holder.expect("a holder").rank, second.rank);
+}
+
+#[tokio::test]
+async fn one_who_waits_longer_than_his_lease_keeps_his_place() {
+    let server = Etcd::start().await;
+    let lock = Ask::of(&store(&server).await, "orders");
+    let _ = granted(&lock.acquire(1, LONG).await);
+    let waiting = async {
+        let grant = granted(&lock.wait(2, SHORT, LONG).await);
+        // From now, and not from when he came.
+        assert!(grant.ttl > SHORT / 2, "{grant:?}");
+        assert!(lock.release(2).await);
+        grant.rank
+    };
+    let later = async {
+        sleep(ms(500)).await;
+        let grant = granted(&lock.wait(3, LONG, LONG).await);
+        assert!(lock.release(3).await);
+        grant.rank
+    };
+    let releasing = async {
+        sleep(ms(4000)).await;
+        assert!(lock.release(1).await);
+    };
+    let (second, third, ()) = tokio::join!(waiting, later, releasing);
+    assert!(second < third, "first come, first served");
+}
+
+#[tokio::test]
+async fn one_whose_key_was_deleted_queues_again() {
+    let server = Etcd::start().await;
+    let lock = Ask::of(&store(&server).await, "orders");
+    let _ = granted(&lock.acquire(1, LONG).await);
+    let deleting = async {
+        sleep(ms(500)).await;
+        // As if his lease had ended: nobody holds it, and he does not know.
+        assert!(!lock.release(2).await);
+        sleep(ms(500)).await;
+        assert!(lock.release(1).await);
+    };
+    let (reply, ()) = tokio::join!(lock.wait(2, LONG, LONG), deleting);
+    let grant = granted(&reply);
+    let (_, holder) = lock.observe().await;
+    assert_eq!(holder.expect("a holder").rank, grant.rank);
+}
+
+#[tokio::test]
+async fn a_killed_server_remembers_and_the_client_finds_it_again() {
+    let mut server = Etcd::durable().await;
+    let lock = Ask::of(&store(&server).await, "orders");
+    let first = granted(&lock.acquire(1, LONG).await);
+    let waiting = lock.clone();
+    let waiting = tokio::spawn(async move {
+        let wish = waiting.wish(3, LONG);
+        let wish = LeaseRequest::Acquire(Acquire { wait: LONG, ..wish });
+        waiting.insist(wish).await
+    });
+    sleep(ms(200)).await;
+    server.kill();
+    let reply = lock.say(LeaseRequest::Acquire(lock.wish(2, LONG))).await;
+    assert!(reply.is_err(), "{reply:?}");
+    server.restart().await;
+    let other = lock.insist(LeaseRequest::Acquire(lock.wish(2, LONG))).await;
+    assert_eq!(held(&other).rank, first.rank);
+    let reply = lock.insist(lock.renewal(1, first.rank, LONG)).await;
+    assert!(matches!(reply, LeaseReply::Renewed { .. }), "{reply:?}");
+    assert!(lock.release(1).await);
+    assert!(granted(&waiting.await.unwrap()).rank > first.rank);
+}
+
+#[tokio::test]
+async fn no_stale_renewal_after_a_stop_that_was_longer_than_the_lease() {
+    let server = Etcd::start().await;
+    let store = store(&server).await.timeout(ms(500)).unwrap();
+    let lock = Ask::of(&store, "orders");
+    let first = granted(&lock.acquire(1, SHORT).await);
+    server.stop();
+    let renewal = lock.renewal(1, first.rank, SHORT);
+    assert!(lock.say(renewal.clone()).await.is_err(), "it is silent");
+    sleep(first.ttl * 2).await;
+    server.go_on();
+    // Its leases may begin anew, or have ended: whoever has it then has it alone, and a new one is higher.
+    let reply = lock.insist(renewal).await;
+    let is_lost = matches!(reply, LeaseReply::NotHolder { .. });
+    assert!(
+        is_lost || matches!(reply, LeaseReply::Renewed { .. }),
+        "{reply:?}"
+    );
+    let second = lock.have(2, LONG).await;
+    assert!(second.rank > first.rank);
+    let reply = lock.renew(1, first.rank, SHORT).await;
+    assert!(matches!(reply, LeaseReply::NotHolder { .. }), "{reply:?}");
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_arrives_is_left() {
+    let server = Etcd::start().await;
+    let switch = Switch::to(server.address()).await;
+    let store = at(switch.address()).await;
+    let lock = Ask::of(&store, "orders");
+    let first = granted(&lock.acquire(1, LONG).await);
+    switch.black_hole();
+    let renewal = lock.renewal(1, first.rank, LONG);
+    assert!(lock.say(renewal.clone()).await.is_err());
+    // The old connection stays silent for good: only a new one is of use.
+    switch.open();
+    let reply = lock.insist(renewal).await;
+    assert!(matches!(reply, LeaseReply::Renewed { .. }), "{reply:?}");
+}
+
+#[tokio::test]
+async fn what_a_lost_reply_granted_is_found_under_its_nonce() {
+    let server = Etcd::start().await;
+    let switch = Switch::to(server.address()).await;
+    let store = at(switch.address()).await.timeout(ms(500)).unwrap();
+    let lock = Ask::of(&store, "orders");
+    // A lease is granted ahead.
+    let _ = granted(&lock.acquire(1, LONG).await);
+    assert!(lock.release(1).await);
+    switch.delay(ms(700));
+    let wish = LeaseRequest::Acquire(lock.wish(2, LONG));
+    assert!(lock.say(wish.clone()).await.is_err());
+    let (_, holder) = Ask::of(&self::store(&server).await, "orders")
+        .observe()
+        .await;
+    let holder = holder.expect("it was granted");
+    switch.delay(ms(0));
+    assert_eq!(granted(&lock.insist(wish).await).rank, holder.rank);
+}
+
+#[tokio::test]
+async fn a_lease_that_has_ended_is_not_used_again() {
+    let server = Etcd::start().await;
+    let lock = Ask::of(&store(&server).await, "orders");
+    let first = granted(&lock.acquire(1, SHORT).await);
+    assert!(lock.release(1).await);
+    sleep(first.ttl + KIND.late).await;
+    let second = granted(&lock.acquire(1, SHORT).await);
+    assert!(second.ttl > SHORT / 2 && second.rank > first.rank);
+    let reply = lock.renew(1, second.rank, SHORT).await;
+    assert!(matches!(reply, LeaseReply::Renewed { .. }), "{reply:?}");
+}
+
+#[tokio::test]
+async fn a_recorded_era_wins() {
+    let server = Etcd::start().await;
+    let old = Ask::of(&store(&server).await, "orders");
+    let new = Ask::of(&store(&server).await.era(7), "orders");
+    assert_eq!(granted(&old.acquire(1, LONG).await).rank.era, 0);
+    assert!(old.release(1).await);
+    assert_eq!(granted(&new.acquire(2, LONG).await).rank.era, 7);
+    assert!(new.release(2).await);
+    assert_eq!(granted(&old.acquire(3, LONG).await).rank.era, 7);
+}
+
+#[tokio::test]
+async fn ballots_are_above_all_revisions_that_were_granted() {
+    let server = Etcd::start().await;
+    let lock = Ask::of(&store(&server).await, "orders");
+    let first = granted(&lock.acquire(1, LONG).await);
+    assert!(lock.release(1).await);
+    let low = lock.claim(2, LONG, Claim::Exactly(first.rank)).await;
+    assert!(
+        matches!(low, LeaseReply::Passed { high } if high >= first.rank),
+        "{low:?}"
+    );
+    // Also where others are about to be granted by revision.
+    let other = Ask::of(&store(&server).await, "orders");
+    let mut last = first.rank;
+    for nonce in 3..20 {
+        let (high, _) = lock.observe().await;
+        let ballot = Rank::new(high.era, high.seq + 2);
+        if let LeaseReply::Granted(grant) = lock.claim(nonce, LONG, Claim::Exactly(ballot)).await {
+            assert!(grant.rank > last);
+            last = grant.rank;
+            assert!(lock.release(nonce).await);
+        }
+        let grant = granted(&other.acquire(nonce, LONG).await);
+        assert!(grant.rank > last, "{grant:?} {last}");
+        last = grant.rank;
+        assert!(other.release(nonce).await);
+    }
+}
+
+#[tokio::test]
+async fn who_is_not_there_is_told() {
+    let mut server = Etcd::start().await;
+    server.kill();
+    let error = EtcdStore::connect(&[server.url()]).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Unreachable { .. }), "{error}");
+    let error = EtcdStore::connect(&["no address"]).await.unwrap_err();
+    assert!(matches!(error, ConnectError::BadAddress { .. }), "{error}");
+}

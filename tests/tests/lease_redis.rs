@@ -1,0 +1,259 @@
+//! Leases in a real Redis: killed, stopped, wiped, failed over, slow and silent.
+#![cfg(unix)]
+
+use std::time::Duration;
+
+use murphy_lease::{Claim, ConnectError, LeaseReply, LeaseRequest, Rank, RedisStore};
+use tests::lease::{Ask, Kind, granted, held, holds};
+use tests::ms;
+use tests::servers::{Redis, Switch};
+use tokio::time::sleep;
+
+/// A lease that does not end while a test runs.
+const LONG: Duration = Duration::from_secs(300);
+
+async fn store(server: &Redis) -> RedisStore {
+    let url = format!("redis://{}", server.address());
+    RedisStore::connect(&url).await.unwrap()
+}
+
+/// A store whose server can be changed under it.
+async fn switched(server: &Redis) -> (Switch, RedisStore) {
+    let switch = Switch::to(server.address()).await;
+    let url = format!("redis://{}", switch.address());
+    let store = RedisStore::connect(&url).await.unwrap();
+    (switch, store)
+}
+
+#[tokio::test]
+async fn the_contract_holds() {
+    let server = Redis::start().await;
+    let kind = Kind {
+        shortest: ms(1),
+        late: ms(20),
+        waits: false,
+        is_fair: false,
+    };
+    holds(&store(&server).await, kind).await;
+}
+
+#[tokio::test]
+async fn ranks_rise_through_whatever_it_forgets() {
+    let server = Redis::start().await;
+    let store = store(&server).await;
+    let lock = Ask::of(&store, "orders");
+    let mut last = Rank::ZERO;
+    for wipe in ["DEL murphy:lease:orders", "FLUSHALL", "SCRIPT FLUSH"] {
+        for _ in 0..20 {
+            let grant = granted(&lock.acquire(1, LONG).await);
+            assert!(grant.rank > last, "{grant:?} after {last}");
+            last = grant.rank;
+            // The lease is forgotten while it runs, and the next one is above it all the same.
+            server.say(wipe).await;
+            lock.release(1).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_killed_server_that_kept_nothing_grants_higher_and_one_that_kept_all_still_holds() {
+    let mut forgetful = Redis::start().await;
+    let lock = Ask::of(&store(&forgetful).await, "orders");
+    let first = granted(&lock.acquire(1, LONG).await);
+    forgetful.kill();
+    let reply = lock.say(LeaseRequest::Acquire(lock.wish(2, LONG))).await;
+    assert!(reply.is_err(), "{reply:?}");
+    forgetful.restart().await;
+    assert!(lock.have(2, LONG).await.rank > first.rank);
+
+    let mut durable = Redis::durable().await;
+    let lock = Ask::of(&store(&durable).await, "orders");
+    let first = granted(&lock.acquire(1, LONG).await);
+    durable.kill();
+    durable.restart().await;
+    let other = lock.insist(LeaseRequest::Acquire(lock.wish(2, LONG))).await;
+    assert_eq!(held(&other).rank, first.rank);
+    let reply = lock.renew(1, first.rank, LONG).await;
+    assert!(matches!(reply, LeaseReply::Renewed { .. }), "{reply:?}");
+}
+
+#[tokio::test]
+async fn a_server_stopped_for_longer_than_the_lease_has_ended_it() {
+    let server = Redis::start().await;
+    let store = store(&server).await.timeout(ms(300)).unwrap();
+    let lock = Ask::of(&store, "orders");
+    let first = granted(&lock.acquire(1, ms(500)).await);
+    server.stop();
+    let renewal = lock.renewal(1, first.rank, ms(500));
+    assert!(lock.say(renewal.clone()).await.is_err(), "it is silent");
+    sleep(ms(700)).await;
+    server.go_on();
+    // The renewal that waited in its socket came too late as well.
+    let reply = lock.insist(renewal).await;
+    assert!(matches!(reply, LeaseReply::NotHolder { .. }), "{reply:?}");
+    assert!(lock.have(2, LONG).await.rank > first.rank);
+}
+
+#[tokio::test]
+async fn a_replica_that_lacks_the_last_writes_grants_higher() {
+    let (primary, replica) = (Redis::start().await, Redis::start().await);
+    let (switch, store) = switched(&primary).await;
+    let lock = Ask::of(&store, "orders");
+    let first = granted(&lock.acquire(1, LONG).await);
+    replica.follow(primary.address()).await;
+    // The link is lost; what comes now does not reach the replica.
+    replica.say("REPLICAOF NO ONE").await;
+    assert!(lock.release(1).await);
+    let mut last = first;
+    for nonce in 2..20 {
+        last = granted(&lock.acquire(nonce, LONG).await);
+        assert!(lock.release(nonce).await);
+    }
+    let stale = granted(&lock.acquire(20, LONG).await);
+    assert!(stale.rank > last.rank);
+
+    switch.turn(replica.address());
+    // It believes that the first one holds it still.
+    let other = lock
+        .insist(LeaseRequest::Acquire(lock.wish(21, LONG)))
+        .await;
+    assert_eq!(held(&other).rank, first.rank);
+    lock.release(1).await;
+    let fresh = lock.have(21, LONG).await;
+    assert!(fresh.rank > stale.rank, "{fresh:?} {stale:?}");
+    let reply = lock.renew(20, stale.rank, LONG).await;
+    assert!(matches!(reply, LeaseReply::NotHolder { .. }), "{reply:?}");
+}
+
+#[tokio::test]
+async fn a_primary_that_became_a_replica_is_left_for_the_one_that_its_name_leads_to() {
+    let (old, new) = (Redis::start().await, Redis::start().await);
+    let (switch, store) = switched(&old).await;
+    let lock = Ask::of(&store, "orders");
+    let first = granted(&lock.acquire(1, LONG).await);
+    new.follow(old.address()).await;
+    new.say("REPLICAOF NO ONE").await;
+    // No connection breaks: the name moves, and the old one is made to follow.
+    let to_new = Switch::to(new.address()).await;
+    old.follow(to_new.address()).await;
+    let reply = lock.say(lock.renewal(1, first.rank, LONG)).await;
+    assert!(reply.is_err(), "it cannot write: {reply:?}");
+    switch.turn_quietly(new.address());
+    let reply = lock.insist(lock.renewal(1, first.rank, LONG)).await;
+    assert!(matches!(reply, LeaseReply::Renewed { .. }), "{reply:?}");
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_arrives_is_dialled_anew() {
+    let server = Redis::start().await;
+    let (switch, store) = switched(&server).await;
+    let store = store.timeout(ms(1500)).unwrap();
+    let lock = Ask::of(&store, "orders");
+    let first = granted(&lock.acquire(1, LONG).await);
+    switch.black_hole();
+    let renewal = lock.renewal(1, first.rank, LONG);
+    assert!(lock.say(renewal.clone()).await.is_err());
+    // The old connection stays silent for good: only a new one is of use.
+    switch.open();
+    let reply = lock.insist(renewal).await;
+    assert!(matches!(reply, LeaseReply::Renewed { .. }), "{reply:?}");
+}
+
+#[tokio::test]
+async fn slow_replies_are_waited_for_up_to_the_timeout() {
+    let server = Redis::start().await;
+    let (switch, store) = switched(&server).await;
+    let store = store.timeout(ms(500)).unwrap();
+    let lock = Ask::of(&store, "orders");
+    switch.delay(ms(150));
+    let first = granted(&lock.acquire(1, LONG).await);
+    switch.delay(ms(5000));
+    let wish = LeaseRequest::Acquire(lock.wish(2, LONG));
+    let said = lock.say(wish).await.unwrap_err().to_string();
+    assert!(
+        said.starts_with("no answer to `acquire` within 500ms"),
+        "{said}"
+    );
+    switch.delay(ms(0));
+    // What was done without our knowing is found under the same nonce.
+    let again = lock.insist(LeaseRequest::Acquire(lock.wish(1, LONG))).await;
+    assert_eq!(granted(&again).rank, first.rank);
+}
+
+#[tokio::test]
+async fn a_recorded_era_wins_and_ballots_below_the_era_are_passed() {
+    let server = Redis::start().await;
+    let old = Ask::of(&store(&server).await, "orders");
+    let new = Ask::of(&store(&server).await.era(7), "orders");
+    assert_eq!(granted(&old.acquire(1, LONG).await).rank.era, 0);
+    assert!(old.release(1).await);
+    let reply = new
+        .claim(2, LONG, Claim::Exactly(Rank::new(6, u64::MAX)))
+        .await;
+    assert!(
+        matches!(reply, LeaseReply::Passed { high } if high.era == 7),
+        "{reply:?}"
+    );
+    assert_eq!(granted(&new.acquire(2, LONG).await).rank.era, 7);
+    assert!(new.release(2).await);
+    assert_eq!(granted(&old.acquire(3, LONG).await).rank.era, 7);
+    assert!(old.release(3).await);
+}
+
+#[tokio::test]
+async fn rows_that_the_clock_has_passed_are_forgotten_and_others_are_kept() {
+    let server = Redis::start().await;
+    let lock = Ask::of(&store(&server).await, "orders");
+    let life = async || {
+        let said = server.say("TTL murphy:lease:orders").await;
+        said.trim().trim_start_matches(':').parse::<i64>().unwrap()
+    };
+    let week = 7 * 24 * 60 * 60;
+    let grant = granted(&lock.acquire(1, LONG).await);
+    assert!((week + 200..=week + 301).contains(&life().await));
+    // A renewal does not let the row end before the lease.
+    let day = Duration::from_secs(86_400);
+    lock.renew(1, grant.rank, day).await;
+    assert!(life().await > week + 86_000);
+    assert!(lock.release(1).await);
+    let ahead = Rank::new(0, grant.rank.seq + (1 << 50));
+    let _ = granted(&lock.claim(2, LONG, Claim::Above(ahead)).await);
+    assert_eq!(life().await, -1);
+    assert!(lock.release(2).await);
+}
+
+#[tokio::test]
+async fn what_is_not_ours_is_named_and_left_alone() {
+    let server = Redis::start().await;
+    let lock = Ask::of(&store(&server).await, "orders");
+    for foreign in [
+        "SET murphy:lease:orders 1",
+        "HSET murphy:lease:orders rank x nonce y until 1",
+    ] {
+        server.say("FLUSHALL").await;
+        server.say(foreign).await;
+        let before = server.say("DUMP murphy:lease:orders").await;
+        let reply = lock.say(lock.renewal(1, Rank::new(0, 1), LONG)).await;
+        assert!(reply.is_err(), "{reply:?}");
+        assert_eq!(server.say("DUMP murphy:lease:orders").await, before);
+    }
+}
+
+#[tokio::test]
+async fn who_cannot_keep_leases_is_refused_at_once() {
+    let (mut primary, replica) = (Redis::start().await, Redis::start().await);
+    replica.follow(primary.address()).await;
+    let connect = async |server: &Redis| {
+        let url = format!("redis://{}", server.address());
+        RedisStore::connect(&url).await
+    };
+    let error = connect(&replica).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Unfit { .. }), "{error}");
+    primary.kill();
+    let error = connect(&primary).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Unreachable { .. }), "{error}");
+    // A full server evicts: it is used, with a warning.
+    replica.say("REPLICAOF NO ONE").await;
+    replica.say("CONFIG SET maxmemory-policy allkeys-lru").await;
+    assert!(connect(&replica).await.is_ok());
+}
