@@ -116,9 +116,9 @@ pub use store::file::{
 };
 pub use store::full::StoreFull;
 pub use store::memory::{MemoryFuture, MemoryStore};
-pub use store::quorum::{NoMajority, QuorumStore};
 #[cfg(feature = "postgres")]
 pub use store::postgres::PostgresStore;
+pub use store::quorum::{NoMajority, QuorumStore};
 #[cfg(feature = "redis")]
 pub use store::redis::{RedisLink, RedisStore};
 pub use token::{BadToken, FencingToken};

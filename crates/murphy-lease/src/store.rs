@@ -9,9 +9,9 @@ pub(crate) mod etcd;
 pub(crate) mod file;
 pub(crate) mod full;
 pub(crate) mod memory;
-pub(crate) mod quorum;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+pub(crate) mod quorum;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 mod table;

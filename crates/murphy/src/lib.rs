@@ -17,10 +17,11 @@
 //! |---|---|---|
 //! | `http` | `policy`, `detect`, `lease` | requests and replies of the `http` crate |
 //! | `grpc` | `policy`, `lease` | gRPC's statuses, deadlines and pushback |
-//! | `redis` | `policy` | idempotency keys that several servers share |
+//! | `redis` | `policy`, `lease` | idempotency keys that several servers share; leases in Redis |
 //! | `serde` | `policy`, `lease`, `quorum` | policies from a file; what stores of leases, registers and voters are asked, over a wire |
 //! | `file` | `lease` | leases and fenced values in a file |
-//! | `postgres` | `lease` | fenced values in PostgreSQL |
+//! | `postgres` | `lease` | leases, and fenced values, in PostgreSQL |
+//! | `etcd` | `lease` | leases in etcd; to build it takes `protoc` |
 //! | `sign` | `lease` | tokens that only who has the key can make |
 //! | `conformance` | `lease` | what any lock should promise, and whether it does |
 //! | `tower` | `policy` | to and from tower's own retry |
