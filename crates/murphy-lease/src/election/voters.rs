@@ -1,6 +1,5 @@
 //! [`Voters`]: an election as a store of leases.
 
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -46,7 +45,7 @@ pub(crate) struct Voters<S> {
 }
 
 /// Nobody was elected, or heard.
-#[derive(thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum NotElected<E> {
     /// Too few voters answered: nobody knows what became of it. A vote that may have been given is being taken back.
     #[error(transparent)]
@@ -61,19 +60,6 @@ pub enum NotElected<E> {
         /// The longest that one of them promises.
         most: Duration,
     },
-}
-
-impl<E> fmt::Debug for NotElected<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoMajority(why) => f.debug_tuple("NoMajority").field(why).finish(),
-            Self::TooLong { asked, most } => f
-                .debug_struct("TooLong")
-                .field("asked", asked)
-                .field("most", most)
-                .finish(),
-        }
-    }
 }
 
 /// A round without a majority.

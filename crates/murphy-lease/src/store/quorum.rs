@@ -142,7 +142,7 @@ impl<N, E> NoMajority<N, E> {
     }
 }
 
-impl<N: fmt::Debug, E> fmt::Debug for NoMajority<N, E> {
+impl<N: fmt::Debug, E: fmt::Debug> fmt::Debug for NoMajority<N, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NoMajority")
             .field("verb", &self.verb)
