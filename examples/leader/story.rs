@@ -282,11 +282,10 @@ fn watch(ports: &[u16], to: mpsc::Sender<News>) -> Result<()> {
             let seen = observer.changed().await;
             let leader = seen.id.map(|id| id.to_string());
             if to
-                .send(News::Seen {
+                .try_send(News::Seen {
                     term: seen.term,
                     leader,
                 })
-                .await
                 .is_err()
             {
                 return;

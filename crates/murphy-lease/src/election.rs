@@ -23,7 +23,9 @@ use tower_service::Service;
 
 use self::observer::{Observer, Sight};
 use self::voters::Voters;
-use crate::{Acquiring, Lease, LockName, Locks, NodeId, Ttl, VoteReply, VoteRequest};
+use crate::{
+    Acquiring, Lease, LeaseStore, LockName, Locks, NodeId, NotElected, Ttl, VoteReply, VoteRequest,
+};
 
 /// Leadership is a lease: the same guard, with the term as its number.
 pub type Leadership = Lease;
@@ -88,7 +90,7 @@ impl<S> Election<S>
 where
     S: Service<VoteRequest, Response = VoteReply> + Clone + Send + 'static,
     S::Future: Send,
-    S::Error: fmt::Debug + Send,
+    S::Error: fmt::Debug + Send + 'static,
 {
     /// For `me`, among these voters, by name. An odd number of them: of four none more may be lost than of three.
     ///
@@ -196,7 +198,7 @@ where
     /// Safe. Dropped, it stands no more, and who may have voted for it is told.
     pub fn campaign(
         &self,
-    ) -> Acquiring<impl crate::LeaseStore<Error: fmt::Debug> + use<S>, Leadership> {
+    ) -> Acquiring<impl LeaseStore<Error = NotElected<S::Error>> + use<S>, Leadership> {
         let mut locks = Locks::new(self.voters.clone())
             .ttl(self.lease)
             .drift(self.drift)

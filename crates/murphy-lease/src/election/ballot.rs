@@ -70,7 +70,7 @@ impl<S> Service<Ballot> for Voting<S>
 where
     S: Service<VoteRequest, Response = VoteReply>,
     S::Future: Send + 'static,
-    S::Error: std::fmt::Debug + Send,
+    S::Error: Send,
 {
     type Response = VoteReply;
     type Error = S::Error;

@@ -55,7 +55,7 @@ impl<S> Observer<S>
 where
     S: Service<VoteRequest, Response = VoteReply> + Clone + Send + 'static,
     S::Future: Send,
-    S::Error: fmt::Debug + Send,
+    S::Error: Send,
 {
     /// How long between two looks; at least 1 ms. A third of the lease unless set.
     #[must_use]

@@ -1,6 +1,5 @@
 //! [`Voters`]: an election as a store of leases.
 
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -46,7 +45,7 @@ pub(crate) struct Voters<S> {
 }
 
 /// Nobody was elected, or heard.
-#[derive(thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum NotElected<E> {
     /// Too few voters answered: nobody knows what became of it. A vote that may have been given is being taken back.
     #[error(transparent)]
@@ -63,18 +62,8 @@ pub enum NotElected<E> {
     },
 }
 
-impl<E: fmt::Debug> fmt::Debug for NotElected<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoMajority(why) => f.debug_tuple("NoMajority").field(why).finish(),
-            Self::TooLong { asked, most } => f
-                .debug_struct("TooLong")
-                .field("asked", asked)
-                .field("most", most)
-                .finish(),
-        }
-    }
-}
+/// The leader and its term, if a majority knows of one.
+type Polling<E> = Result<Option<(u64, NodeId)>, QuorumError<NodeId, E>>;
 
 /// A round without a majority.
 struct Missed<E> {
@@ -86,7 +75,7 @@ impl<S> Voters<S>
 where
     S: Service<VoteRequest, Response = VoteReply> + Clone + Send + 'static,
     S::Future: Send,
-    S::Error: fmt::Debug + Send,
+    S::Error: Send,
 {
     pub(super) fn try_new(
         me: NodeId,
@@ -122,21 +111,25 @@ where
     }
 
     /// Whom a majority takes for the leader: at once, of which term. An error where no majority agrees.
-    pub(super) async fn poll_leader(
-        &mut self,
-        election: &LockName,
-    ) -> Result<Option<(u64, NodeId)>, QuorumError<NodeId, S::Error>> {
-        let mut crowd = self.crowd.clone().patience(self.patience);
-        let ask = VoteAsk::Observe;
-        let answer = crowd.call(Ballot::new(VoteRequest {
-            election: election.clone(),
-            ask,
-        }));
-        let reply = answer.await?.into_value();
-        let VoteSaid::Observed { leader } = reply.said else {
-            return Ok(None);
-        };
-        Ok(leader.map(|it| (it.term, it.leader)))
+    ///
+    /// Boxed, for who watches from a task of its own: what is in it is `Send` here, and the compiler cannot see that from outside.
+    pub(super) fn poll_leader<'a>(
+        &'a mut self,
+        election: &'a LockName,
+    ) -> Pin<Box<dyn Future<Output = Polling<S::Error>> + Send + 'a>> {
+        Box::pin(async move {
+            let mut crowd = self.crowd.clone().patience(self.patience);
+            let ask = VoteAsk::Observe;
+            let answer = crowd.call(Ballot::new(VoteRequest {
+                election: election.clone(),
+                ask,
+            }));
+            let reply = answer.await?.into_value();
+            let VoteSaid::Observed { leader } = reply.said else {
+                return Ok(None);
+            };
+            Ok(leader.map(|it| (it.term, it.leader)))
+        })
     }
 
     async fn acquire(&mut self, asked: Acquire) -> Result<LeaseReply, NotElected<S::Error>> {
@@ -376,7 +369,7 @@ impl<S> Service<LeaseRequest> for Voters<S>
 where
     S: Service<VoteRequest, Response = VoteReply> + Clone + Send + 'static,
     S::Future: Send,
-    S::Error: fmt::Debug + Send,
+    S::Error: Send,
 {
     type Response = LeaseReply;
     type Error = NotElected<S::Error>;

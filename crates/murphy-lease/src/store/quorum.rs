@@ -156,7 +156,7 @@ impl<S> QuorumStore<S>
 where
     S: Service<LeaseRequest, Response = LeaseReply> + Clone + Send + 'static,
     S::Future: Send,
-    S::Error: fmt::Debug + Send,
+    S::Error: Send,
 {
     /// These stores, by name. An odd number of them: of four none more may be lost than of three, and of two none.
     ///
@@ -196,7 +196,7 @@ impl<S> Service<LeaseRequest> for QuorumStore<S>
 where
     S: Service<LeaseRequest, Response = LeaseReply> + Clone + Send + 'static,
     S::Future: Send,
-    S::Error: fmt::Debug + Send,
+    S::Error: Send,
 {
     type Response = LeaseReply;
     type Error = NoMajority<Arc<str>, S::Error>;

@@ -23,7 +23,7 @@ impl<S> Service<Ask> for Member<S>
 where
     S: Service<LeaseRequest, Response = LeaseReply> + Clone + Send + 'static,
     S::Future: Send,
-    S::Error: std::fmt::Debug + Send,
+    S::Error: Send,
 {
     type Response = Said;
     type Error = S::Error;

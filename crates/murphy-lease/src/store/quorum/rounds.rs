@@ -26,7 +26,7 @@ impl<S> QuorumStore<S>
 where
     S: Service<LeaseRequest, Response = LeaseReply> + Clone + Send + 'static,
     S::Future: Send,
-    S::Error: std::fmt::Debug + Send,
+    S::Error: Send,
 {
     pub(super) async fn acquire(
         &mut self,
