@@ -40,7 +40,8 @@ where
                 if let Ok(mut seen) = seen.lock() {
                     seen.waits.push(millis(granted - asked));
                     if let Some(released) = seen.released {
-                        seen.handovers.push(millis(granted.saturating_duration_since(released)));
+                        seen.handovers
+                            .push(millis(granted.saturating_duration_since(released)));
                     }
                 }
                 sleep(HOLD).await;
@@ -56,8 +57,13 @@ where
         done??;
     }
     let seen = Arc::into_inner(seen).and_then(|seen| seen.into_inner().ok());
-    let Seen { waits, handovers, .. } = seen.unwrap_or_default();
-    let note = format!("{CLIENTS} clients, {HOLD:?} of work each, {} turns in {time:?}", waits.len());
+    let Seen {
+        waits, handovers, ..
+    } = seen.unwrap_or_default();
+    let note = format!(
+        "{CLIENTS} clients, {HOLD:?} of work each, {} turns in {time:?}",
+        waits.len()
+    );
     let mut figures = Vec::new();
     for (of, what) in [(&waits, "wait"), (&handovers, "handover")] {
         for (part, at) in [("p50", 0.5), ("p99", 0.99)] {
@@ -82,5 +88,7 @@ fn quantile(of: &[f64], at: f64) -> f64 {
     let mut of = of.to_vec();
     of.sort_by(f64::total_cmp);
     let last = of.len().saturating_sub(1);
-    of.get((last as f64 * at) as usize).copied().unwrap_or(f64::NAN)
+    of.get((last as f64 * at) as usize)
+        .copied()
+        .unwrap_or(f64::NAN)
 }

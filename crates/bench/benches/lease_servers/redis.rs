@@ -70,7 +70,11 @@ pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
             ("murphy", "", Box::new(|n| Box::pin(ours(store.clone(), n)))),
             ("raw", "time_by_raw", Box::new(|n| Box::pin(bare(n)))),
             ("rslock", "rate_by_rslock", Box::new(|_| Box::pin(rslock()))),
-            ("two raw SETs", "rate_by_two_raw_sets", Box::new(|n| Box::pin(set(n)))),
+            (
+                "two raw SETs",
+                "rate_by_two_raw_sets",
+                Box::new(|n| Box::pin(set(n))),
+            ),
         ],
     )
     .await?;
