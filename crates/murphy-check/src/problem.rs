@@ -20,8 +20,10 @@ pub(crate) struct Op {
     /// Operations of one class are alike in request and reply.
     pub(crate) class: u32,
     pub(crate) called: u64,
-    /// By when it has taken effect; [`NEVER`]: it may be left out.
+    /// By when it has taken effect, if it has.
     pub(crate) returned: u64,
+    /// Or it may be left out.
+    pub(crate) is_required: bool,
 }
 
 /// What is asked and answered by all operations of one class.
@@ -46,8 +48,8 @@ pub(crate) struct Problem<'a, M: Model> {
     /// By call.
     pub(crate) ops: Vec<Op>,
     pub(crate) classes: Vec<Class<'a, M>>,
-    /// Classes whose operations may happen at any time, any number of times.
-    pub(crate) noise: Vec<u32>,
+    /// Operations that may happen any number of times, or not at all, between their call and their return.
+    pub(crate) noise: Vec<Op>,
 }
 
 impl<'a, M: Model> Problem<'a, M> {
@@ -91,6 +93,7 @@ impl<'a, M: Model> Problem<'a, M> {
                 class,
                 called: operation.called(),
                 returned: operation.returned().unwrap_or(NEVER),
+                is_required: operation.returned().is_some(),
             });
         }
         ops.sort_by_key(|op| (op.called, op.at));
@@ -103,13 +106,19 @@ impl<'a, M: Model> Problem<'a, M> {
     }
 
     /// The same with other operations, of the same classes.
-    pub(crate) fn of(&self, ops: Vec<Op>, noise: Vec<u32>) -> Self {
+    pub(crate) fn of(&self, ops: Vec<Op>, noise: Vec<Op>) -> Self {
         let classes = self.classes.clone();
         Self {
             ops,
             classes,
             noise,
         }
+    }
+
+    /// Whether what may be left out has to be done in time, if at all: then less can be said beforehand.
+    pub(crate) fn is_loose(&self) -> bool {
+        let is_loose = |op: &Op| !op.is_required && op.returned != NEVER;
+        !self.noise.is_empty() || self.ops.iter().any(is_loose)
     }
 
     /// Of each operation the one before it in its class, by return: as long as that can be taken, this

@@ -9,7 +9,7 @@ use states::{NONE, States};
 use taken::{Cache, Taken};
 
 use crate::model::Model;
-use crate::problem::{NEVER, Problem, index};
+use crate::problem::{NEVER, Op, Problem, index};
 
 /// Wing and Gong's search (*Testing and verifying concurrent objects*, 1993) with Lowe's memory of what was tried (*Testing for
 /// linearizability*, 2017): it takes operations one by one, each of those that nothing unordered
@@ -35,14 +35,18 @@ pub(crate) struct Search<'a, M: Model> {
     path: Vec<Frame>,
     set: u32,
     cursor: u32,
+    // The latest call among what was taken: what returned before it comes too late.
+    latest: u64,
+    is_loose: bool,
     frontier: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Frame {
     op: u32,
-    // The set of states before it.
+    // The set of states before it, and the latest call.
     set: u32,
+    latest: u64,
     // Taken at once: there is nothing else to try here.
     forced: bool,
 }
@@ -65,12 +69,12 @@ impl<'a, M: Model> Search<'a, M> {
     pub(crate) fn new(model: &M, problem: Problem<'a, M>, most: usize) -> Self {
         let ops = &problem.ops;
         let n = ops.len();
-        let required = ops.iter().map(|op| op.returned != NEVER);
+        let required = ops.iter().map(|op| op.is_required);
         let mut by_return: Vec<u32> = (0..index(n)).collect();
-        by_return.retain(|&op| ops[op as usize].returned != NEVER);
+        by_return.retain(|&op| ops[op as usize].is_required);
         by_return.sort_by_key(|&op| ops[op as usize].returned);
         let mut states = States::new(most);
-        let set = states.initial(model, &problem.classes, &problem.noise);
+        let set = states.initial(model);
         let calls = Links::new(n, 0..index(n));
         let mut search = Self {
             twins: problem.twins(),
@@ -82,6 +86,8 @@ impl<'a, M: Model> Search<'a, M> {
             cache: Cache::new(),
             path: Vec::new(),
             set,
+            latest: 0,
+            is_loose: problem.is_loose(),
             frontier: 0,
             problem,
         };
@@ -138,11 +144,11 @@ impl<'a, M: Model> Search<'a, M> {
             }
             *steps += 1;
             self.cursor = self.calls.after(op);
-            if self.twin_is_first(op, bound) {
+            if of.returned < self.latest || self.twin_is_first(op, bound) {
                 continue;
             }
             let to = self.step(model, of.class);
-            if to == NONE || (of.returned == NEVER && to == self.set) {
+            if to == NONE || (!of.is_required && to == self.set) {
                 continue;
             }
             self.take(op, to, false);
@@ -156,8 +162,31 @@ impl<'a, M: Model> Search<'a, M> {
         false
     }
 
-    /// Takes the reads that fit here, and looks how far this is.
+    /// Takes the reads that fit here, or what noise there is, and looks how far this is.
     fn arrive(&mut self, model: &M, steps: &mut u64) {
+        if self.is_loose {
+            self.hear(model);
+        } else {
+            self.take_reads(model, steps);
+        }
+        self.cursor = self.calls.first();
+        let bound = self.bound();
+        if bound != NEVER {
+            self.frontier = self.frontier.max(bound);
+        }
+    }
+
+    fn hear(&mut self, model: &M) {
+        let (bound, latest) = (self.bound(), self.latest);
+        let Problem { classes, noise, .. } = &self.problem;
+        let is_on = |op: &&Op| op.called <= bound && op.returned >= latest;
+        let mut on: Vec<u32> = noise.iter().filter(is_on).map(|op| op.class).collect();
+        on.sort_unstable();
+        on.dedup();
+        self.set = self.states.closed(model, classes, self.set, on);
+    }
+
+    fn take_reads(&mut self, model: &M, steps: &mut u64) {
         let mut op = self.calls.first();
         let mut bound = self.bound();
         while op != END {
@@ -175,21 +204,23 @@ impl<'a, M: Model> Search<'a, M> {
             }
             op = next;
         }
-        self.cursor = self.calls.first();
-        if bound != NEVER {
-            self.frontier = self.frontier.max(bound);
-        }
     }
 
     /// Gives back the last operation that was chosen, and what was taken at once after it. `false`: nothing was chosen.
     fn turn_back(&mut self) -> bool {
-        while let Some(Frame { op, set, forced }) = self.path.pop() {
+        while let Some(frame) = self.path.pop() {
+            let Frame {
+                op,
+                set,
+                latest,
+                forced,
+            } = frame;
             self.taken.flip(op);
             self.calls.put_back(op);
-            if self.problem.ops[op as usize].returned != NEVER {
+            if self.problem.ops[op as usize].is_required {
                 self.returns.put_back(op);
             }
-            self.set = set;
+            (self.set, self.latest) = (set, latest);
             if !forced {
                 self.cursor = self.calls.after(op);
                 return true;
@@ -199,14 +230,24 @@ impl<'a, M: Model> Search<'a, M> {
     }
 
     fn take(&mut self, op: u32, to: u32, forced: bool) {
-        let set = self.set;
-        self.path.push(Frame { op, set, forced });
+        let Op {
+            called,
+            is_required,
+            ..
+        } = self.problem.ops[op as usize];
+        self.path.push(Frame {
+            op,
+            set: self.set,
+            latest: self.latest,
+            forced,
+        });
         self.taken.flip(op);
         self.calls.take(op);
-        if self.problem.ops[op as usize].returned != NEVER {
+        if is_required {
             self.returns.take(op);
         }
         self.set = to;
+        self.latest = self.latest.max(called);
     }
 
     /// What is called later has to wait for what returned before.
@@ -219,12 +260,15 @@ impl<'a, M: Model> Search<'a, M> {
 
     fn twin_is_first(&self, op: u32, bound: u64) -> bool {
         let twin = self.twins[op as usize];
-        twin != u32::MAX && self.problem.ops[twin as usize].called <= bound && !self.taken.has(twin)
+        twin != u32::MAX
+            && !self.is_loose
+            && self.problem.ops[twin as usize].called <= bound
+            && !self.taken.has(twin)
     }
 
     fn step(&mut self, model: &M, class: u32) -> u32 {
-        let Problem { classes, noise, .. } = &self.problem;
-        self.states.step(model, classes, noise, (self.set, class))
+        let classes = &self.problem.classes;
+        self.states.step(model, classes, (self.set, class))
     }
 
     fn order(&self) -> Vec<usize> {

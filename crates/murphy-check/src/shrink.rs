@@ -15,15 +15,15 @@ pub(crate) struct Shrunk {
 }
 
 /// At most so many steps for one smaller history: those that matter are decided in far fewer.
-const STEPS_A_TRY: u64 = 200_000;
+const STEPS_A_TRY: u64 = 50_000;
 
 /// Shrinks an illegal part, in steps that keep it illegal for the reason that it was:
 ///
 /// 1. what was called after `frontier` is left out, and what had not returned by then need not have happened: an
 ///    order of the whole would have begun with one of this;
 /// 2. groups of operations that the model says can be left out together are left out;
-/// 3. reads are left out, and other operations become *noise*, which may happen at any time and any number of times: any order
-///    of the whole is one of this too.
+/// 3. reads are left out, and other operations need not have happened: any order of the whole is one of this too. First they
+///    may also happen more than once (*noise*), which is quicker to decide; then once at most.
 pub(crate) fn shrink<M: Model>(
     model: &M,
     problem: &Problem<'_, M>,
@@ -40,13 +40,13 @@ pub(crate) fn shrink<M: Model>(
         undecided: false,
     };
     let begun = |op: &&Op| op.called <= frontier;
-    let cut = |op: &Op| Op {
-        returned: if op.returned <= frontier {
-            op.returned
-        } else {
-            NEVER
+    let cut = |op: &Op| match op.returned <= frontier {
+        true => *op,
+        false => Op {
+            returned: NEVER,
+            is_required: false,
+            ..*op
         },
-        ..*op
     };
     let whole = problem.ops.clone();
     let prefix: Vec<Op> = problem.ops.iter().filter(begun).map(cut).collect();
@@ -77,28 +77,44 @@ struct Tries<'t, 'a, M: Model, F> {
 }
 
 impl<M: Model, F: Fn() -> bool> Tries<'_, '_, M, F> {
-    /// Whether these are still illegal, with the classes of those as noise. Undecided is no.
-    fn are_illegal(&mut self, kept: &[Op], noisy: &[Op]) -> bool {
+    /// Whether these are still illegal, whatever those did in their time. Undecided is no.
+    fn are_illegal(&mut self, kept: &[Op], others: &[Op]) -> bool {
+        let changes = |op: &&Op| !self.problem.classes[op.class as usize].is_read;
+        let others: Vec<Op> = others.iter().filter(changes).copied().collect();
+        // Any number of times needs no memory of which were done: it is quick where there are few states, and without end
+        // where there is no end of them.
+        let most = 64 + 4 * self.problem.ops.len();
+        let noisy = self.problem.of(kept.to_vec(), others.clone());
+        let first = self.progress(noisy, if others.is_empty() { usize::MAX } else { most });
+        if others.is_empty() || first == Progress::Illegal {
+            self.undecided |= is_undecided(&first);
+            return first == Progress::Illegal;
+        }
+        let once = |op: &Op| Op {
+            is_required: false,
+            ..*op
+        };
+        let mut ops: Vec<Op> = kept
+            .iter()
+            .copied()
+            .chain(others.iter().map(once))
+            .collect();
+        ops.sort_by_key(|op| (op.called, op.at));
+        let second = self.progress(self.problem.of(ops, Vec::new()), usize::MAX);
+        self.undecided |= is_undecided(&first) && is_undecided(&second);
+        second == Progress::Illegal
+    }
+
+    fn progress(&mut self, problem: Problem<'_, M>, most: usize) -> Progress {
         let steps = self.steps.min(STEPS_A_TRY);
         if steps == 0 || (self.stop)() {
-            self.undecided = true;
-            return false;
+            return Progress::OutOfSteps;
         }
-        let changes = |op: &&Op| !self.problem.classes[op.class as usize].is_read;
-        let noise: BTreeSet<u32> = noisy.iter().filter(changes).map(|op| op.class).collect();
-        let noise: Vec<u32> = noise.into_iter().collect();
-        // Noise that leads to ever new states is soon seen to.
-        let most = if noise.is_empty() {
-            u32::MAX as usize - 1
-        } else {
-            64 + 4 * self.problem.ops.len()
-        };
-        let problem = self.problem.of(kept.to_vec(), noise);
+        let weight = problem.ops.len() as u64;
         let mut search = Search::new(self.model, problem, most);
         let (progress, taken) = search.run(self.model, steps, self.bytes);
-        self.steps = self.steps.saturating_sub(taken.max(kept.len() as u64));
-        self.undecided |= progress == Progress::OutOfSteps;
-        progress == Progress::Illegal
+        self.steps = self.steps.saturating_sub(taken + weight);
+        progress
     }
 
     /// Leaves out groups, many at once and then fewer.
@@ -112,7 +128,7 @@ impl<M: Model, F: Fn() -> bool> Tries<'_, '_, M, F> {
         let mut grouped: Vec<(Option<u64>, Op)> = groups.into_iter().zip(kept.drain(..)).collect();
         self.minimise(names.into_iter().collect(), |tries, names| {
             let is_kept = |(name, _): &&(Option<u64>, Op)| name.is_none_or(|n| names.contains(&n));
-            let fewer: Vec<_> = grouped.iter().filter(is_kept).copied().collect();
+            let fewer: Vec<(Option<u64>, Op)> = grouped.iter().filter(is_kept).copied().collect();
             let ops: Vec<Op> = fewer.iter().map(|(_, op)| *op).collect();
             let is_illegal = tries.are_illegal(&ops, &[]);
             if is_illegal {
@@ -129,8 +145,8 @@ impl<M: Model, F: Fn() -> bool> Tries<'_, '_, M, F> {
         *kept = self.minimise(all.clone(), |tries, kept| {
             let places: BTreeSet<usize> = kept.iter().map(|op| op.at).collect();
             let is_left_out = |op: &&Op| !places.contains(&op.at);
-            let noisy: Vec<Op> = all.iter().filter(is_left_out).copied().collect();
-            tries.are_illegal(kept, &noisy)
+            let others: Vec<Op> = all.iter().filter(is_left_out).copied().collect();
+            tries.are_illegal(kept, &others)
         });
     }
 
@@ -163,4 +179,8 @@ impl<M: Model, F: Fn() -> bool> Tries<'_, '_, M, F> {
             }
         }
     }
+}
+
+fn is_undecided(progress: &Progress) -> bool {
+    matches!(progress, Progress::OutOfSteps | Progress::OutOfBytes)
 }

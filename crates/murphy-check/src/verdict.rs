@@ -24,16 +24,16 @@ pub enum Verdict<K, I, O> {
 /// The verdict on a history of this model.
 pub type VerdictOf<M> = Verdict<<M as Model>::Key, <M as Model>::Request, <M as Model>::Reply>;
 
-/// Operations that cannot all have happened like that, *whatever the others did*.
+/// Operations that cannot all have happened like that, *whatever the others did in their time*.
 ///
-/// By themselves they are an illegal history. And they stay one if every operation that is not among them, and was called
-/// before the stuck one returned, may happen at any time and any number of times, or not at all. (Leaving out writes alone shows nothing: a
-/// read of 3 is illegal in any history from which the write of 3 was taken.)
+/// By themselves they are an illegal history. And they stay one beside all others that were called before the stuck one
+/// returned, if each of those may have taken effect between its call and its return or not at all. (Leaving out writes alone
+/// shows nothing: a read of 3 is illegal in any history from which the write of 3 was taken.)
 ///
 /// # Limits
 ///
-/// Smallest means: each operation is needed, as long as `is_smallest`. There may be another, smaller one elsewhere in the
-/// history. Where states are without end (counters, appended texts), whatever changed the state may have to stay.
+/// Smallest means: each operation is needed, if `is_smallest`. There may be another, smaller one elsewhere in the
+/// history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Witness<K, I, O> {

@@ -12,12 +12,14 @@ use crate::problem::{Class, index};
 pub(crate) const NONE: u32 = u32::MAX;
 
 /// The possible states at one time are one set, and a set is a number. It has one state, unless steps
-/// can lead to several or there is noise.
+/// can lead to several or there is noise ([`closed`](Self::closed)).
 #[derive(Debug)]
 pub(crate) struct States<S> {
     states: Numbered<S>,
     sets: Numbered<Box<[u32]>>,
     steps: HashTable<(u32, u32, u32)>,
+    noises: Numbered<Vec<u32>>,
+    closures: HashTable<(u32, u32, u32)>,
     hasher: FixedState,
     heap: usize,
     /// More states than this are too many.
@@ -61,6 +63,8 @@ impl<S: Clone + Eq + Hash> States<S> {
             states: Numbered::new(),
             sets: Numbered::new(),
             steps: HashTable::new(),
+            noises: Numbered::new(),
+            closures: HashTable::new(),
             hasher: FixedState::with_seed(0),
             heap: 0,
             most,
@@ -73,15 +77,10 @@ impl<S: Clone + Eq + Hash> States<S> {
         self.overflowed
     }
 
-    /// The set of the first state, and of where noise leads from it.
-    pub(crate) fn initial<M: Model<State = S>>(
-        &mut self,
-        model: &M,
-        classes: &[Class<'_, M>],
-        noise: &[u32],
-    ) -> u32 {
+    /// The set of the first state.
+    pub(crate) fn initial<M: Model<State = S>>(&mut self, model: &M) -> u32 {
         let first = vec![self.state(model, model.initial())];
-        self.closed(model, classes, noise, first)
+        self.set(first)
     }
 
     /// Where an operation of this class leads; [`NONE`]: nowhere.
@@ -89,7 +88,6 @@ impl<S: Clone + Eq + Hash> States<S> {
         &mut self,
         model: &M,
         classes: &[Class<'_, M>],
-        noise: &[u32],
         (set, class): (u32, u32),
     ) -> u32 {
         let hash = self.hasher.hash_one((set, class));
@@ -103,11 +101,55 @@ impl<S: Clone + Eq + Hash> States<S> {
         }
         let to = match next.is_empty() {
             true => NONE,
-            false => self.closed(model, classes, noise, next),
+            false => self.set(next),
         };
         let hasher = &self.hasher;
         let of = |&(set, class, _): &(u32, u32, u32)| hasher.hash_one((set, class));
         self.steps.insert_unique(hash, (set, class, to), of);
+        to
+    }
+
+    /// These states, and all to which noise of these classes leads from them.
+    pub(crate) fn closed<M: Model<State = S>>(
+        &mut self,
+        model: &M,
+        classes: &[Class<'_, M>],
+        set: u32,
+        noise: Vec<u32>,
+    ) -> u32 {
+        if noise.is_empty() {
+            return set;
+        }
+        let (noise, _) = self.noises.number(noise, &self.hasher);
+        let hash = self.hasher.hash_one((set, noise));
+        if let Some(&(_, _, to)) = self
+            .closures
+            .find(hash, |&(s, n, _)| (s, n) == (set, noise))
+        {
+            return to;
+        }
+        let mut all = self.sets.items[set as usize].to_vec();
+        let mut fresh = all.clone();
+        while let Some(state) = fresh.pop() {
+            let mut next = Vec::new();
+            for at in 0..self.noises.items[noise as usize].len() {
+                let class = self.noises.items[noise as usize][at];
+                self.after(model, &classes[class as usize], state, &mut next);
+            }
+            for state in next {
+                if let Err(place) = all.binary_search(&state) {
+                    all.insert(place, state);
+                    fresh.push(state);
+                }
+            }
+            if self.overflowed {
+                break;
+            }
+        }
+        let to = self.set(all);
+        let hasher = &self.hasher;
+        let of = |&(set, noise, _): &(u32, u32, u32)| hasher.hash_one((set, noise));
+        self.closures.insert_unique(hash, (set, noise, to), of);
         to
     }
 
@@ -139,36 +181,9 @@ impl<S: Clone + Eq + Hash> States<S> {
         }
     }
 
-    /// These states, and all to which noise leads from them.
-    fn closed<M: Model<State = S>>(
-        &mut self,
-        model: &M,
-        classes: &[Class<'_, M>],
-        noise: &[u32],
-        mut set: Vec<u32>,
-    ) -> u32 {
+    fn set(&mut self, mut set: Vec<u32>) -> u32 {
         set.sort_unstable();
         set.dedup();
-        let mut fresh = if noise.is_empty() {
-            Vec::new()
-        } else {
-            set.clone()
-        };
-        while let Some(state) = fresh.pop() {
-            let mut next = Vec::new();
-            for class in noise {
-                self.after(model, &classes[*class as usize], state, &mut next);
-            }
-            for state in next {
-                if let Err(place) = set.binary_search(&state) {
-                    set.insert(place, state);
-                    fresh.push(state);
-                }
-            }
-            if self.overflowed {
-                break;
-            }
-        }
         let more = size_of_val(set.as_slice());
         let (number, is_new) = self.sets.number(set.into_boxed_slice(), &self.hasher);
         self.heap += if is_new { more } else { 0 };

@@ -3,10 +3,10 @@
 use murphy_check::{Model, Operation, OperationOf, Outcome};
 
 /// SplitMix64.
-pub struct Random(pub u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    pub fn draw(&mut self) -> u64 {
+    pub(crate) fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -14,30 +14,30 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    pub fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         (self.draw() % n as u64) as usize
     }
 
-    pub fn percent(&mut self, p: usize) -> bool {
+    pub(crate) fn percent(&mut self, p: usize) -> bool {
         self.below(100) < p
     }
 
-    pub fn of<T: Clone>(&mut self, these: &[T]) -> T {
+    pub(crate) fn of<T: Clone>(&mut self, these: &[T]) -> T {
         these[self.below(these.len())].clone()
     }
 }
 
 /// What histories are made of.
-pub struct Words<M: Model> {
-    pub requests: Vec<M::Request>,
-    pub replies: Vec<M::Reply>,
+pub(crate) struct Words<M: Model> {
+    pub(crate) requests: Vec<M::Request>,
+    pub(crate) replies: Vec<M::Reply>,
     /// How many of a hundred replies are drawn, and not what the model would say.
-    pub lies: usize,
+    pub(crate) lies: usize,
 }
 
 /// Up to `most` operations of up to four processes, on one thing. One in seven has an unknown outcome, one in
 /// fourteen failed.
-pub fn history<M: Model>(
+pub(crate) fn history<M: Model>(
     model: &M,
     words: &Words<M>,
     most: usize,
