@@ -1,6 +1,6 @@
 //! [`Problem`]: one part of a history, made ready for the search.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
@@ -96,6 +96,14 @@ impl<'a, M: Model> Problem<'a, M> {
                 is_required: operation.returned().is_some(),
             });
         }
+        let group = |op: &Op| {
+            let class = &classes[op.class as usize];
+            model.group(class.request, class.reply)
+        };
+        // A group of which nothing is certain can be left out as a whole: nobody saw anything of it.
+        let certain = ops.iter().filter(|op: &&Op| op.is_required);
+        let certain: BTreeSet<u64> = certain.filter_map(group).collect();
+        ops.retain(|op| op.is_required || group(op).is_none_or(|group| certain.contains(&group)));
         ops.sort_by_key(|op| (op.called, op.at));
         let noise = Vec::new();
         Self {

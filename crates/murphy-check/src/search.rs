@@ -28,7 +28,9 @@ pub(crate) struct Search<'a, M: Model> {
     problem: Problem<'a, M>,
     twins: Vec<u32>,
     states: States<M::State>,
+    // By call: what has to be taken, and what may be left out, which is tried last.
     calls: Links,
+    maybes: Links,
     returns: Links,
     taken: Taken,
     cache: Cache,
@@ -75,12 +77,17 @@ impl<'a, M: Model> Search<'a, M> {
         by_return.sort_by_key(|&op| ops[op as usize].returned);
         let mut states = States::new(most);
         let set = states.initial(model);
-        let calls = Links::new(n, 0..index(n));
+        let by_call = |is_required| {
+            (0..index(n)).filter(move |&op| ops[op as usize].is_required == is_required)
+        };
+        let calls = Links::new(n, by_call(true));
+        let maybes = Links::new(n, by_call(false));
         let mut search = Self {
             twins: problem.twins(),
             states,
-            cursor: calls.first(),
+            cursor: END,
             calls,
+            maybes,
             returns: Links::new(n, by_return.into_iter()),
             taken: Taken::new(required),
             cache: Cache::new(),
@@ -139,11 +146,8 @@ impl<'a, M: Model> Search<'a, M> {
         while self.cursor != END {
             let op = self.cursor;
             let of = self.problem.ops[op as usize];
-            if of.called > bound {
-                return false;
-            }
             *steps += 1;
-            self.cursor = self.calls.after(op);
+            self.cursor = self.after(op);
             if of.returned < self.latest || self.twin_is_first(op, bound) {
                 continue;
             }
@@ -154,7 +158,7 @@ impl<'a, M: Model> Search<'a, M> {
             self.take(op, to, false);
             self.arrive(model, steps);
             if self.cache.insert(&self.taken, self.set) {
-                self.cursor = self.calls.first();
+                self.cursor = self.first();
                 return true;
             }
             self.turn_back();
@@ -169,7 +173,7 @@ impl<'a, M: Model> Search<'a, M> {
         } else {
             self.take_reads(model, steps);
         }
-        self.cursor = self.calls.first();
+        self.cursor = self.first();
         let bound = self.bound();
         if bound != NEVER {
             self.frontier = self.frontier.max(bound);
@@ -216,13 +220,15 @@ impl<'a, M: Model> Search<'a, M> {
                 forced,
             } = frame;
             self.taken.flip(op);
-            self.calls.put_back(op);
             if self.problem.ops[op as usize].is_required {
+                self.calls.put_back(op);
                 self.returns.put_back(op);
+            } else {
+                self.maybes.put_back(op);
             }
             (self.set, self.latest) = (set, latest);
             if !forced {
-                self.cursor = self.calls.after(op);
+                self.cursor = self.after(op);
                 return true;
             }
         }
@@ -242,12 +248,33 @@ impl<'a, M: Model> Search<'a, M> {
             forced,
         });
         self.taken.flip(op);
-        self.calls.take(op);
         if is_required {
+            self.calls.take(op);
             self.returns.take(op);
+        } else {
+            self.maybes.take(op);
         }
         self.set = to;
         self.latest = self.latest.max(called);
+    }
+
+    /// What is tried first here; [`END`]: nothing.
+    fn first(&self) -> u32 {
+        self.callable(self.calls.first())
+            .unwrap_or_else(|| self.callable(self.maybes.first()).unwrap_or(END))
+    }
+
+    /// What is tried after that.
+    fn after(&self, op: u32) -> u32 {
+        if !self.problem.ops[op as usize].is_required {
+            return self.callable(self.maybes.after(op)).unwrap_or(END);
+        }
+        self.callable(self.calls.after(op))
+            .unwrap_or_else(|| self.callable(self.maybes.first()).unwrap_or(END))
+    }
+
+    fn callable(&self, op: u32) -> Option<u32> {
+        (op != END && self.problem.ops[op as usize].called <= self.bound()).then_some(op)
     }
 
     /// What is called later has to wait for what returned before.

@@ -51,11 +51,12 @@ pub fn events(text: &str) -> Result<Vec<Event>, BadHistory> {
     }
     let mut forms = Forms::new(text, 1);
     let close = forms.enter()?;
+    let opened = forms.line();
     let mut events = Vec::new();
     loop {
         if close.is_some() && forms.rest().trim_start().is_empty() {
             let found = if close == Some(']') { "[" } else { "(" };
-            return Err(Problem::syntax(found, "is not closed").at(forms.line()));
+            return Err(Problem::syntax(found, "is not closed").at(opened));
         }
         let Some(form) = forms.next(close)? else {
             break;
