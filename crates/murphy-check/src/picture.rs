@@ -76,7 +76,8 @@ impl Picture {
             let happened = !matches!(operation.outcome(), Outcome::Failed);
             let is_within = operation.called() <= to
                 && operation.returned().is_none_or(|returned| returned >= from);
-            if !is_shown && !(is_about && happened && is_within) {
+            let is_around = is_about && happened && is_within;
+            if !is_shown && !is_around {
                 continue;
             }
             bars.push(Bar {

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | EDN, as Jepsen and Knossos write it | `{:process 0, :type :invoke, :f :write, :value 3}` …, in one list or vector, or one by one | is left out: it never happened |
 //! | the same with keys | `{:process 0, :type :ok, :f :get, :key "x", :value "y"}` | – |
-//! | log lines of jepsen.util | `INFO  jepsen.util - 0	:invoke	:write	3` | is an observation: the value was another |
+//! | log lines of jepsen.util | `INFO  jepsen.util - 0 :invoke :write 3`, by blanks or tabs | is an observation: the value was another |
 //!
 //! `:ok` is answered, `:fail` never happened, `:info` (and what never ends) is unknown. What a process does that is not a
 //! number (`:nemesis`) is left out. Nothing is taken from `:time`: the order of lines is the order of events.

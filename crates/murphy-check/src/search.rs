@@ -107,7 +107,7 @@ impl<'a, M: Model> Search<'a, M> {
     /// So many steps more, as long as it holds no more than so many bytes. Also how many steps it took: a few more
     /// than allowed, at most as many as operations.
     pub(crate) fn run(&mut self, model: &M, steps: u64, bytes: usize) -> (Progress, u64) {
-        let mut taken = 0;
+        let (mut taken, before) = (0, self.states.work());
         let progress = loop {
             if self.returns.first() == END {
                 break Progress::Legal(self.order());
@@ -115,14 +115,14 @@ impl<'a, M: Model> Search<'a, M> {
             if self.states.overflowed() || self.bytes() > bytes {
                 break Progress::OutOfBytes;
             }
-            if taken >= steps {
+            if taken.max(self.states.work() - before) >= steps {
                 break Progress::OutOfSteps;
             }
             if !self.advance(model, &mut taken) && !self.turn_back() {
                 break Progress::Illegal;
             }
         };
-        (progress, taken)
+        (progress, taken.max(self.states.work() - before))
     }
 
     /// What it holds, in bytes.

@@ -15,7 +15,7 @@ pub(crate) struct Shrunk {
 }
 
 /// At most so many steps for one smaller history: those that matter are decided in far fewer.
-const STEPS_A_TRY: u64 = 50_000;
+const STEPS_A_TRY: u64 = 1_000_000;
 
 /// Shrinks an illegal part, in steps that keep it illegal for the reason that it was:
 ///
@@ -58,7 +58,7 @@ pub(crate) fn shrink<M: Model>(
         false => whole,
     };
     tries.drop_groups(&mut kept);
-    tries.drop_ops(&mut kept);
+    tries.grow(&mut kept, frontier);
     kept.sort_by_key(|op| (op.called, op.at));
     Shrunk {
         ops: kept.iter().map(|op| op.at).collect(),
@@ -139,15 +139,32 @@ impl<M: Model, F: Fn() -> bool> Tries<'_, '_, M, F> {
         *kept = grouped.into_iter().map(|(_, op)| op).collect();
     }
 
-    /// Leaves out operations, many at once and then fewer.
-    fn drop_ops(&mut self, kept: &mut Vec<Op>) {
+    /// Looks at what returned last, more and more of it, until that is illegal; of it leaves out operations, many at once and then
+    /// fewer.
+    fn grow(&mut self, kept: &mut Vec<Op>, frontier: u64) {
         let all = kept.clone();
-        *kept = self.minimise(all.clone(), |tries, kept| {
+        let without = |tries: &mut Self, kept: &[Op]| {
             let places: BTreeSet<usize> = kept.iter().map(|op| op.at).collect();
             let is_left_out = |op: &&Op| !places.contains(&op.at);
             let others: Vec<Op> = all.iter().filter(is_left_out).copied().collect();
             tries.are_illegal(kept, &others)
-        });
+        };
+        let mut nearest = all.clone();
+        nearest.retain(|op| op.returned <= frontier);
+        nearest.sort_by_key(|op| (u64::MAX - op.returned, op.at));
+        let mut count = 1;
+        while count < nearest.len() {
+            let mut last = nearest[..count].to_vec();
+            last.sort_by_key(|op| (op.called, op.at));
+            if without(self, &last) {
+                *kept = last;
+                break;
+            }
+            count *= 2;
+        }
+        // What was not decided on the way is no loss.
+        self.undecided = false;
+        *kept = self.minimise(kept.clone(), without);
     }
 
     /// Delta debugging (Zeller and Hildebrandt, 2002), by complements: leaves out runs of half, a quarter, … and at last one by

@@ -1,4 +1,4 @@
-//! Log lines of jepsen.util, as in porcupine's test data: `INFO  jepsen.util - 0	:invoke	:write	3`.
+//! Log lines of jepsen.util, as in porcupine's test data: `INFO  jepsen.util - 0 :invoke :write 3`.
 
 use super::edn::{Edn, Forms};
 use super::error::{BadHistory, Problem, short};

@@ -25,6 +25,7 @@ pub(crate) struct States<S> {
     /// More states than this are too many.
     most: usize,
     overflowed: bool,
+    work: u64,
 }
 
 #[derive(Debug)]
@@ -69,12 +70,18 @@ impl<S: Clone + Eq + Hash> States<S> {
             heap: 0,
             most,
             overflowed: false,
+            work: 0,
         }
     }
 
     /// Whether there were too many: then what it says is worth nothing.
     pub(crate) fn overflowed(&self) -> bool {
         self.overflowed
+    }
+
+    /// How often the model was asked.
+    pub(crate) fn work(&self) -> u64 {
+        self.work
     }
 
     /// The set of the first state.
@@ -175,8 +182,10 @@ impl<S: Clone + Eq + Hash> States<S> {
         state: u32,
         next: &mut Vec<u32>,
     ) {
+        self.work += 1;
         let state = &self.states.items[state as usize];
-        for state in model.step(state, class.request, class.reply) {
+        let steps = model.step(state, class.request, class.reply);
+        for state in steps {
             next.push(self.state(model, state));
         }
     }
