@@ -22,6 +22,9 @@ use crate::problem::{NEVER, Op, Problem, index};
 /// * of operations that are alike the one that returns first is taken first;
 /// * one that may be left out, and changes nothing, is left out.
 ///
+/// And of all that can be taken it first tries what is due, or what makes that possible: most legal histories need no turning back
+/// then.
+///
 /// It can be stopped after any number of steps, and goes on from there.
 #[derive(Debug)]
 pub(crate) struct Search<'a, M: Model> {
@@ -37,6 +40,8 @@ pub(crate) struct Search<'a, M: Model> {
     path: Vec<Frame>,
     set: u32,
     cursor: u32,
+    // Tried before all others, if it is one.
+    hint: u32,
     // The latest call among what was taken: what returned before it comes too late.
     latest: u64,
     is_loose: bool,
@@ -51,6 +56,8 @@ struct Frame {
     latest: u64,
     // Taken at once: there is nothing else to try here.
     forced: bool,
+    // Taken before its turn: all others are still to be tried.
+    is_hint: bool,
 }
 
 /// What became of some steps.
@@ -86,6 +93,7 @@ impl<'a, M: Model> Search<'a, M> {
             twins: problem.twins(),
             states,
             cursor: END,
+            hint: END,
             calls,
             maybes,
             returns: Links::new(n, by_return.into_iter()),
@@ -143,11 +151,15 @@ impl<'a, M: Model> Search<'a, M> {
     /// Takes the next operation that leads to something new. `false`: there is none.
     fn advance(&mut self, model: &M, steps: &mut u64) -> bool {
         let bound = self.bound();
-        while self.cursor != END {
-            let op = self.cursor;
+        while self.hint != END || self.cursor != END {
+            let hint = std::mem::replace(&mut self.hint, END);
+            let is_hint = hint != END;
+            let op = if is_hint { hint } else { self.cursor };
             let of = self.problem.ops[op as usize];
             *steps += 1;
-            self.cursor = self.after(op);
+            if !is_hint {
+                self.cursor = self.after(op);
+            }
             if of.returned < self.latest || self.twin_is_first(op, bound) {
                 continue;
             }
@@ -156,9 +168,13 @@ impl<'a, M: Model> Search<'a, M> {
                 continue;
             }
             self.take(op, to, false);
+            if let Some(frame) = self.path.last_mut() {
+                frame.is_hint = is_hint;
+            }
             self.arrive(model, steps);
             if self.cache.insert(&self.taken, self.set) {
                 self.cursor = self.first();
+                self.hint = self.hinted(model, steps);
                 return true;
             }
             self.turn_back();
@@ -218,6 +234,7 @@ impl<'a, M: Model> Search<'a, M> {
                 set,
                 latest,
                 forced,
+                is_hint,
             } = frame;
             self.taken.flip(op);
             if self.problem.ops[op as usize].is_required {
@@ -228,7 +245,11 @@ impl<'a, M: Model> Search<'a, M> {
             }
             (self.set, self.latest) = (set, latest);
             if !forced {
-                self.cursor = self.after(op);
+                self.cursor = if is_hint {
+                    self.first()
+                } else {
+                    self.after(op)
+                };
                 return true;
             }
         }
@@ -246,6 +267,7 @@ impl<'a, M: Model> Search<'a, M> {
             set: self.set,
             latest: self.latest,
             forced,
+            is_hint: false,
         });
         self.taken.flip(op);
         if is_required {
@@ -256,6 +278,31 @@ impl<'a, M: Model> Search<'a, M> {
         }
         self.set = to;
         self.latest = self.latest.max(called);
+    }
+
+    /// What has to be taken next, if it can be; else something after which it can.
+    fn hinted(&mut self, model: &M, steps: &mut u64) -> u32 {
+        let due = self.returns.first();
+        if self.is_loose || due == END {
+            return END;
+        }
+        let class = self.problem.ops[due as usize].class;
+        if self.step(model, class) != NONE {
+            return due;
+        }
+        let mut op = self.first();
+        while op != END {
+            *steps += 1;
+            let to = self.step(model, self.problem.ops[op as usize].class);
+            if to != NONE && to != self.set {
+                let classes = &self.problem.classes;
+                if self.states.step(model, classes, (to, class)) != NONE {
+                    return op;
+                }
+            }
+            op = self.after(op);
+        }
+        END
     }
 
     /// What is tried first here; [`END`]: nothing.
