@@ -41,19 +41,20 @@ fn event(said: &str, line: usize) -> Result<Option<Event>, BadHistory> {
         Problem::NotAnEvent { found, wanted }.at(line)
     };
     let mut forms = Forms::new(said, line);
+    let process = match forms.next(None)? {
+        // What a nemesis says is no client's, and may be anything.
+        Some(Edn::Keyword(_)) => return Ok(None),
+        Some(Edn::Int(n)) => u64::try_from(n).map_err(|_| not_one())?,
+        _ => return Err(not_one()),
+    };
     let mut fields = Vec::new();
     while let Some(field) = forms.next(None)? {
-        if fields.len() == 4 {
+        if fields.len() == 3 {
             return Err(not_one());
         }
         fields.push(field);
     }
     let mut fields = fields.into_iter();
-    let process = match fields.next() {
-        Some(Edn::Keyword(_)) => return Ok(None),
-        Some(Edn::Int(n)) => u64::try_from(n).map_err(|_| not_one())?,
-        _ => return Err(not_one()),
-    };
     let kind = fields.next().as_ref().and_then(Kind::from_edn);
     let (Some(kind), Some(Edn::Keyword(f)), Some(value)) = (kind, fields.next(), fields.next())
     else {

@@ -210,6 +210,13 @@ fn a_text_that_is_no_history_is_an_error_or_none_and_no_panic() {
 }
 
 #[test]
+fn what_a_nemesis_says_in_a_log_is_left_out() {
+    let log = "INFO  jepsen.util - :nemesis :info :start \"Cut off {:n1 #{:n2\" more ] of it\n\
+               INFO  jepsen.util - 0 :invoke :read nil\n";
+    assert_eq!(read::events(log).expect("one event").len(), 1);
+}
+
+#[test]
 fn events_are_what_was_written() {
     let events =
         read::events("{:process 7, :type :ok, :f :get, :key \"k\", :value \"v\"}").unwrap();
