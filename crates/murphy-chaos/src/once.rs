@@ -1,0 +1,334 @@
+//! One run: a fresh runtime with a paused clock, a plan, a world, and what came of it.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{Either, select};
+use murphy_core::Seed;
+use murphy_fault::{ArmError, Chaos, Ledger, Plan, Select, TimeLimit, Transcript};
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::LocalSet;
+
+use crate::catalogue::Passed;
+use crate::injection::{Injection, Upset};
+use crate::kind::Kind;
+use crate::panics::{Note, Noting};
+use crate::promise::{Promise, Violation};
+use crate::scene::{Mark, Scene};
+use crate::script;
+use crate::storm::Storm;
+use crate::world::World;
+
+/// The test, as the runner sees it.
+pub(crate) type Check<'a> =
+    dyn Fn(World) -> Pin<Box<dyn Future<Output = Result<(), String>> + 'a>> + Send + Sync + 'a;
+
+/// What goes wrong in a run.
+#[derive(Clone, Debug)]
+pub(crate) enum Trouble {
+    Script(Vec<Injection>),
+    /// By chance; and the upsets that are in the plan.
+    Storm(Plan, Vec<Injection>),
+}
+
+/// One run that is to be made.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    pub(crate) seed: Seed,
+    pub(crate) trouble: Trouble,
+    /// Whether to write every call down.
+    pub(crate) watched: bool,
+    /// Whether to hand the whole ledger over.
+    pub(crate) kept: bool,
+    /// Whether to ask the sites what they cannot do.
+    pub(crate) asked: bool,
+}
+
+/// What all runs of an exploration share.
+#[derive(Clone, Debug)]
+pub(crate) struct Setting {
+    pub(crate) sites: Vec<Arc<str>>,
+    pub(crate) nodes: Vec<Arc<str>>,
+    /// When faults end by themselves.
+    pub(crate) storm: Duration,
+    /// When a run ends by itself.
+    pub(crate) horizon: Duration,
+    /// Whether a panic in a task that nobody awaits is no failure.
+    pub(crate) tolerant: bool,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ended {
+    pub(crate) violation: Option<Violation>,
+    pub(crate) undecided: Option<String>,
+    pub(crate) marks: BTreeMap<String, Mark>,
+    pub(crate) took: Duration,
+    /// Whether the test itself panicked.
+    pub(crate) panicked: bool,
+    /// Faults that struck, and upsets that came.
+    pub(crate) injected: Vec<Injection>,
+    /// Calls that a script names and nobody made.
+    pub(crate) unreached: usize,
+    /// Faults asked for where the layer cannot.
+    pub(crate) unable: u64,
+    /// Calls, where they were watched.
+    pub(crate) passed: Vec<Passed>,
+    /// Where it was asked for.
+    pub(crate) transcript: Option<Transcript>,
+    /// Those that are there at the end.
+    pub(crate) sites: Vec<Arc<str>>,
+    pub(crate) nodes: Vec<Arc<str>>,
+    /// What sites cannot do, where they were asked.
+    pub(crate) cannot: Vec<(Arc<str>, Kind)>,
+}
+
+impl Order {
+    pub(crate) fn script(seed: Seed, injections: &[Injection]) -> Self {
+        Self {
+            seed,
+            trouble: Trouble::Script(injections.to_vec()),
+            watched: false,
+            kept: false,
+            asked: false,
+        }
+    }
+
+    pub(crate) fn storm(seed: Seed, storm: Storm) -> Self {
+        Self {
+            trouble: Trouble::Storm(storm.plan, storm.upsets),
+            ..Self::script(seed, &[])
+        }
+    }
+
+    pub(crate) fn watched(mut self) -> Self {
+        self.watched = true;
+        self
+    }
+
+    pub(crate) fn kept(mut self) -> Self {
+        self.kept = true;
+        self
+    }
+
+    pub(crate) fn asked(mut self) -> Self {
+        self.asked = true;
+        self
+    }
+
+    fn plan(&self, setting: &Setting) -> Plan {
+        let mut plan = match &self.trouble {
+            Trouble::Script(injections) => script::plan(self.seed, injections),
+            Trouble::Storm(plan, _) => plan.clone(),
+        };
+        if self.watched {
+            for site in &setting.sites {
+                plan = plan.with(Arc::clone(site), script::watch());
+            }
+        }
+        plan
+    }
+
+    /// The upsets that are planned.
+    fn upsets(&self) -> impl Iterator<Item = &Injection> {
+        let all = match &self.trouble {
+            Trouble::Script(injections) => injections,
+            Trouble::Storm(_, upsets) => upsets,
+        };
+        all.iter().filter(|i| matches!(i, Injection::Upset { .. }))
+    }
+
+    /// All that must be there before it is armed: what is named exists.
+    fn prepare(&self, chaos: &Chaos, setting: &Setting, plan: &Plan) {
+        for node in &setting.nodes {
+            let _ = chaos.node(node);
+        }
+        for upset in self.upsets() {
+            let Injection::Upset { what, .. } = upset else {
+                continue;
+            };
+            let (one, other) = match what {
+                Upset::Pause(a) | Upset::Crash(a) | Upset::Isolate(a) | Upset::Step(a, _) => {
+                    (a, None)
+                }
+                Upset::Cut(a, b) | Upset::CutOneway(a, b) => (a, Some(b)),
+            };
+            for node in [Some(one), other].into_iter().flatten() {
+                let _ = chaos.node(node);
+            }
+        }
+        for site in &setting.sites {
+            let _ = chaos.site(site);
+        }
+        for (site, _) in plan.faults() {
+            let _ = chaos.site(site);
+        }
+    }
+}
+
+/// Makes the run. What the test does on this thread is in this run and in no other.
+pub(crate) fn once(order: &Order, setting: &Setting, check: &Check<'_>) -> Ended {
+    let noting = Noting::begin();
+    let runtime = match Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(e) => return undecided(format!("no runtime: {e}")),
+    };
+    let local = LocalSet::new();
+    let chaos = Chaos::new(order.seed);
+    let mut ended = runtime.block_on(local.run_until(play(order, setting, check, &chaos)));
+    // Before what is left is torn down: its panics are nobody's.
+    let notes = noting.take();
+    drop_all(runtime, local);
+    if ended.violation.is_none() && (ended.panicked || !setting.tolerant) {
+        ended.violation = notes.first().map(|note| panicked(note, ended.took));
+    }
+    ended
+}
+
+/// Tasks that are left are dropped where their panics are caught: none may end the exploration.
+fn drop_all(runtime: Runtime, local: LocalSet) {
+    let _ = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        let _inside = runtime.enter();
+        drop(local);
+    }));
+    let _ = std::panic::catch_unwind(AssertUnwindSafe(|| drop(runtime)));
+}
+
+fn undecided(why: String) -> Ended {
+    Ended {
+        undecided: Some(why),
+        ..Ended::default()
+    }
+}
+
+fn panicked(note: &Note, at: Duration) -> Violation {
+    let words: String = note.message.chars().take(200).collect();
+    let words = words.lines().next().unwrap_or_default();
+    Violation {
+        promise: Promise::Safety,
+        name: format!("panic in {}: {words}", note.file),
+        detail: format!("{}:{}: {}", note.file, note.line, note.message),
+        at,
+    }
+}
+
+async fn play(order: &Order, setting: &Setting, check: &Check<'_>, chaos: &Chaos) -> Ended {
+    let plan = order.plan(setting);
+    order.prepare(chaos, setting, &plan);
+    chaos.explain(order.watched);
+    let scene = Arc::new(Scene::new(chaos.clone(), order.seed));
+    let armed = match chaos.arm(&plan, setting.storm) {
+        Ok(armed) => armed,
+        Err(e) => return undecided(format!("the plan cannot be armed: {e}")),
+    };
+    let ledger = armed.ledger();
+    let entered = scene.enter();
+    let world = World {
+        scene: Arc::clone(&scene),
+    };
+    // The closure may panic too, before there is a future.
+    let body = AssertUnwindSafe(async { check(world).await }).catch_unwind();
+    let ends = select(
+        Box::pin(scene.stopped()),
+        Box::pin(tokio::time::sleep(setting.horizon)),
+    );
+    let came = match select(Box::pin(body), ends).await {
+        Either::Left((came, _)) => Some(came),
+        Either::Right((Either::Left(_), _)) => Some(Ok(Ok(()))),
+        Either::Right((Either::Right(_), _)) => None,
+    };
+    let took = scene.elapsed();
+    let mut ended = read(order, &ledger);
+    ended.took = took;
+    (ended.violation, ended.undecided, ended.marks) = scene.take();
+    let horizon = || humantime::format_duration(setting.horizon);
+    let broken = |promise, name: &str, detail| Violation {
+        promise,
+        name: name.to_owned(),
+        detail,
+        at: took,
+    };
+    if ended.violation.is_none() {
+        ended.violation = match came {
+            Some(Ok(Ok(()))) => None,
+            Some(Ok(Err(error))) => Some(broken(
+                Promise::Safety,
+                &format!("the test returned an error: {error}"),
+                String::new(),
+            )),
+            Some(Err(panic)) => {
+                ended.panicked = true;
+                drop(panic);
+                None
+            }
+            None => Some(broken(
+                Promise::Liveness,
+                "the run ends",
+                format!("it still waits after {}", horizon()),
+            )),
+        };
+    }
+    drop(armed);
+    ended.sites = chaos.sites();
+    ended.nodes = chaos.nodes();
+    if order.asked {
+        ended.cannot = cannot(chaos, &ended.sites);
+    }
+    drop(entered);
+    #[cfg(feature = "http")]
+    scene.served.close();
+    ended
+}
+
+/// What the ledger has to say, before anything is torn down.
+fn read(order: &Order, ledger: &Ledger) -> Ended {
+    let mut ended = Ended::default();
+    if order.watched {
+        let records = ledger.everything();
+        ended.passed = script::passed(&records);
+        ended.injected = script::struck(&records);
+    } else {
+        ended.injected = script::struck(&ledger.injected());
+    }
+    let began = ledger.events().iter().map(|event| event.at).max();
+    let came = order.upsets().filter(
+        |upset| matches!(upset, Injection::Upset { at, .. } if began.is_some_and(|b| b >= *at)),
+    );
+    ended.injected.extend(came.cloned());
+    if let Trouble::Script(_) = order.trouble {
+        ended.unreached = ledger.unreached().len();
+        if ended.injected.is_empty() {
+            ended.unable = ledger.summaries().iter().map(|s| s.unable).sum();
+        }
+    }
+    if order.kept {
+        ended.transcript = Some(ledger.transcript());
+    }
+    ended
+}
+
+/// What sites cannot do: arming says so.
+fn cannot(chaos: &Chaos, sites: &[Arc<str>]) -> Vec<(Arc<str>, Kind)> {
+    let mut found = Vec::new();
+    for site in sites {
+        for kind in Kind::FAULTS {
+            let plan = Plan::new().with(Arc::clone(site), kind.scripted(Select::nth([])));
+            if matches!(
+                chaos.arm(&plan, TimeLimit::None),
+                Err(ArmError::Unable { .. })
+            ) {
+                found.push((Arc::clone(site), kind));
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,115 @@
+//! Seeded bugs are found, and shrunk to what causes them.
+
+use std::time::Duration;
+
+use murphy_chaos::{Kind, Menu, Promise, Verdict, World, always, eventually};
+use tokio::time::timeout;
+
+use crate::support::{Counter, exploring};
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Charges again what it did not hear back from.
+async fn charges_again(w: World) {
+    let charged = Counter::default();
+    for _attempt in 0..3 {
+        let count = charged.clone();
+        let site = w.site("api->pay");
+        let charge = site.run(17u64, move || async move { count.add() });
+        if timeout(PATIENCE, charge).await.is_ok() {
+            break;
+        }
+    }
+    always!(
+        charged.get() <= 1,
+        "an order is charged once",
+        "{} times",
+        charged.get()
+    );
+}
+
+#[test]
+fn a_retry_that_is_not_idempotent_needs_one_lost_reply() {
+    let outcome = exploring("not-idempotent", 500).run(charges_again);
+    assert_eq!(outcome.verdict, Verdict::Failed, "{outcome}");
+    let [failure] = &outcome.failures[..] else {
+        panic!("one failure, not {outcome}");
+    };
+    assert_eq!(failure.violation.promise, Promise::Safety);
+    let told: Vec<String> = failure.injections.iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["lost-reply: passage 0 of key 0x11 at api->pay"]);
+    assert_eq!(failure.confirmed, 3);
+    println!("{outcome}");
+}
+
+/// Two replicas are told; one lost message is repaired by the other.
+async fn two_of_two(w: World) {
+    let stored = Counter::default();
+    for replica in ["a", "b"] {
+        let count = stored.clone();
+        let site = w.site(&format!("api->{replica}"));
+        let store = site.run(17u64, move || async move { count.add() });
+        let _ = timeout(PATIENCE, store).await;
+    }
+    always!(stored.get() > 0, "what was acknowledged is stored");
+}
+
+#[test]
+fn a_bug_of_two_faults_is_shrunk_to_two() {
+    let menu = Menu::default().calls_only();
+    let outcome = exploring("two-of-two", 2000).menu(menu).run(two_of_two);
+    let [failure] = &outcome.failures[..] else {
+        panic!("one failure, not {outcome}");
+    };
+    println!("{outcome}");
+    assert_eq!(failure.injections.len(), 2, "{outcome}");
+}
+
+/// It waits for an answer for ever.
+async fn without_a_deadline(w: World) {
+    w.site("api->pay").run(17u64, || async {}).await;
+}
+
+#[test]
+fn silence_without_end_is_cut_by_the_horizon() {
+    let outcome = exploring("no-deadline", 100).run(without_a_deadline);
+    println!("{outcome}");
+    assert_eq!(outcome.failures[0].violation.promise, Promise::Liveness);
+    assert_eq!(outcome.failures[0].violation.name, "the run ends");
+}
+
+/// It gives up for ever after the first loss.
+async fn never_again(w: World) {
+    let up = std::cell::Cell::new(true);
+    for _ in 0..3 {
+        let call = w.site("api->pay").run(17u64, || async {});
+        up.set(up.get() && timeout(PATIENCE, call).await.is_ok());
+    }
+    eventually!(Duration::from_secs(60), "the breaker closes", up.get()).await;
+}
+
+#[test]
+fn what_never_recovers_is_a_failure_of_liveness() {
+    let outcome = exploring("never-again", 500).run(never_again);
+    println!("{outcome}");
+    assert_eq!(outcome.failures[0].violation.promise, Promise::Liveness);
+    assert_eq!(outcome.failures[0].injections.len(), 1);
+}
+
+#[test]
+fn a_clean_system_stays_green() {
+    let menu = Menu::only([Kind::LostRequest, Kind::LostReply, Kind::Latency]);
+    let outcome = exploring("clean", 3000).menu(menu).run(async |w: World| {
+        let charged = Counter::default();
+        for call in 0..5u64 {
+            let (count, seen) = (charged.clone(), charged.get());
+            let site = w.site("api->pay");
+            let charge = site.run(call, move || async move { count.add() });
+            let _ = timeout(PATIENCE, charge).await;
+            always!(charged.get() <= seen + 1, "an order is charged once");
+        }
+    });
+    println!("{outcome}");
+    assert_eq!(outcome.verdict, Verdict::Passed, "{outcome}");
+    assert_eq!(outcome.runs >= 3000, true);
+}

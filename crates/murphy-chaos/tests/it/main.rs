@@ -1,0 +1,4 @@
+//! Explorations of small systems with known bugs.
+
+mod bugs;
+mod support;
