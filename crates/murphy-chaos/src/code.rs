@@ -245,7 +245,7 @@ mod tests {
             ],
         };
         let text = "murphy1:orders:2a:client-%3Epay~lost-reply~9f3c~0+db~latency~0~17~2000\
-                    +@cut-oneway~a~b%20c~20~5000:7a8a";
+                    +@cut-oneway~a~b%20c~20~5000:8838";
         assert_eq!(code.to_string(), text);
         assert_eq!(text.parse(), Ok(code));
     }

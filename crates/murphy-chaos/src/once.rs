@@ -54,6 +54,8 @@ pub(crate) struct Order {
 pub(crate) struct Setting {
     pub(crate) sites: Vec<Arc<str>>,
     pub(crate) nodes: Vec<Arc<str>>,
+    /// Keys that a site has room for. A run begins with an empty table for each.
+    pub(crate) keys: usize,
     /// When faults end by themselves.
     pub(crate) storm: Duration,
     /// When a run ends by itself.
@@ -126,6 +128,8 @@ impl Order {
             Trouble::Script(injections) => script::plan(self.seed, injections),
             Trouble::Storm(plan, _) => plan.clone(),
         };
+        let keys = setting.keys;
+        plan = plan.limits(|limits| limits.keys = keys);
         if self.watched {
             for site in &setting.sites {
                 plan = plan.with(Arc::clone(site), script::watch());

@@ -22,6 +22,9 @@ use crate::scene::Mark;
 
 /// Runs that are handed to the crew at once.
 const BATCH: usize = 256;
+/// Keys that a site has room for, before it is known how many there are; and at least.
+const MOST_KEYS: usize = 1 << 16;
+const LEAST_KEYS: usize = 1 << 8;
 /// Reasons and notes that are kept.
 const MOST_REASONS: usize = 8;
 
@@ -62,6 +65,7 @@ impl<'a, 'f> Search<'a, 'f> {
             setting: Setting {
                 sites: Vec::new(),
                 nodes: Vec::new(),
+                keys: MOST_KEYS,
                 storm: explore.storm,
                 horizon: explore.horizon.max(explore.storm),
                 tolerant: explore.tolerant,

@@ -10,7 +10,7 @@ use crate::outcome::{Phase, Stage};
 use crate::repeat::divergence;
 use crate::storm::{perturbation, storm};
 
-use super::{MOST_REASONS, Search, seed_of};
+use super::{LEAST_KEYS, MOST_KEYS, MOST_REASONS, Search, seed_of};
 
 /// How often the run without faults is made, until it shows no new site and has been compared.
 const LESSONS: usize = 6;
@@ -71,6 +71,9 @@ impl Search<'_, '_> {
         for passed in learned.iter().flat_map(|run| &run.passed) {
             self.catalogue.call(passed);
         }
+        // Room for eight times the keys: retries share them, and storms may bring others.
+        let room = self.catalogue.calls().len() * 8;
+        self.setting.keys = room.next_power_of_two().clamp(LEAST_KEYS, MOST_KEYS);
         if learned.is_none() {
             self.doubt("every run without faults shows new sites: name them by what they are, not by a number that grows".into());
         } else if self.catalogue.calls().is_empty() {

@@ -21,7 +21,7 @@ const MOST: usize = 65_536;
 /// # explore("doc-crowd").budget(Budget::runs(500)).check(|w| async move {
 /// let answers = w.clients(3).calls(2).each(|caller| async move { caller.client + caller.call }).await;
 /// assert_eq!(answers, [0, 1, 1, 2, 2, 3]);
-/// # w.site("db").run(1u64, || async {}).await;
+/// # let _ = tokio::time::timeout(std::time::Duration::from_secs(1), w.site("db").run(1u64, || async {})).await;
 /// # });
 /// ```
 #[derive(Clone, Copy, Debug)]

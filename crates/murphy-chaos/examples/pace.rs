@@ -1,0 +1,165 @@
+//! How many runs a second: a small lease service, four clients, about a hundred calls.
+//!
+//! `cargo run --release -p murphy-chaos --example pace`
+//!
+//! Prints figures; asserts nothing about time.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use murphy_chaos::core::{Clock, Seed, SystemClock};
+use murphy_chaos::{Budget, Explore, Kind, Menu, Stage, World, always, explore};
+use tokio::time::timeout;
+use tower::{ServiceBuilder, ServiceExt, service_fn};
+
+const TTL: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Copy, Debug)]
+enum Ask {
+    Acquire(usize),
+    Write(u64),
+    Release(u64),
+}
+
+#[derive(Debug, Default)]
+struct Locks {
+    holder: Option<(u64, tokio::time::Instant)>,
+    tokens: u64,
+    newest: u64,
+    fenced: bool,
+    stale: u64,
+}
+
+impl Locks {
+    fn answer(&mut self, ask: Ask) -> u64 {
+        let now = tokio::time::Instant::now();
+        match ask {
+            Ask::Acquire(_) => {
+                if self.holder.is_some_and(|(_, until)| until > now) {
+                    return 0;
+                }
+                self.tokens += 1;
+                self.holder = Some((self.tokens, now + TTL));
+                self.tokens
+            }
+            Ask::Write(token) if token < self.newest => {
+                self.stale += u64::from(!self.fenced);
+                0
+            }
+            Ask::Write(token) => {
+                self.newest = token;
+                1
+            }
+            Ask::Release(token) => {
+                self.holder.take_if(|(held, _)| *held == token);
+                1
+            }
+        }
+    }
+}
+
+async fn lease(w: World, fenced: bool) {
+    let locks = Arc::new(Mutex::new(Locks {
+        fenced,
+        ..Locks::default()
+    }));
+    let state = Arc::clone(&locks);
+    let stack = ServiceBuilder::new()
+        .layer(w.site("api->locks").layer().duplicating())
+        .service(service_fn(move |ask: Ask| {
+            let answer = state.lock().unwrap().answer(ask);
+            async move { Ok::<_, Infallible>(answer) }
+        }));
+    w.clients(4)
+        .calls(8)
+        .pace(Duration::from_millis(3))
+        .each(move |caller| {
+            let stack = stack.clone();
+            async move {
+                let ask = |ask| {
+                    let call = stack.clone().oneshot(ask);
+                    async { timeout(Duration::from_secs(5), call).await.ok() }
+                };
+                let Some(Ok(token)) = ask(Ask::Acquire(caller.client)).await else {
+                    return;
+                };
+                if token > 0 {
+                    for _ in 0..2 {
+                        let _ = ask(Ask::Write(token)).await;
+                    }
+                    let _ = ask(Ask::Release(token)).await;
+                } else {
+                    let _ = ask(Ask::Acquire(caller.client)).await;
+                }
+            }
+        })
+        .await;
+    let stale = locks.lock().unwrap().stale;
+    always!(stale == 0, "no stale write is admitted");
+}
+
+fn exploration(name: &str, runs: u64) -> Explore {
+    explore(name)
+        .seed(Seed::new(1))
+        .jobs(1)
+        .budget(Budget::runs(runs))
+}
+
+fn main() {
+    let figure = |name: &str, value: f64, unit: &str, note: &str| {
+        println!("{name:<32} {value:>12.1} {unit:<8} {note}");
+    };
+    let fenced = exploration("pace-fenced", 60_000).run(|w| lease(w, true));
+    let rate = fenced.runs as f64 / fenced.took.as_secs_f64();
+    let calls = format!("{} calls; verdict {:?}", fenced.calls, fenced.verdict);
+    figure("chaos.runs_per_second_a_core", rate, "runs/s", &calls);
+
+    let clock = SystemClock::new();
+    let began = clock.now();
+    let menu = Menu::only([
+        Kind::LostRequest,
+        Kind::LostReply,
+        Kind::Duplicate,
+        Kind::Latency,
+    ]);
+    let singles = exploration("pace-singles", u64::MAX >> 1)
+        .menu(menu.calls_only())
+        .budget(Budget::runs(64 * 5 + 6))
+        .run(async |w: World| {
+            for key in 1..=64u64 {
+                let call = w.site("api->pay").run(key, || async {}).duplicating();
+                let _ = timeout(Duration::from_secs(5), call).await;
+            }
+        });
+    let took = (clock.now() - began).as_secs_f64() * 1e3;
+    let tried = singles.phases.iter().find(|p| p.stage == Stage::Singles);
+    let note = format!(
+        "{:?} singles of {} calls",
+        tried.map(|p| p.tried),
+        singles.calls
+    );
+    figure("chaos.singles_of_64_points", took, "ms", &note);
+
+    let mut replays: Vec<usize> = Vec::new();
+    for seed in 0..100 {
+        let unfenced = explore("pace-unfenced")
+            .seed(Seed::new(seed))
+            .jobs(1)
+            .menu(Menu::only([Kind::LostReply, Kind::LostRequest, Kind::Latency]).calls_only())
+            .failures(1)
+            .budget(Budget::runs(20_000))
+            .artifacts(std::env::temp_dir().join("murphy-pace"))
+            .run(|w| lease(w, false));
+        replays.extend(unfenced.failures.iter().map(|f| f.replays));
+    }
+    replays.sort_unstable();
+    let median = replays.get(replays.len() / 2).copied().unwrap_or_default();
+    let note = format!("of {} failures", replays.len());
+    figure(
+        "chaos.replays_to_shrink.median",
+        median as f64,
+        "replays",
+        &note,
+    );
+}
