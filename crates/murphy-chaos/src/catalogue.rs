@@ -24,6 +24,7 @@ pub struct Passed {
 pub(crate) struct Catalogue {
     sites: BTreeMap<Arc<str>, BTreeSet<Kind>>,
     nodes: BTreeSet<Arc<str>>,
+    placed: BTreeSet<Arc<str>>,
     /// Those of the run without faults, in their order.
     calls: Vec<Passed>,
     seen: BTreeSet<CallId>,
@@ -42,6 +43,11 @@ impl Catalogue {
 
     pub(crate) fn node(&mut self, name: &Arc<str>) -> bool {
         self.nodes.insert(Arc::clone(name))
+    }
+
+    /// Something may run on this node.
+    pub(crate) fn placed(&mut self, name: &Arc<str>) {
+        self.placed.insert(Arc::clone(name));
     }
 
     /// The site cannot do this.
@@ -77,6 +83,11 @@ impl Catalogue {
 
     pub(crate) fn nodes(&self) -> Vec<Arc<str>> {
         self.nodes.iter().cloned().collect()
+    }
+
+    /// The nodes that something may run on: pausing another would change nothing.
+    pub(crate) fn inhabited(&self) -> Vec<Arc<str>> {
+        self.placed.iter().cloned().collect()
     }
 
     pub(crate) fn calls(&self) -> &[Passed] {

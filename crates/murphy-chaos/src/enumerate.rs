@@ -61,15 +61,15 @@ pub(crate) fn at_call(passed: &Passed, catalogue: &Catalogue, menu: &Menu) -> Ve
 /// What can happen to nodes and links, at moments when calls are made and a millisecond later, when they are
 /// under way.
 fn upsets(catalogue: &Catalogue, menu: &Menu) -> Vec<Injection> {
-    let nodes = catalogue.nodes();
+    let (nodes, inhabited) = (catalogue.nodes(), catalogue.inhabited());
     let moments = moments(catalogue.calls());
     let mut whats: Vec<Upset> = Vec::new();
-    for node in &nodes {
+    for node in &inhabited {
         whats.push(Upset::Pause(Arc::clone(node)));
         whats.push(Upset::Crash(Arc::clone(node)));
-        if nodes.len() > 1 {
-            whats.push(Upset::Isolate(Arc::clone(node)));
-        }
+    }
+    if nodes.len() > 1 {
+        whats.extend(nodes.iter().cloned().map(Upset::Isolate));
     }
     // Of two nodes, the one that is isolated is cut off from the other.
     if (3..=MOST_NODES_IN_PAIRS).contains(&nodes.len()) {
@@ -95,7 +95,7 @@ fn upsets(catalogue: &Catalogue, menu: &Menu) -> Vec<Injection> {
                 lasting,
             }));
         }
-        for node in &nodes {
+        for node in &inhabited {
             all.extend(menu.steps.iter().map(|ms| Injection::Upset {
                 what: Upset::Step(Arc::clone(node), *ms),
                 at,
@@ -207,6 +207,7 @@ mod tests {
         }
         for node in nodes {
             catalogue.node(&(*node).into());
+            catalogue.placed(&(*node).into());
         }
         catalogue
     }

@@ -34,6 +34,7 @@ pub fn explore(name: impl Into<String>) -> Explore {
         limit: 3,
         expected: Vec::new(),
         tolerant: false,
+        patience: Duration::from_secs(60),
         replay: None,
         name,
     }
@@ -56,6 +57,7 @@ pub struct Explore {
     pub(crate) limit: usize,
     pub(crate) expected: Vec<String>,
     pub(crate) tolerant: bool,
+    pub(crate) patience: Duration,
     pub(crate) replay: Option<ReplayCode>,
 }
 
@@ -131,6 +133,13 @@ impl Explore {
     /// one that no run came to is not missed.
     pub fn expecting(mut self, name: impl Into<String>) -> Self {
         self.expected.push(name.into());
+        self
+    }
+
+    /// The most *real* time of one run, default 60 s. A run that takes longer is cut, and the
+    /// exploration undecided: a loop that yields and never waits keeps virtual time from moving.
+    pub fn patience(mut self, real: Duration) -> Self {
+        self.patience = real.max(Duration::from_millis(4));
         self
     }
 

@@ -85,6 +85,7 @@ mod script;
 mod search;
 mod shrink;
 mod storm;
+mod watch;
 mod world;
 
 #[doc(hidden)]

@@ -22,6 +22,7 @@ use crate::promise::{Promise, Violation};
 use crate::scene::{Mark, Scene};
 use crate::script;
 use crate::storm::Storm;
+use crate::watch::Watch;
 use crate::world::World;
 
 /// The test, as the runner sees it.
@@ -71,6 +72,8 @@ pub(crate) struct Ended {
     pub(crate) undecided: Option<String>,
     pub(crate) marks: BTreeMap<String, Mark>,
     pub(crate) took: Duration,
+    /// Whether real time ended it: it must not be repeated.
+    pub(crate) cut: bool,
     /// Whether the test itself panicked.
     pub(crate) panicked: bool,
     /// Faults that struck, and upsets that came.
@@ -86,6 +89,8 @@ pub(crate) struct Ended {
     /// Those that are there at the end.
     pub(crate) sites: Vec<Arc<str>>,
     pub(crate) nodes: Vec<Arc<str>>,
+    /// Nodes that something may run on.
+    pub(crate) placed: Vec<Arc<str>>,
     /// What sites cannot do, where they were asked.
     pub(crate) cannot: Vec<(Arc<str>, Kind)>,
 }
@@ -176,7 +181,7 @@ impl Order {
 }
 
 /// Makes the run. What the test does on this thread is in this run and in no other.
-pub(crate) fn once(order: &Order, setting: &Setting, check: &Check<'_>) -> Ended {
+pub(crate) fn once(order: &Order, setting: &Setting, check: &Check<'_>, watch: &Watch) -> Ended {
     let noting = Noting::begin();
     let runtime = match Builder::new_current_thread()
         .enable_time()
@@ -188,7 +193,7 @@ pub(crate) fn once(order: &Order, setting: &Setting, check: &Check<'_>) -> Ended
     };
     let local = LocalSet::new();
     let chaos = Chaos::new(order.seed);
-    let mut ended = runtime.block_on(local.run_until(play(order, setting, check, &chaos)));
+    let mut ended = runtime.block_on(local.run_until(play(order, setting, check, watch, &chaos)));
     // Before what is left is torn down: its panics are nobody's.
     let notes = noting.take();
     drop_all(runtime, local);
@@ -225,7 +230,13 @@ fn panicked(note: &Note, at: Duration) -> Violation {
     }
 }
 
-async fn play(order: &Order, setting: &Setting, check: &Check<'_>, chaos: &Chaos) -> Ended {
+async fn play(
+    order: &Order,
+    setting: &Setting,
+    check: &Check<'_>,
+    watch: &Watch,
+    chaos: &Chaos,
+) -> Ended {
     let plan = order.plan(setting);
     order.prepare(chaos, setting, &plan);
     chaos.explain(order.watched);
@@ -241,18 +252,18 @@ async fn play(order: &Order, setting: &Setting, check: &Check<'_>, chaos: &Chaos
     };
     // The closure may panic too, before there is a future.
     let body = AssertUnwindSafe(async { check(world).await }).catch_unwind();
-    let ends = select(
-        Box::pin(scene.stopped()),
-        Box::pin(tokio::time::sleep(setting.horizon)),
-    );
-    let came = match select(Box::pin(body), ends).await {
-        Either::Left((came, _)) => Some(came),
-        Either::Right((Either::Left(_), _)) => Some(Ok(Ok(()))),
-        Either::Right((Either::Right(_), _)) => None,
+    let horizon = Box::pin(tokio::time::sleep(setting.horizon));
+    let cut = Box::pin(watch.is_cut());
+    let ends = select(Box::pin(scene.stopped()), select(horizon, cut));
+    let (came, cut) = match select(Box::pin(body), ends).await {
+        Either::Left((came, _)) => (Some(came), false),
+        Either::Right((Either::Left(_), _)) => (Some(Ok(Ok(()))), false),
+        Either::Right((Either::Right((by, _)), _)) => (None, matches!(by, Either::Right(_))),
     };
     let took = scene.elapsed();
     let mut ended = read(order, &ledger);
     ended.took = took;
+    ended.placed = scene.placed();
     (ended.violation, ended.undecided, ended.marks) = scene.take();
     let horizon = || humantime::format_duration(setting.horizon);
     let broken = |promise, name: &str, detail| Violation {
@@ -274,6 +285,7 @@ async fn play(order: &Order, setting: &Setting, check: &Check<'_>, chaos: &Chaos
                 drop(panic);
                 None
             }
+            None if cut => None,
             None => Some(broken(
                 Promise::Liveness,
                 "the run ends",
@@ -281,9 +293,11 @@ async fn play(order: &Order, setting: &Setting, check: &Check<'_>, chaos: &Chaos
             )),
         };
     }
+    ended.cut = cut;
     drop(armed);
     ended.sites = chaos.sites();
-    ended.nodes = chaos.nodes();
+    ended.nodes = chaos.network().names();
+    ended.nodes.sort();
     if order.asked {
         ended.cannot = cannot(chaos, &ended.sites);
     }

@@ -1,7 +1,7 @@
 //! [`Scene`]: what belongs to one run and dies with it: promises, marks, and what ends the run early.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -45,6 +45,8 @@ struct State {
     violation: Option<Violation>,
     undecided: Option<String>,
     marks: BTreeMap<String, Mark>,
+    /// Nodes on which something may run.
+    placed: BTreeSet<Arc<str>>,
     stopped: bool,
 }
 
@@ -109,6 +111,19 @@ impl Scene {
         };
         mark.met += 1;
         mark.held += u64::from(held);
+    }
+
+    /// The test asked for this node: something may run on it.
+    pub(crate) fn place(&self, node: &str) {
+        let mut state = self.lock();
+        if !state.placed.contains(node) {
+            state.placed.insert(node.into());
+        }
+    }
+
+    /// The nodes that were asked for.
+    pub(crate) fn placed(&self) -> Vec<Arc<str>> {
+        self.lock().placed.iter().cloned().collect()
     }
 
     /// Ready when a promise was broken.

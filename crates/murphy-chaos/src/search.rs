@@ -49,6 +49,10 @@ pub(crate) struct Search<'a, 'f> {
     /// Singles that struck and were survived: what pairs are made of.
     survived: Vec<Injection>,
     singles_done: bool,
+    /// The same seed was two runs: what else is missing may be missing for that.
+    diverged: bool,
+    /// A run was cut: others like it would take as long.
+    cut: bool,
 }
 
 impl<'a, 'f> Search<'a, 'f> {
@@ -59,6 +63,7 @@ impl<'a, 'f> Search<'a, 'f> {
             crew: Crew {
                 jobs: explore.jobs.unwrap_or(cores),
                 check,
+                patience: explore.patience,
                 deadline: explore.budget.most_time().map(|time| began + time),
             },
             seed: explore.chosen_seed(),
@@ -84,6 +89,8 @@ impl<'a, 'f> Search<'a, 'f> {
             revealed: Vec::new(),
             survived: Vec::new(),
             singles_done: false,
+            diverged: false,
+            cut: false,
         }
     }
 
@@ -113,7 +120,7 @@ impl<'a, 'f> Search<'a, 'f> {
     /// Whether nothing that comes can be judged.
     fn is_hopeless(&self) -> bool {
         let learned = self.phases.iter().any(|p| p.stage == Stage::FaultFree);
-        learned && self.catalogue.calls().is_empty()
+        self.cut || learned && self.catalogue.calls().is_empty()
     }
 
     /// Makes the runs of one part, at most `most` of them; `then` looks at each, in order. Gives back how many
@@ -134,7 +141,7 @@ impl<'a, 'f> Search<'a, 'f> {
         });
         let mut orders = orders.into_iter();
         let mut tried = 0;
-        while tried < most && self.failures.len() < self.explore.limit && !self.crew.is_over() {
+        while tried < most && !self.is_enough() && !self.crew.is_over() {
             let room = (most - tried).min(BATCH as u64) as usize;
             let batch: Vec<Order> = orders.by_ref().take(room).collect();
             if batch.is_empty() {
@@ -146,12 +153,16 @@ impl<'a, 'f> Search<'a, 'f> {
                 self.account(stage, order, ended);
                 then(self, order, ended);
                 // What was made beyond is as if it had not been: how much it is depends on the batch.
-                if self.failures.len() == self.explore.limit {
+                if self.is_enough() {
                     break;
                 }
             }
         }
         tried
+    }
+
+    fn is_enough(&self) -> bool {
+        self.failures.len() >= self.explore.limit || self.cut
     }
 
     /// Writes down what a run came to.
@@ -168,6 +179,10 @@ impl<'a, 'f> Search<'a, 'f> {
             .struck(&ended.injected, ended.violation.is_none());
         if let Some(why) = &ended.undecided {
             self.doubt(why.clone());
+        }
+        if ended.cut {
+            self.cut = true;
+            self.spun(order);
         }
         let Some(phase) = self.phases.last_mut() else {
             return;
@@ -188,6 +203,10 @@ impl<'a, 'f> Search<'a, 'f> {
         for node in &ended.nodes {
             new |= self.catalogue.node(node);
         }
+        ended
+            .placed
+            .iter()
+            .for_each(|node| self.catalogue.placed(node));
         if new {
             self.setting.sites = self.catalogue.sites().map(Arc::clone).collect();
             self.setting.nodes = self.catalogue.nodes();
@@ -254,7 +273,7 @@ impl<'a, 'f> Search<'a, 'f> {
     /// What was configured and never happened. Where something failed, or the budget ended early, nobody can
     /// tell.
     fn gaps(&self) -> Vec<String> {
-        if !self.failures.is_empty() || !self.singles_done {
+        if !self.failures.is_empty() || !self.singles_done || self.diverged {
             return Vec::new();
         }
         let menu = &self.explore.menu;

@@ -86,7 +86,7 @@ fn magnitude(kind: Kind, menu: &Menu) -> Distribution {
 
 /// Up to three upsets, of lengths between the shortest and the longest outage.
 fn upsets(dice: &Dice, catalogue: &Catalogue, menu: &Menu, until: Duration) -> Vec<Injection> {
-    let nodes = catalogue.nodes();
+    let (nodes, inhabited) = (catalogue.nodes(), catalogue.inhabited());
     if nodes.is_empty() || menu.outages.is_empty() {
         return Vec::new();
     }
@@ -96,13 +96,16 @@ fn upsets(dice: &Dice, catalogue: &Catalogue, menu: &Menu, until: Duration) -> V
     let all = (0..dice.below("upsets", 0, 4) as u64).map(|n| {
         let node = || Arc::clone(&nodes[dice.below("node", n, nodes.len())]);
         let other = || Arc::clone(&nodes[dice.below("other", n, nodes.len())]);
-        let steps = menu.steps.len().min(1);
-        let what = match dice.below("what", n, 5 + steps) {
-            0 => Upset::Pause(node()),
-            1 => Upset::Crash(node()),
+        let inhabitant = || Arc::clone(&inhabited[dice.below("node", n, inhabited.len())]);
+        let what = match dice.below("what", n, 6) {
+            0 if !inhabited.is_empty() => Upset::Pause(inhabitant()),
+            1 if !inhabited.is_empty() => Upset::Crash(inhabitant()),
             3 if node() != other() => Upset::Cut(node(), other()),
             4 if node() != other() => Upset::CutOneway(node(), other()),
-            5 => Upset::Step(node(), menu.steps[dice.below("step", n, menu.steps.len())]),
+            5 if !inhabited.is_empty() && !menu.steps.is_empty() => Upset::Step(
+                inhabitant(),
+                menu.steps[dice.below("step", n, menu.steps.len())],
+            ),
             _ => Upset::Isolate(node()),
         };
         let at = Duration::from_millis(dice.below("at", n, ms(span)) as u64);
@@ -148,6 +151,7 @@ mod tests {
         }
         for node in ["a", "b", "c"] {
             catalogue.node(&node.into());
+            catalogue.placed(&node.into());
         }
         catalogue.unable("db", Kind::Refused);
         catalogue

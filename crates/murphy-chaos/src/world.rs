@@ -54,15 +54,18 @@ impl World {
         &self.scene.chaos
     }
 
-    /// Nodes and links. A site called `"api->pay"` is the link from node api to node pay.
+    /// Links, and nodes that are only ends of links: they are cut. A site called `"api->pay"` is the link from api
+    /// to pay, if one of them is a node.
     #[must_use]
     pub fn network(&self) -> Network {
         self.scene.chaos.network()
     }
 
-    /// The node with this name. Declared, it is paused, crashed and cut off by the exploration.
+    /// The node with this name. Once it was asked for here, the exploration pauses it, crashes it, cuts
+    /// it off and sets its clock.
     #[must_use]
     pub fn node(&self, name: &str) -> Node {
+        self.scene.place(name);
         self.scene.chaos.node(name)
     }
 

@@ -47,6 +47,23 @@ impl Search<'_, '_> {
         self.failures.push(failure);
     }
 
+    /// A run was cut because virtual time stood still in it.
+    pub(super) fn spun(&mut self, order: &Order) {
+        let code = match &order.trouble {
+            Trouble::Script(injections) => ReplayCode {
+                name: self.explore.name.clone(),
+                seed: order.seed,
+                injections: injections.clone(),
+            }
+            .to_string(),
+            Trouble::Storm(..) => format!("a storm of seed {}", order.seed),
+        };
+        let patience = humantime::format_duration(self.explore.patience);
+        self.doubt(format!(
+            "a run was cut after {patience} of real time: in it somebody is always ready and nobody waits, so virtual time stands still ({code})"
+        ));
+    }
+
     fn shrunk(&mut self, order: &Order, causes: &[Injection], fingerprint: &str) -> Shrunk {
         let mut fails = |injections: &[Injection]| {
             let again = Order::script(order.seed, injections);

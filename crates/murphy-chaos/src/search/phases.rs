@@ -61,9 +61,8 @@ impl Search<'_, '_> {
             if known != (self.setting.sites.len(), self.setting.nodes.len()) {
                 learned = None;
             } else if let Some(before) = learned.replace(this) {
-                let parted = learned.as_ref().and_then(|this| divergence(&before, this));
-                if let Some(parted) = parted {
-                    self.doubt(parted.to_string());
+                if let Some(this) = &learned {
+                    self.compare(&before, this);
                 }
                 break;
             }
@@ -78,6 +77,14 @@ impl Search<'_, '_> {
             self.doubt("every run without faults shows new sites: name them by what they are, not by a number that grows".into());
         } else if self.catalogue.calls().is_empty() {
             self.doubt("no call passed a site, so nothing was explored: put `w.site(..)` in front of a service, or call through `w.client(..)`".into());
+        }
+    }
+
+    /// Two runs of one seed must be one and the same.
+    fn compare(&mut self, one: &Ended, other: &Ended) {
+        if let Some(parted) = divergence(one, other) {
+            self.diverged = true;
+            self.doubt(parted.to_string());
         }
     }
 
@@ -197,9 +204,7 @@ impl Search<'_, '_> {
             let twice = of(0).watched().kept();
             let runs = [0, 1].map(|_| self.crew.make_one(&twice, &self.setting));
             self.runs += 2;
-            if let Some(parted) = divergence(&runs[0], &runs[1]) {
-                self.doubt(parted.to_string());
-            }
+            self.compare(&runs[0], &runs[1]);
         }
         self.tries(stage, None, most, (0..most).map(of), |_, _, _| {});
     }

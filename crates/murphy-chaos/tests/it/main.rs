@@ -1,4 +1,14 @@
 //! Explorations of small systems with known bugs.
 
 mod bugs;
+mod corpus;
+#[cfg(feature = "http")]
+mod http;
+mod nodes;
+mod orders;
+mod outcome;
+mod panics;
+mod process;
+mod repeat;
+mod replay;
 mod support;

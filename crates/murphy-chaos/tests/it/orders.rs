@@ -1,0 +1,46 @@
+//! Bugs that no fault shows, only another order.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use murphy_chaos::{Menu, Stage, Verdict, World, always};
+use tokio::time::sleep;
+
+use crate::support::exploring;
+
+/// Who reads a millisecond after the write was sent sees it: unless that is two milliseconds late.
+async fn reads_too_soon(w: World, waits: bool) {
+    let value = Rc::new(Cell::new(0));
+    let (writer, reader) = (w.site("a->store"), w.site("b->store"));
+    let write = writer.run(1u64, async || value.set(7)).inline();
+    let seen = async {
+        sleep(Duration::from_millis(1)).await;
+        reader.run(2u64, async || value.get()).inline().await
+    };
+    if waits {
+        write.await;
+        always!(seen.await == 7, "a read after a write sees it");
+    } else {
+        let ((), seen) = tokio::join!(biased; std::future::IntoFuture::into_future(write), seen);
+        always!(seen == 7, "a read after a write sees it");
+    }
+}
+
+#[test]
+fn a_race_shows_by_order_alone() {
+    let menu = Menu::only([]).calls_only();
+    let outcome = exploring("race", 1000)
+        .menu(menu.clone())
+        .run(|w| reads_too_soon(w, false));
+    let failure = &outcome.failures[0];
+    assert_eq!(failure.stage, Stage::Orders, "{outcome}");
+    assert_eq!(failure.injections.len(), 1, "{outcome}");
+    assert!(failure.injections[0].is_nudge());
+    assert_eq!(failure.confirmed, 3);
+
+    let outcome = exploring("no-race", 1000)
+        .menu(menu)
+        .run(|w| reads_too_soon(w, true));
+    assert_eq!(outcome.verdict, Verdict::Passed, "{outcome}");
+}
