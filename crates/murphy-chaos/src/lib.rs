@@ -98,6 +98,9 @@ pub use explore::{Ends, Explore, REPLAY_VARIABLE, explore};
 pub use injection::{CallId, Injection, Upset};
 pub use kind::{BadKind, Kind};
 pub use menu::Menu;
+/// Recorders, models, checkers.
+#[doc(no_inline)]
+pub use murphy_check as check;
 /// Seeds, keys, scopes, clocks.
 #[doc(no_inline)]
 pub use murphy_core as core;

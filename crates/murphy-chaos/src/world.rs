@@ -3,6 +3,7 @@
 #[cfg(feature = "http")]
 mod client;
 mod crowd;
+mod judge;
 #[cfg(feature = "http")]
 mod serve;
 #[cfg(feature = "http")]

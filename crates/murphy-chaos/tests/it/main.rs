@@ -2,6 +2,7 @@
 
 mod bugs;
 mod corpus;
+mod history;
 #[cfg(feature = "http")]
 mod http;
 mod nodes;

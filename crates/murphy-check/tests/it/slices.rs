@@ -1,0 +1,1 @@
+//! Parts take turns.
