@@ -2,7 +2,8 @@
 //!
 //! `cargo run --release -p murphy-chaos --example pace`
 //!
-//! Prints figures; asserts nothing about time.
+//! Prints figures; asserts nothing about time. The rate is of processor time where the system tells it, all else of
+//! real time.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -17,7 +18,7 @@ const TTL: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, Debug)]
 enum Ask {
-    Acquire(usize),
+    Acquire,
     Write(u64),
     Release(u64),
 }
@@ -27,7 +28,6 @@ struct Locks {
     holder: Option<(u64, tokio::time::Instant)>,
     tokens: u64,
     newest: u64,
-    fenced: bool,
     stale: u64,
 }
 
@@ -35,7 +35,7 @@ impl Locks {
     fn answer(&mut self, ask: Ask) -> u64 {
         let now = tokio::time::Instant::now();
         match ask {
-            Ask::Acquire(_) => {
+            Ask::Acquire => {
                 if self.holder.is_some_and(|(_, until)| until > now) {
                     return 0;
                 }
@@ -44,7 +44,7 @@ impl Locks {
                 self.tokens
             }
             Ask::Write(token) if token < self.newest => {
-                self.stale += u64::from(!self.fenced);
+                self.stale += 1;
                 0
             }
             Ask::Write(token) => {
@@ -59,11 +59,9 @@ impl Locks {
     }
 }
 
-async fn lease(w: World, fenced: bool) {
-    let locks = Arc::new(Mutex::new(Locks {
-        fenced,
-        ..Locks::default()
-    }));
+/// Where `most` stale writes are too many.
+async fn lease(w: World, most: u64) {
+    let locks = Arc::new(Mutex::new(Locks::default()));
     let state = Arc::clone(&locks);
     let stack = ServiceBuilder::new()
         .layer(w.site("api->locks").layer().duplicating())
@@ -74,14 +72,14 @@ async fn lease(w: World, fenced: bool) {
     w.clients(4)
         .calls(8)
         .pace(Duration::from_millis(3))
-        .each(move |caller| {
+        .each(move |_| {
             let stack = stack.clone();
             async move {
                 let ask = |ask| {
                     let call = stack.clone().oneshot(ask);
                     async { timeout(Duration::from_secs(5), call).await.ok() }
                 };
-                let Some(Ok(token)) = ask(Ask::Acquire(caller.client)).await else {
+                let Some(Ok(token)) = ask(Ask::Acquire).await else {
                     return;
                 };
                 if token > 0 {
@@ -90,13 +88,13 @@ async fn lease(w: World, fenced: bool) {
                     }
                     let _ = ask(Ask::Release(token)).await;
                 } else {
-                    let _ = ask(Ask::Acquire(caller.client)).await;
+                    let _ = ask(Ask::Acquire).await;
                 }
             }
         })
         .await;
     let stale = locks.lock().unwrap().stale;
-    always!(stale == 0, "no stale write is admitted");
+    always!(stale < most, "stale writes are few");
 }
 
 fn exploration(name: &str, runs: u64) -> Explore {
@@ -106,12 +104,20 @@ fn exploration(name: &str, runs: u64) -> Explore {
         .budget(Budget::runs(runs))
 }
 
+/// Seconds of processor time so far, where the system tells: in hundredths, of all threads.
+fn processor() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
+    let ticks = |field: usize| fields.get(field)?.parse::<f64>().ok();
+    Some((ticks(11)? + ticks(12)?) / 100.0)
+}
+
 fn main() {
     let figure = |name: &str, value: f64, unit: &str, note: &str| {
         println!("{name:<32} {value:>12.1} {unit:<8} {note}");
     };
-    let fenced = exploration("pace-fenced", 60_000).run(|w| lease(w, true));
-    let rate = fenced.runs as f64 / fenced.took.as_secs_f64();
+    let fenced = exploration("pace-fenced", 20_000).run(|w| lease(w, u64::MAX));
+    let rate = fenced.runs as f64 / processor().unwrap_or(fenced.took.as_secs_f64());
     let calls = format!("{} calls; verdict {:?}", fenced.calls, fenced.verdict);
     figure("chaos.runs_per_second_a_core", rate, "runs/s", &calls);
 
@@ -142,23 +148,35 @@ fn main() {
     figure("chaos.singles_of_64_points", took, "ms", &note);
 
     let mut replays: Vec<usize> = Vec::new();
-    for seed in 0..100 {
-        let unfenced = explore("pace-unfenced")
+    let mut sizes = Vec::new();
+    for seed in 0..60 {
+        let files = std::env::temp_dir().join(format!("murphy-pace-{}", std::process::id()));
+        let unfenced = exploration("pace-unfenced", 3000)
             .seed(Seed::new(seed))
-            .jobs(1)
-            .menu(Menu::only([Kind::LostReply, Kind::LostRequest, Kind::Latency]).calls_only())
             .failures(1)
-            .budget(Budget::runs(20_000))
-            .artifacts(std::env::temp_dir().join("murphy-pace"))
-            .run(|w| lease(w, false));
-        replays.extend(unfenced.failures.iter().map(|f| f.replays));
+            .artifacts(&files)
+            .run(|w| lease(w, 2));
+        let _ = std::fs::remove_dir_all(files);
+        let found = unfenced.failures.iter().filter(|f| f.found_with > 1);
+        for failure in found {
+            replays.push(failure.replays);
+            sizes.push((failure.found_with, failure.injections.len()));
+        }
     }
-    replays.sort_unstable();
-    let median = replays.get(replays.len() / 2).copied().unwrap_or_default();
-    let note = format!("of {} failures", replays.len());
+    let median = |mut of: Vec<usize>| {
+        of.sort_unstable();
+        of.get(of.len() / 2).copied().unwrap_or_default() as f64
+    };
+    let (before, after) = sizes.iter().copied().unzip();
+    let note = format!(
+        "{} failures of several faults: {} of them, then {}, at the median",
+        replays.len(),
+        median(before),
+        median(after)
+    );
     figure(
         "chaos.replays_to_shrink.median",
-        median as f64,
+        median(replays),
         "replays",
         &note,
     );

@@ -20,7 +20,6 @@ use crate::world::World;
 pub const REPLAY_VARIABLE: &str = "MURPHY_REPLAY";
 
 /// An exploration with this name: it names its files and is part of its replay codes.
-#[must_use]
 pub fn explore(name: impl Into<String>) -> Explore {
     let name = name.into();
     Explore {

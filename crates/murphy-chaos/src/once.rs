@@ -17,7 +17,7 @@ use tokio::task::LocalSet;
 use crate::catalogue::Passed;
 use crate::injection::{Injection, Upset};
 use crate::kind::Kind;
-use crate::panics::{Note, Noting};
+use crate::panics::{Note, Noting, words};
 use crate::promise::{Promise, Violation};
 use crate::scene::{Mark, Scene};
 use crate::script;
@@ -74,8 +74,8 @@ pub(crate) struct Ended {
     pub(crate) took: Duration,
     /// Whether real time ended it: it must not be repeated.
     pub(crate) cut: bool,
-    /// Whether the test itself panicked.
-    pub(crate) panicked: bool,
+    /// What the test itself panicked with.
+    pub(crate) panicked: Option<String>,
     /// Faults that struck, and upsets that came.
     pub(crate) injected: Vec<Injection>,
     /// Calls that a script names and nobody made.
@@ -197,8 +197,15 @@ pub(crate) fn once(order: &Order, setting: &Setting, check: &Check<'_>, watch: &
     // Before what is left is torn down: its panics are nobody's.
     let notes = noting.take();
     drop_all(runtime, local);
-    if ended.violation.is_none() && (ended.panicked || !setting.tolerant) {
-        ended.violation = notes.first().map(|note| panicked(note, ended.took));
+    if ended.violation.is_none() && (ended.panicked.is_some() || !setting.tolerant) {
+        // Somebody may have put another hook in place of ours: then the test's own panic is all there is.
+        let own = ended.panicked.clone().map(|message| Note {
+            message,
+            file: "the test".into(),
+            line: 0,
+        });
+        let note = notes.into_iter().next().or(own);
+        ended.violation = note.map(|note| panicked(&note, ended.took));
     }
     ended
 }
@@ -281,8 +288,7 @@ async fn play(
                 String::new(),
             )),
             Some(Err(panic)) => {
-                ended.panicked = true;
-                drop(panic);
+                ended.panicked = Some(words(&*panic));
                 None
             }
             None if cut => None,

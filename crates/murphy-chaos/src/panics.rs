@@ -1,5 +1,6 @@
 //! Panics of a run are noted, not printed: an exploration sees thousands of them.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::panic::{self, PanicHookInfo};
 use std::sync::Once;
@@ -51,14 +52,16 @@ impl Drop for Noting {
     }
 }
 
+/// What a panic says.
+pub(crate) fn words(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|s| (*s).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without words".to_owned())
+}
+
 /// Whether this thread notes its panics; then this one is.
 fn noted(info: &PanicHookInfo<'_>) -> bool {
-    let payload = info.payload();
-    let message = payload
-        .downcast_ref::<&str>()
-        .map(|s| (*s).to_owned())
-        .or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without words".to_owned());
+    let message = words(info.payload());
     let (file, line) = info
         .location()
         .map_or((String::new(), 0), |at| (at.file().to_owned(), at.line()));

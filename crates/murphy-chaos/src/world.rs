@@ -85,7 +85,6 @@ impl World {
     }
 
     /// `n` clients that call at the same time.
-    #[must_use]
     pub fn clients(&self, n: usize) -> Crowd {
         Crowd::new(n)
     }

@@ -6,9 +6,6 @@ use std::time::Duration;
 use murphy_chaos::{Budget, Menu, World, always, explore};
 use tokio::time::{sleep, timeout};
 
-/// What the child explores, by this variable.
-const PART: &str = "MURPHY_TEST_PART";
-
 /// Orders that are charged twice if a reply is lost, by four clients.
 async fn orders(w: World) {
     let charged = std::rc::Rc::new(std::cell::RefCell::new(std::collections::BTreeMap::new()));
@@ -64,16 +61,42 @@ fn child() {
     println!("EXIT {}", outcome.exit_code());
 }
 
+/// In a process of its own, since the hook is everybody's.
+#[test]
+#[ignore = "what the other tests run in processes of their own"]
+fn hookless() {
+    let target = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("hookless");
+    let outcome = explore("hookless")
+        .artifacts(target)
+        .jobs(1)
+        .run(async |w: World| {
+            let call = w.site("api->pay").run(17u64, || async {});
+            let heard = timeout(Duration::from_secs(5), call).await.is_ok();
+            drop(std::panic::take_hook());
+            assert!(heard, "not heard");
+        });
+    println!("CODE {}", outcome.failures[0].violation.name);
+}
+
+/// Somebody took the hook away: the panic is on the error stream, and a failure all the same.
+#[test]
+fn a_panic_is_a_failure_whoever_has_the_hook() {
+    let told = child_of("process::hookless", &[]);
+    assert_eq!(told, ["CODE panic in the test: not heard"]);
+}
+
 fn process(environment: &[(&str, &str)]) -> Vec<String> {
+    child_of("process::child", environment)
+}
+
+fn child_of(test: &str, environment: &[(&str, &str)]) -> Vec<String> {
     let this = std::env::current_exe().expect("a test is a program");
     let mut command = Command::new(this);
-    command.args(["--exact", "process::child", "--ignored", "--nocapture"]);
+    command.args(["--exact", test, "--ignored", "--nocapture"]);
     for name in ["MURPHY_SEED", "MURPHY_BUDGET", "MURPHY_REPLAY"] {
         command.env_remove(name);
     }
-    command
-        .env(PART, "orders")
-        .envs(environment.iter().copied());
+    command.envs(environment.iter().copied());
     let Output { stdout, stderr, .. } = command.output().expect("it runs");
     let text = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
     let words = ["LEDGER", "CODE", "PHASES", "COVERAGE", "EXIT", "murphy: `"];
