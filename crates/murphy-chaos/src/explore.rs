@@ -185,6 +185,8 @@ impl Explore {
     {
         let outcome = self.run(test);
         assert!(outcome.passed(), "\n{outcome}");
+        // A test that passes is silent, unless one asks: `cargo test -- --show-output`.
+        println!("{outcome}");
     }
 
     /// Explores. For programs: an [`Outcome`] exits with 0, 1 or 2.

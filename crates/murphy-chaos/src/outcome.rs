@@ -113,7 +113,7 @@ pub struct Failure {
     pub code: ReplayCode,
     /// The same as a plan of the fault crate.
     pub plan: Plan,
-    /// The ledger of the shrunk run, each call in it.
+    /// The ledger of the shrunk run: faults, events, and each call as a record of the rule `watch`.
     pub transcript: Option<Transcript>,
     /// Other single causes of the same broken promise, `lost-reply at client->pay`, and in how many runs.
     pub also: BTreeMap<String, u64>,

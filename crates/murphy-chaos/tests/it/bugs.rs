@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
-use murphy_chaos::{Kind, Menu, Promise, Verdict, World, always, eventually, sometimes};
+use murphy_chaos::{Kind, Menu, Promise, Stage, Verdict, World, always, eventually, sometimes};
 use tokio::time::timeout;
 
 use crate::support::{Counter, exploring};
@@ -126,4 +126,41 @@ fn a_clean_system_stays_green() {
     assert_eq!(outcome.verdict, Verdict::Passed, "{outcome}");
     assert!(outcome.runs >= 3000, "{outcome}");
     assert_eq!(outcome.exit_code(), 0);
+}
+
+/// Two attempts; the second is made only if the first was not heard of.
+async fn two_attempts(w: World) {
+    let mut heard = false;
+    for _attempt in 0..2 {
+        let call = w.site("api->pay").run(17u64, || async {});
+        heard = heard || timeout(PATIENCE, call).await.is_ok();
+    }
+    always!(heard, "one of two attempts is heard of");
+}
+
+#[test]
+fn a_call_that_only_a_fault_brings_about_is_struck_too() {
+    let menu = Menu::only([Kind::LostRequest]).calls_only();
+    let retry = async |w: World| {
+        let first = w.site("api->pay").run(17u64, || async {});
+        if timeout(PATIENCE, first).await.is_err() {
+            let again = w.site("api->pay").run(17u64, || async {});
+            let heard = timeout(PATIENCE, again).await.is_ok();
+            always!(heard, "the retry is heard of");
+        }
+    };
+    // Enough for the singles and a pair, and for no storm that would find it by luck.
+    let outcome = exploring("revealed", 6).menu(menu.clone()).run(retry);
+    let failure = &outcome.failures[0];
+    assert_eq!(failure.stage, Stage::Pairs, "{outcome}");
+    let told: Vec<String> = failure.injections.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "lost-request: passage 0 of key 0x11 at api->pay",
+            "lost-request: passage 1 of key 0x11 at api->pay",
+        ]
+    );
+    let outcome = exploring("two-attempts", 500).menu(menu).run(two_attempts);
+    assert_eq!(outcome.failures[0].injections.len(), 2, "{outcome}");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use murphy_chaos::{Kind, Menu, Verdict, World, always, reachable, sometimes};
+use murphy_chaos::{Budget, Kind, Menu, Verdict, World, always, reachable, sometimes};
 use tokio::time::timeout;
 
 use crate::support::exploring;
@@ -89,6 +89,17 @@ fn a_budget_that_ends_among_the_singles_is_undecided() {
 }
 
 #[test]
+fn a_budget_without_time_is_undecided() {
+    let explored = exploring("no-time", 0).budget(Budget::time(Duration::ZERO));
+    let outcome = explored.run(async |w: World| _ = one_call(&w).await);
+    assert_eq!(outcome.verdict, Verdict::Undecided, "{outcome}");
+    assert!(
+        outcome.undecided[0].contains("0 of 10 were tried"),
+        "{outcome}"
+    );
+}
+
+#[test]
 fn what_the_test_cannot_judge_is_undecided_unless_something_fails() {
     let undecided = exploring("unknown", 100).run(async |w: World| {
         if !one_call(&w).await {
@@ -133,11 +144,11 @@ fn a_run_in_which_time_stands_still_is_cut() {
     let outcome = exploring("spins", 100)
         .patience(Duration::from_millis(100))
         .run(async |w: World| {
-            while !one_call(&w).await {
-                // It tries again at once, for ever.
-                loop {
-                    tokio::task::yield_now().await;
-                }
+            let mut heard = one_call(&w).await;
+            while !heard {
+                // It looks again at once, for ever.
+                tokio::task::yield_now().await;
+                heard = w.elapsed() > Duration::from_secs(60);
             }
         });
     assert_eq!(outcome.verdict, Verdict::Undecided, "{outcome}");
