@@ -32,6 +32,7 @@ pub fn explore(name: impl Into<String>) -> Explore {
         horizon: Duration::from_secs(3600),
         limit: 3,
         expected: Vec::new(),
+        going_on: false,
         tolerant: false,
         patience: Duration::from_secs(60),
         replay: None,
@@ -55,6 +56,7 @@ pub struct Explore {
     pub(crate) horizon: Duration,
     pub(crate) limit: usize,
     pub(crate) expected: Vec<String>,
+    pub(crate) going_on: bool,
     pub(crate) tolerant: bool,
     pub(crate) patience: Duration,
     pub(crate) replay: Option<ReplayCode>,
@@ -122,9 +124,18 @@ impl Explore {
         self
     }
 
-    /// How many different failures it looks for before it stops. Default 3.
+    /// How many different failures it looks for before it stops, within the part in which the first was found.
+    /// Default 3.
     pub fn failures(mut self, limit: usize) -> Self {
         self.limit = limit.max(1);
+        self
+    }
+
+    /// Goes on to the next part although something failed, up to the limit of
+    /// [`failures`](Self::failures): pairs without those that fail alone, then storms. By default a part that failed is the last:
+    /// what comes after it costs more and explains less.
+    pub fn going_on(mut self) -> Self {
+        self.going_on = true;
         self
     }
 

@@ -110,7 +110,8 @@ impl<'a, 'f> Search<'a, 'f> {
         ];
         for part in parts {
             part(&mut self);
-            if !self.failures.is_empty() || self.is_hopeless() {
+            let failed = !self.failures.is_empty() && !self.explore.going_on;
+            if failed || self.is_enough() || self.is_hopeless() {
                 break;
             }
         }

@@ -164,3 +164,68 @@ fn a_call_that_only_a_fault_brings_about_is_struck_too() {
     let outcome = exploring("two-attempts", 500).menu(menu).run(two_attempts);
     assert_eq!(outcome.failures[0].injections.len(), 2, "{outcome}");
 }
+
+#[test]
+fn pairs_leave_out_what_fails_alone() {
+    let menu = Menu::only([Kind::LostRequest]).calls_only();
+    let going_on = exploring("alone", 40).menu(menu).going_on();
+    let outcome = going_on.run(async |w: World| {
+        for key in 1..=3u64 {
+            let call = w.site("api->pay").run(key, || async {});
+            let heard = timeout(PATIENCE, call).await.is_ok();
+            always!(heard || key > 1, "the first is heard of");
+        }
+    });
+    let tried = outcome.phases.iter().map(|p| (p.stage, p.tried, p.failed));
+    let tried: Vec<_> = tried.take(4).collect();
+    let all = [
+        (Stage::FaultFree, 3, 0),
+        (Stage::Singles, 3, 1),
+        (Stage::Orders, 1, 0),
+        (Stage::Pairs, 1, 0),
+    ];
+    assert_eq!(tried, all, "{outcome}");
+    assert_eq!(outcome.phases.last().map(|p| p.stage), Some(Stage::Storms));
+}
+
+/// What is lost and what is slow are two promises: a delay is not shrunk from one to the other.
+#[test]
+fn shrinking_keeps_to_one_promise() {
+    let menu = Menu::only([Kind::Latency]).calls_only();
+    let menu = menu.delays([Duration::from_secs(16)]);
+    let outcome = exploring("promise", 50).menu(menu).run(async |w: World| {
+        let call = w.site("api->pay").run(17u64, || async {});
+        let heard = timeout(PATIENCE, call).await.is_ok();
+        always!(heard, "it is heard of");
+        always!(w.elapsed() < Duration::from_secs(1), "it is quick");
+    });
+    let failure = &outcome.failures[0];
+    assert_eq!(failure.violation.name, "it is heard of");
+    let told = failure.injections[0].to_string();
+    assert!(told.ends_with("by 8s"), "{told}");
+    assert_eq!(failure.confirmed, 3);
+}
+
+/// A node that would be down for an hour is back at once.
+#[test]
+fn what_must_happen_in_the_end_has_calm_to_happen_in() {
+    let hour = Duration::from_secs(3600);
+    let menu = Menu::only([]).outages([hour]).steps([]);
+    let explored = exploring("calm", 200)
+        .menu(menu)
+        .storm(hour)
+        .horizon(hour * 2);
+    let outcome = explored.run(async |w: World| {
+        let node = w.node("pay");
+        let ping = async || {
+            let work = w
+                .site("api->pay")
+                .run(17u64, || node.run(async {}))
+                .inline();
+            matches!(timeout(PATIENCE, work).await, Ok(Ok(())))
+        };
+        sometimes!(!ping().await, "it is down");
+        eventually!(PATIENCE * 2, "it answers", ping().await).await;
+    });
+    assert_eq!(outcome.verdict, Verdict::Passed, "{outcome}");
+}
