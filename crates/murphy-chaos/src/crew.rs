@@ -9,7 +9,8 @@ use std::time::Duration;
 use murphy_core::{Clock, SystemClock};
 use tokio::time::Instant;
 
-use crate::once::{Check, Ended, Order, Setting, once};
+use crate::once::{Check, Ended, Setting, once};
+use crate::order::Order;
 use crate::watch::Watch;
 
 /// How many threads, for which test, and until when.

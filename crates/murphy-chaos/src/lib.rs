@@ -75,6 +75,7 @@ mod injection;
 mod kind;
 mod menu;
 mod once;
+mod order;
 mod outcome;
 mod panics;
 mod promise;

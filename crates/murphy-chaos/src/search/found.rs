@@ -2,7 +2,8 @@
 
 use crate::code::ReplayCode;
 use crate::injection::Injection;
-use crate::once::{Ended, Order, Trouble};
+use crate::once::Ended;
+use crate::order::{Order, Trouble};
 use crate::outcome::{Failure, Stage};
 use crate::promise::Violation;
 use crate::script;
