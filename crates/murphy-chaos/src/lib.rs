@@ -16,7 +16,7 @@
 //!
 //! What it does not do: real sockets (there is no I/O driver in a run: keep to in-memory
 //! transports), threads, and every interleaving of tasks (it moves calls by milliseconds, which is enough to
-//! swap any two that pass a site). A loop that never awaits a timer is not cut by the horizon. Whatever
+//! swap any two that pass a site; [`World::step`] is one without a call). A loop that never awaits a timer is not cut by the horizon. Whatever
 //! draws entropy (a `HashMap`'s order, uuids, `select!` without `biased`) makes runs that do not repeat
 //! themselves; every exploration runs a seed twice to find out, and is undecided if they differ.
 //!

@@ -69,6 +69,8 @@ pub(crate) struct Ended {
     pub(crate) nodes: Vec<Arc<str>>,
     /// Nodes that something may run on.
     pub(crate) placed: Vec<Arc<str>>,
+    /// Sites that are steps.
+    pub(crate) steps: Vec<Arc<str>>,
     /// What sites cannot do, where they were asked.
     pub(crate) cannot: Vec<(Arc<str>, Kind)>,
 }
@@ -164,6 +166,7 @@ async fn play(
     let mut ended = read(order, &ledger);
     ended.took = took;
     ended.placed = scene.placed();
+    ended.steps = scene.steps();
     (ended.violation, ended.undecided, ended.marks) = scene.take();
     let horizon = || humantime::format_duration(setting.horizon);
     let broken = |promise, name: &str, detail| Violation {

@@ -47,6 +47,8 @@ struct State {
     marks: BTreeMap<String, Mark>,
     /// Nodes on which something may run.
     placed: BTreeSet<Arc<str>>,
+    /// Sites at which nothing can go wrong, but others may go first.
+    steps: BTreeSet<Arc<str>>,
     stopped: bool,
 }
 
@@ -119,6 +121,19 @@ impl Scene {
         if !state.placed.contains(node) {
             state.placed.insert(node.into());
         }
+    }
+
+    /// This site is a step.
+    pub(crate) fn step(&self, site: &str) {
+        let mut state = self.lock();
+        if !state.steps.contains(site) {
+            state.steps.insert(site.into());
+        }
+    }
+
+    /// The steps that were taken.
+    pub(crate) fn steps(&self) -> Vec<Arc<str>> {
+        self.lock().steps.iter().cloned().collect()
     }
 
     /// The nodes that were asked for.

@@ -17,6 +17,7 @@ use crate::coverage::Coverage;
 use crate::crew::{Crew, now};
 use crate::explore::Explore;
 use crate::injection::Injection;
+use crate::kind::Kind;
 use crate::once::{Check, Ended, Setting};
 use crate::order::Order;
 use crate::outcome::{Failure, Outcome, Phase, Stage, Verdict};
@@ -213,6 +214,11 @@ impl<'a, 'f> Search<'a, 'f> {
         if new {
             self.setting.sites = self.catalogue.sites().map(Arc::clone).collect();
             self.setting.nodes = self.catalogue.nodes();
+        }
+        for step in &ended.steps {
+            for kind in Kind::FAULTS {
+                self.catalogue.unable(step, kind);
+            }
         }
         for (site, kind) in &ended.cannot {
             self.catalogue.unable(site, *kind);

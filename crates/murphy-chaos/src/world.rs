@@ -12,7 +12,7 @@ mod transport;
 use std::sync::Arc;
 use std::time::Duration;
 
-use murphy_core::{Draw, Lane, Point, Seed, Stream, TokioClock};
+use murphy_core::{Draw, Key, Lane, Point, Scope, Seed, Stream, TokioClock};
 use murphy_fault::{Chaos, Network, Node, Site};
 
 use crate::promise::Promise;
@@ -82,6 +82,20 @@ impl World {
     #[must_use]
     pub fn site(&self, name: &str) -> Site {
         self.scene.chaos.site(name)
+    }
+
+    /// A place between two things, say between a check and the act: nothing goes wrong here, but others may go
+    /// first, and a node may be paused. Most of the time it is passed at once.
+    ///
+    /// Its key is that of the caller's scope. The name is a site's name.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits, the step was not passed.
+    pub async fn step(&self, name: &str) {
+        self.scene.step(name);
+        let key = Scope::current_key().unwrap_or(Key::new(0));
+        self.site(name).run(key, async || {}).inline().await;
     }
 
     /// `n` clients that call at the same time.

@@ -44,3 +44,40 @@ fn a_race_shows_by_order_alone() {
         .run(|w| reads_too_soon(w, true));
     assert_eq!(outcome.verdict, Verdict::Passed, "{outcome}");
 }
+
+/// Reads, and writes one more: with a step between the two.
+async fn lost_update(w: World, locked: bool) {
+    let (sum, lock) = (Rc::new(Cell::new(0)), Rc::new(tokio::sync::Mutex::new(())));
+    let (world, value) = (w.clone(), sum.clone());
+    let add = move |_| {
+        let (world, value, lock) = (world.clone(), value.clone(), lock.clone());
+        async move {
+            let _held = if locked {
+                Some(lock.lock().await)
+            } else {
+                None
+            };
+            let read = value.get();
+            world.step("between read and write").await;
+            value.set(read + 1);
+        }
+    };
+    w.clients(2).each(add).await;
+    always!(sum.get() == 2, "no update is lost", "{} of 2", sum.get());
+}
+
+#[test]
+fn a_step_lets_others_go_first_and_nothing_goes_wrong_at_it() {
+    let outcome = exploring("update", 1000).run(|w| lost_update(w, false));
+    let failure = &outcome.failures[0];
+    assert_eq!(
+        (failure.stage, failure.injections.len()),
+        (Stage::Orders, 1),
+        "{outcome}"
+    );
+    let singles = outcome.phases.iter().filter(|p| p.stage == Stage::Singles);
+    assert_eq!(singles.map(|p| p.tried).sum::<u64>(), 0, "{outcome}");
+
+    let outcome = exploring("locked", 1000).run(|w| lost_update(w, true));
+    assert_eq!(outcome.verdict, Verdict::Passed, "{outcome}");
+}
