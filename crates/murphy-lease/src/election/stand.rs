@@ -60,6 +60,9 @@ where
                     self.told(&mut campaign, lock, ask, *ttl).await?
                 }
                 Step::Vote(term) => {
+                    // Known before it leaves: a vote that is dropped on its way is taken back later, and a repeat must be
+                    // for another term.
+                    self.memory.saw(lock, Rank::new(self.era, term));
                     let (candidate, lease) = (self.candidate(*nonce), *ttl);
                     let ask = VoteAsk::Vote {
                         term,
@@ -149,5 +152,52 @@ where
         let stream = Stream::new(self.seed, self.me.as_str(), "election", Lane::Jitter);
         let draw = stream.at(Point::keyed(Key::from(nonce.bits()), n)).unit();
         self.timeout.min(ttl.get() / 24).mul_f64(1.0 + draw)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::sync::{Arc, Mutex};
+
+    use murphy_core::TokioClock;
+    use tokio::time::timeout;
+    use tower::service_fn;
+
+    use super::*;
+    use crate::{LeaseRequest, NodeId, VoteSaid};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_candidacy_that_is_dropped_on_its_way_is_not_repeated_in_its_term() {
+        let terms: Arc<Mutex<Vec<u64>>> = Arc::default();
+        let heard = Arc::clone(&terms);
+        let voter = service_fn(move |request: VoteRequest| {
+            let heard = Arc::clone(&heard);
+            async move {
+                match request.ask {
+                    VoteAsk::PreVote { term, .. } => {
+                        let (term, said) = (term - 1, VoteSaid::Would);
+                        return Ok::<_, String>(VoteReply { term, said });
+                    }
+                    VoteAsk::Vote { term, .. } => heard.lock().unwrap().push(term),
+                    _ => {}
+                }
+                pending().await
+            }
+        });
+        let me = NodeId::try_new("a").unwrap();
+        let mut voters = Voters::try_new(me.clone(), [(me, voter)], Arc::new(TokioClock)).unwrap();
+        let asked = LeaseRequest::Acquire(Acquire {
+            lock: "primary".try_into().unwrap(),
+            nonce: Nonce::from_bits(1),
+            ttl: Ttl::default(),
+            claim: Claim::Above(Rank::ZERO),
+            wait: Duration::ZERO,
+        });
+        for _ in 0..2 {
+            let dropped = timeout(Duration::from_millis(10), voters.call(asked.clone()));
+            assert!(dropped.await.is_err());
+        }
+        assert_eq!(*terms.lock().unwrap(), [1, 2]);
     }
 }
