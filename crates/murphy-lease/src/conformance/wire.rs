@@ -25,8 +25,8 @@ pub enum Cut {
     Blackhole,
     /// Requests arrive; the connection ends when the store answers.
     LosesReplies,
-    /// Each way takes so long.
-    Slow(Duration),
+    /// Requests arrive at once; replies take so long.
+    SlowReplies(Duration),
 }
 
 /// The way from one client to its store. Clones are the same wire; it is whole until it is [`cut`](Self::cut).
@@ -124,7 +124,7 @@ async fn copy(
         match passes(&mut cut).await {
             None => return,
             Some(Cut::LosesReplies) if is_reply => return,
-            Some(Cut::Slow(time)) => tokio::time::sleep(time).await,
+            Some(Cut::SlowReplies(time)) if is_reply => tokio::time::sleep(time).await,
             Some(_) => {}
         }
         if to.write_all(&buffer[..n]).await.is_err() {
@@ -174,13 +174,11 @@ where
         let mut cut = self.wire.0.subscribe();
         // As on a wire: what has left arrives, whether its sender still waits or not.
         let call = async move {
-            if let Cut::Slow(time) = passes(&mut cut).await.ok_or(Reset)? {
-                tokio::time::sleep(time).await;
-            }
+            passes(&mut cut).await.ok_or(Reset)?;
             let reply = store.call(request).await;
             match passes(&mut cut).await.ok_or(Reset)? {
                 Cut::LosesReplies => return Err(Reset.into()),
-                Cut::Slow(time) => tokio::time::sleep(time).await,
+                Cut::SlowReplies(time) => tokio::time::sleep(time).await,
                 Cut::Open | Cut::Blackhole => {}
             }
             reply.map_err(Into::into)

@@ -90,8 +90,8 @@ impl Client for Locks {
     }
 
     /// What it knows of a loss it says by the token.
-    fn believes(&self, _: &LockGuard) -> Offer<bool> {
-        Offer::Nothing
+    fn believes(&self, held: &LockGuard) -> Offer<bool> {
+        Offer::Says(held.fencing_token().is_ok())
     }
 
     fn lost(&self, _: &LockGuard) -> Option<Pin<Box<dyn Future<Output = ()>>>> {

@@ -1,12 +1,14 @@
-//! etcd's own lock, as the example of `etcd-client` shows it: a lease is granted, and the lock is bound to it.
+//! etcd's own lock by `etcd-client`, as its examples show it: a lease is granted and kept alive, and the lock is bound to it.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use etcd_client::LockOptions;
+use etcd_client::{LeaseClient, LockOptions};
 use murphy_lease::conformance::{BoxError, Client, Offer, Rig, Unable, Wire};
-use tokio::time::timeout;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 use crate::servers::Etcd;
 use crate::versions;
@@ -23,6 +25,9 @@ pub(crate) struct Held {
     lease: i64,
     /// Of the answer: it is above that of any holder before.
     revision: i64,
+    is_alive: watch::Receiver<bool>,
+    /// Ends when it is dropped.
+    keeper: JoinSet<()>,
 }
 
 impl EtcdLock {
@@ -53,11 +58,6 @@ impl Rig for EtcdLock {
         self.server.restart().await
     }
 
-    /// Its keep-alives are sent by hand.
-    fn renews(&self) -> bool {
-        false
-    }
-
     fn ttl(&self) -> Duration {
         self.ttl
     }
@@ -66,7 +66,7 @@ impl Rig for EtcdLock {
 impl Client for Driver {
     type Held = Held;
 
-    /// The call waits for ever: its user ends it.
+    /// The call waits for ever: its user ends it. The lease is kept alive while it waits, too.
     async fn acquire(
         &self,
         lock: &str,
@@ -76,18 +76,28 @@ impl Client for Driver {
         let seconds = i64::try_from(ttl.as_secs())?;
         let acquired = async {
             let granted = self.0.lease_client().grant(seconds, None).await?;
-            let options = LockOptions::new().with_lease(granted.id());
+            let lease = granted.id();
+            let (alive, is_alive) = watch::channel(true);
+            let (leases, mut keeper) = (self.0.lease_client(), JoinSet::new());
+            keeper.spawn(async move {
+                let _ = keep_alive(leases, lease, ttl / 3).await;
+                alive.send_replace(false);
+            });
+            let options = LockOptions::new().with_lease(lease);
             let answer = self.0.lock_client().lock(lock, Some(options)).await?;
             Ok::<_, etcd_client::Error>(Held {
                 key: answer.key().to_vec(),
-                lease: granted.id(),
+                lease,
                 revision: answer.header().map_or(0, |header| header.revision()),
+                is_alive,
+                keeper,
             })
         };
         Ok(timeout(patience, acquired).await??)
     }
 
     async fn release(&self, held: Held) -> Result<(), BoxError> {
+        drop(held.keeper);
         self.0.lock_client().unlock(held.key).await?;
         self.0.lease_client().revoke(held.lease).await?;
         Ok(())
@@ -97,11 +107,34 @@ impl Client for Driver {
         Offer::Says(u128::try_from(held.revision).map_err(Into::into))
     }
 
-    fn believes(&self, _: &Held) -> Offer<bool> {
-        Offer::Nothing
+    /// As its keep-alives say.
+    fn believes(&self, held: &Held) -> Offer<bool> {
+        Offer::Says(*held.is_alive.borrow())
     }
 
-    fn lost(&self, _: &Held) -> Option<Pin<Box<dyn Future<Output = ()>>>> {
-        None
+    fn lost(&self, held: &Held) -> Option<Pin<Box<dyn Future<Output = ()>>>> {
+        let mut is_alive = held.is_alive.clone();
+        Some(Box::pin(async move {
+            // Released or dropped, it says nothing any more.
+            if is_alive.wait_for(|alive| !alive).await.is_err() {
+                std::future::pending().await
+            }
+        }))
+    }
+}
+
+/// Until the lease is over, or an error.
+async fn keep_alive(
+    mut leases: LeaseClient,
+    lease: i64,
+    each: Duration,
+) -> Result<(), etcd_client::Error> {
+    let (mut keeper, mut answers) = leases.keep_alive(lease).await?;
+    loop {
+        keeper.keep_alive().await?;
+        match answers.message().await? {
+            Some(answer) if answer.ttl() > 0 => sleep(each).await,
+            _ => return Ok(()),
+        }
     }
 }

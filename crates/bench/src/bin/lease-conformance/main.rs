@@ -19,6 +19,7 @@ mod table;
 mod versions;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -84,7 +85,17 @@ impl Subject {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> ExitCode {
+    match examined().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("lease-conformance: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn examined() -> Result<()> {
     let Args {
         json,
         ttl,

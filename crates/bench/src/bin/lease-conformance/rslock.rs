@@ -40,7 +40,9 @@ impl Rig for Rslock {
 
     async fn connect(&self, wire: Wire) -> Result<Manager, BoxError> {
         let address = wire.proxy(self.server.address).await?;
-        Ok(Manager(LockManager::new(vec![format!("redis://{address}")])))
+        Ok(Manager(LockManager::new(vec![format!(
+            "redis://{address}"
+        )])))
     }
 
     async fn wipe(&self, _: &str) -> Result<(), Unable> {
