@@ -101,7 +101,8 @@ impl<R: Rig> Stage<R> {
             ));
         }
         b.wire.cut(Cut::Open);
-        let _held = a.must_acquire(&self.lock, self.ttl).await?;
+        // What was sent arrives now, and may hold it for a ttl: that is not what is asked here.
+        let _held = a.must_acquire(&self.lock, self.ttl * 3).await?;
         let began = Instant::now();
         let got = b.acquire(&self.lock, patience).await?;
         let took = began.elapsed();
@@ -200,13 +201,13 @@ impl<R: Rig> Stage<R> {
         // The later the answers, the plainer it is; some locks wait for them no longer than a tenth of the ttl.
         for part in [5, 12] {
             let (a, b) = (self.station().await?, self.station().await?);
-            let late = self.ttl / part;
+            let (lock, late) = (format!("{}-{part}", self.lock), self.ttl / part);
             a.wire.cut(Cut::SlowReplies(late));
-            let Ok(held) = a.acquire(&self.lock, self.ttl * 2).await? else {
+            let Ok(held) = a.acquire(&lock, self.ttl * 2).await? else {
                 continue;
             };
             a.wire.cut(Cut::Blackhole);
-            let rival = b.acquire(&self.lock, self.ttl * 3).await?;
+            let rival = b.acquire(&lock, self.ttl * 3).await?;
             return match a.state(held).await?.says_lost() {
                 None => Err(Verdict::Missing("nothing tells a holder of its loss")),
                 Some(false) if rival.is_ok() => broken(format!(
