@@ -59,7 +59,7 @@ impl Twin {
     fn breaking(breaks: Option<Promise>) -> Self {
         Self {
             breaks,
-            store: Arc::default(),
+            store: Arc::new(Mutex::new(MemoryStore::new().counting())),
             last: Arc::default(),
             wipes: Arc::default(),
             lives: Arc::default(),
@@ -108,7 +108,7 @@ impl Rig for Twin {
     }
 
     async fn wipe(&self, _: &str) -> Result<(), Unable> {
-        *self.store.lock().unwrap() = MemoryStore::new();
+        *self.store.lock().unwrap() = MemoryStore::new().counting();
         *self.wipes.lock().unwrap() += 1;
         Ok(())
     }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tower::Layer;
 
 use super::cases;
-use crate::drive::{Run, awaited, ready};
+use crate::drive::{awaited, ready};
 use crate::service::{Hesitant, Prompt};
 
 cases! {

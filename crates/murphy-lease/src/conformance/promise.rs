@@ -21,7 +21,8 @@ pub enum Promise {
     CountsFromSending,
     /// A holder that was paused past its lease knows it as soon as it looks.
     TellsAfterPause,
-    /// A holder whose lease the store no longer knows of is told, though its keep-alive may go on.
+    /// A holder whose lease the store no longer knows of is told, though its keep-alive may go on; or a renewal gets it back
+    /// before another has it.
     TellsOfRevocation,
     /// The store was restarted: whoever asks again, by the same client, is served.
     Recovers,

@@ -43,7 +43,8 @@ pub trait Client: 'static {
     /// Gives it back, in good order.
     fn release(&self, held: Self::Held) -> impl Future<Output = Result<(), BoxError>>;
 
-    /// Its fencing token, as a number that is to rise; `Err` if the lock says that it is lost.
+    /// Its fencing token, as a number that is to rise; `Err` if the lock says that it is lost. One that is lost with the lock
+    /// is also something to [believe](Self::believes) by; that there is one is not.
     fn token(&self, held: &Self::Held) -> Offer<Result<u128, BoxError>>;
 
     /// Whether, by all that a program can ask without a request, the lock is still held.

@@ -151,7 +151,7 @@ impl State {
     pub(super) fn says_lost(&self) -> Option<bool> {
         let signs = [
             said(&self.believes, |believes| !believes),
-            said(&self.token, |token| token.is_err()),
+            self.says_no_token(),
             said(&self.lost, |lost| *lost),
         ];
         signs.into_iter().flatten().reduce(|a, b| a || b)
@@ -161,9 +161,14 @@ impl State {
     pub(super) fn says_lost_when_asked(&self) -> Option<bool> {
         let signs = [
             said(&self.believes, |believes| !believes),
-            said(&self.token, |token| token.is_err()),
+            self.says_no_token(),
         ];
         signs.into_iter().flatten().reduce(|a, b| a || b)
+    }
+
+    /// To have a token is no claim that it is held: it may be a mere number.
+    fn says_no_token(&self) -> Option<bool> {
+        said(&self.token, |token| token.is_err()).filter(|lost| *lost)
     }
 }
 

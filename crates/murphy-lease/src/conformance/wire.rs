@@ -3,13 +3,15 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::future::select;
+use futures_util::future::{join, select};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, tcp};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, mpsc, watch};
+use tokio::time::{Instant, sleep_until};
 use tower_service::Service;
 
 use super::BoxError;
@@ -25,8 +27,8 @@ pub enum Cut {
     Blackhole,
     /// Requests arrive; the connection ends when the store answers.
     LosesReplies,
-    /// Each way takes so long.
-    Slow(Duration),
+    /// Requests arrive at once; replies take so long.
+    SlowReplies(Duration),
 }
 
 /// The way from one client to its store. Clones are the same wire; it is whole until it is [`cut`](Self::cut).
@@ -70,8 +72,8 @@ impl Wire {
 
     /// A store that is a tower service, at the other end of this wire.
     pub fn layer<S>(&self, store: S) -> Wired<S> {
-        let wire = self.clone();
-        Wired { wire, store }
+        let (wire, turn) = (self.clone(), Arc::default());
+        Wired { wire, turn, store }
     }
 
     /// Until nobody holds the wire but us.
@@ -113,21 +115,53 @@ async fn carry(client: TcpStream, server: SocketAddr, cut: watch::Receiver<Cut>)
     select(requests, replies).await;
 }
 
+/// One way of a connection. What follows what is slow is on its way, too: it is late once.
 async fn copy(
+    from: tcp::OwnedReadHalf,
+    to: tcp::OwnedWriteHalf,
+    cut: watch::Receiver<Cut>,
+    is_reply: bool,
+) {
+    let (sent, under_way) = mpsc::channel(64);
+    join(
+        send(from, sent, cut.clone(), is_reply),
+        arrive(under_way, to, cut),
+    )
+    .await;
+}
+
+async fn send(
     mut from: tcp::OwnedReadHalf,
-    mut to: tcp::OwnedWriteHalf,
+    sent: mpsc::Sender<(Instant, Vec<u8>)>,
     mut cut: watch::Receiver<Cut>,
     is_reply: bool,
 ) {
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(n @ 1..) = from.read(&mut buffer).await {
-        match passes(&mut cut).await {
+        let late = match passes(&mut cut).await {
             None => return,
             Some(Cut::LosesReplies) if is_reply => return,
-            Some(Cut::Slow(time)) => tokio::time::sleep(time).await,
-            Some(_) => {}
+            Some(Cut::SlowReplies(time)) if is_reply => time,
+            Some(_) => Duration::ZERO,
+        };
+        let piece = (Instant::now() + late, buffer[..n].to_vec());
+        if sent.send(piece).await.is_err() {
+            return;
         }
-        if to.write_all(&buffer[..n]).await.is_err() {
+    }
+}
+
+async fn arrive(
+    mut under_way: mpsc::Receiver<(Instant, Vec<u8>)>,
+    mut to: tcp::OwnedWriteHalf,
+    mut cut: watch::Receiver<Cut>,
+) {
+    while let Some((at, piece)) = under_way.recv().await {
+        if at > Instant::now() {
+            sleep_until(at).await;
+        }
+        let passed = passes(&mut cut).await.is_some();
+        if !passed || to.write_all(&piece).await.is_err() {
             return;
         }
     }
@@ -143,6 +177,8 @@ async fn passes(cut: &mut watch::Receiver<Cut>) -> Option<Cut> {
 #[derive(Clone, Debug)]
 pub struct Wired<S> {
     wire: Wire,
+    /// Requests arrive in the order in which they left.
+    turn: Arc<Mutex<()>>,
     store: S,
 }
 
@@ -171,16 +207,17 @@ where
     fn call(&mut self, request: R) -> Self::Future {
         let unready = self.store.clone();
         let mut store = std::mem::replace(&mut self.store, unready);
-        let mut cut = self.wire.0.subscribe();
+        let (mut cut, turn) = (self.wire.0.subscribe(), Arc::clone(&self.turn));
         // As on a wire: what has left arrives, whether its sender still waits or not.
         let call = async move {
-            if let Cut::Slow(time) = passes(&mut cut).await.ok_or(Reset)? {
-                tokio::time::sleep(time).await;
-            }
-            let reply = store.call(request).await;
+            let mine = turn.lock().await;
+            passes(&mut cut).await.ok_or(Reset)?;
+            let reply = store.call(request);
+            drop(mine);
+            let reply = reply.await;
             match passes(&mut cut).await.ok_or(Reset)? {
                 Cut::LosesReplies => return Err(Reset.into()),
-                Cut::Slow(time) => tokio::time::sleep(time).await,
+                Cut::SlowReplies(time) => tokio::time::sleep(time).await,
                 Cut::Open | Cut::Blackhole => {}
             }
             reply.map_err(Into::into)
