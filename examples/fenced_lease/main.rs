@@ -13,7 +13,7 @@
 //! cargo run --release --example fenced_lease -- --json fenced_lease.jsonl
 //! ```
 //!
-//! The locks are kept in a file, of which this process serves the workers over a socket. It takes 10 s of real time, and
+//! The locks are kept in a file, of which this process serves the workers over a socket. It takes 11 s of real time, and
 //! fails where the account without a fence is not corrupted, or the fenced one is.
 
 #[cfg(unix)]

@@ -9,7 +9,7 @@
 //! cargo run --release --example leader -- --json leader.jsonl
 //! ```
 //!
-//! It takes about 20 s of real time, and fails where two led in one term, a term did not rise, or a minority had a leader.
+//! It takes 8 s of real time, and fails where two led in one term, a term did not rise, or a minority had a leader.
 
 #[cfg(unix)]
 mod node;

@@ -234,6 +234,15 @@ fn first_wrong(of: u64, world: World, with_time: bool) -> Option<(u64, String)> 
 }
 
 #[test]
+fn the_undoing_of_a_candidacy_that_was_dropped_does_not_end_its_repeat() {
+    // Schedules in which it did.
+    for seed in [111, 488, 552] {
+        let wrong = wrong(&in_virtual_time(reigns(seed, SOUND)), true);
+        assert_eq!(wrong, None, "{seed}");
+    }
+}
+
+#[test]
 fn no_schedule_has_two_leaders_and_terms_rise() {
     assert_eq!(wrong_ones(SCHEDULES / 2, SOUND, true), []);
     // And some are elected: safety is not silence.

@@ -4,14 +4,16 @@
 //! cargo bench -p bench --bench overhead
 //! cargo bench -p bench --bench network
 //! cargo bench -p bench --bench lease
+//! cargo bench -p bench --bench check
 //! ```
 //!
-//! Here is what is measured ([`cases`], [`faulted`], [`network`]), how a call is driven ([`drive`]) and how figures are kept
+//! Here is what is measured ([`cases`], [`faulted`], [`network`], [`check`]), how a call is driven ([`drive`]) and how figures are kept
 //! ([`figure`]). What measures lies in `benches/`.
 //!
 //! Speed is asserted nowhere: a figure is printed, never tested.
 
 pub mod cases;
+pub mod check;
 pub mod counts;
 pub mod detect;
 pub mod drive;

@@ -5,6 +5,7 @@ mod core;
 pub(crate) mod id;
 pub(crate) mod observer;
 pub(crate) mod protocol;
+mod stand;
 pub(crate) mod voter;
 pub(crate) mod voters;
 pub(crate) mod votes;

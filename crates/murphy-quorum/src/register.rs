@@ -13,6 +13,7 @@
 //! A write that ends with an error may have taken effect, now or later: a read that finds it anywhere brings it to a
 //! majority.
 
+mod read;
 mod versioned;
 
 use std::fmt;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use tower_service::Service;
 
+pub use self::read::{Read, Repair};
 use self::versioned::Issued;
 pub use self::versioned::{Ask, Stored, Version, Versioned};
 use crate::service::{Answer, Detach, Judge, Quorum, QuorumError};
@@ -70,18 +72,6 @@ pub struct Register<N, S, R = Threshold, W = R> {
     repair: Repair,
 }
 
-/// What a read does when the replicas that it heard do not agree.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Repair {
-    /// It writes the newest back, and waits until a majority has it: nobody who reads later reads
-    /// an older one.
-    #[default]
-    Blocking,
-    /// It writes the newest back and does not wait. A later read may see an older value, once: reads are
-    /// regular, and not atomic.
-    Background,
-}
-
 /// Each reply says which version it has.
 #[derive(Clone, Copy, Debug)]
 struct Heard;
@@ -91,35 +81,6 @@ impl<V, E> Judge<Versioned<V>, E> for Heard {
 
     fn judge(&self, result: Result<&Versioned<V>, &E>) -> Outcome<Version> {
         result.map_or(Outcome::Unknown, |told| Outcome::Yes(told.version))
-    }
-}
-
-/// What a read found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Read<N, V> {
-    newest: Versioned<V>,
-    laggards: Vec<N>,
-}
-
-impl<N, V> Read<N, V> {
-    /// The value; none, if nothing was written yet.
-    pub const fn value(&self) -> Option<&V> {
-        self.newest.value.as_ref()
-    }
-
-    /// The same, by itself.
-    pub fn into_value(self) -> Option<V> {
-        self.newest.value
-    }
-
-    /// Its version.
-    pub const fn version(&self) -> Version {
-        self.newest.version
-    }
-
-    /// Who had an older one, of those who were heard.
-    pub fn laggards(&self) -> &[N] {
-        &self.laggards
     }
 }
 
@@ -272,7 +233,7 @@ impl<N: Clone, S, R: System + Clone, W: System + Clone> Register<N, S, R, W> {
                 Repair::Background => drop(tokio::spawn(back)),
             }
         }
-        Ok(Read { newest, laggards })
+        Ok(Read::new(newest, laggards))
     }
 
     /// Writes, under a version above any that a majority has seen, and gives that.

@@ -59,7 +59,7 @@ pub use murphy_lease as lease;
 #[cfg(feature = "quorum")]
 pub use murphy_quorum as quorum;
 
-#[cfg(all(doctest, feature = "policy"))]
+#[cfg(all(doctest, feature = "lease", feature = "policy"))]
 #[doc = include_str!("../../../README.md")]
 mod readme {}
 

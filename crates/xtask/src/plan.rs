@@ -38,9 +38,6 @@ const EXAMPLE_ARGUMENTS: &[(&str, &str)] = &[
     ("storm", "--seed 1 --seeds 20"),
 ];
 
-/// The feature of what needs servers, and their clients: a quick run, and plain `cargo test`, do without.
-const SERVERS: &str = "servers";
-
 /// The steps for `workspace`.
 pub(crate) fn steps(workspace: &Workspace, mode: Mode) -> Vec<Step> {
     let mut steps = Vec::new();
@@ -50,25 +47,28 @@ pub(crate) fn steps(workspace: &Workspace, mode: Mode) -> Vec<Step> {
             action: Action::Setup,
         });
     }
-    steps.extend([
-        cargo("format", "fmt --all -- --check"),
-        cargo("lints", "clippy --workspace --all-targets -- -D warnings"),
-    ]);
-    if has_test(workspace, "tests", "floors") {
-        steps.push(cargo("floors", "test -p tests --test floors"));
-    }
+    steps.push(cargo("format", "fmt --all -- --check"));
     match mode {
-        Mode::Quick => {
-            // Benchmarks bring every peer along: they are compiled by the full run.
-            let command = "test --workspace --exclude bench --lib --bins --tests";
-            steps.push(cargo("unit and integration tests", command));
-        }
+        Mode::Quick => quick(workspace, &mut steps),
         Mode::Full => {
             full(workspace, &mut steps);
             steps.iter_mut().for_each(fix_seed);
         }
     }
     steps
+}
+
+/// Benchmarks bring every peer along, and what needs servers their clients: they are looked at by the full run.
+fn quick(workspace: &Workspace, steps: &mut Vec<Step>) {
+    steps.push(cargo(
+        "lints",
+        "clippy --workspace --all-targets -- -D warnings",
+    ));
+    if has_test(workspace, "tests", "floors") {
+        steps.push(cargo("floors", "test -p tests --test floors"));
+    }
+    let command = "test --workspace --exclude bench --lib --bins --tests";
+    steps.push(cargo("unit and integration tests", command));
 }
 
 /// Property tests of a full run draw what they drew in the last one: it passes or fails for what was changed. A quick
@@ -81,43 +81,33 @@ fn fix_seed(step: &mut Step) {
     }
 }
 
+/// Each crate by itself is checked and, where there are features to do without, tested; with all features, the workspace is
+/// built once and tested in one go. Benchmarks are linted, and so compiled up to their code: to generate that takes as long as
+/// the rest together.
 fn full(workspace: &Workspace, steps: &mut Vec<Step>) {
     let packages = || workspace.packages.iter();
+    steps.push(cargo(
+        "lints",
+        "clippy --workspace --all-targets --all-features -- -D warnings",
+    ));
     for package in packages().filter(|p| p.is_published()) {
         let name = &package.name;
-        steps.push(cargo(
-            format!("lints of {name}, alone"),
-            &format!("clippy -p {name} --all-targets --all-features -- -D warnings"),
-        ));
         for (set, flags) in feature_sets(package) {
-            // Alone, for a run of the whole workspace unifies features and hides what is
-            // missing; and without its tests first, for they do the same.
-            let check = format!("check -p {name}{flags}");
-            steps.push(cargo(format!("{name}, {set}"), &check));
-            // What a feature brings is tested with all of them; that it needs no other is checked.
-            if !flags.contains("--features") {
+            // Alone, and without its tests: both hide what is missing.
+            let lints = format!("clippy -p {name}{flags} -- -D warnings");
+            steps.push(cargo(format!("{name}, {set}"), &lints));
+            if flags == NO_FEATURES {
                 let test = format!("test -p {name} --lib --bins --tests{flags}");
                 steps.push(cargo(format!("tests of {name}, {set}"), &test));
             }
         }
     }
-    for package in packages().filter(|p| !p.is_published() && p.name != "bench") {
-        let name = &package.name;
-        let servers = servers(package);
-        if !servers.is_empty() {
-            let clippy = format!("clippy -p {name} --all-targets{servers} -- -D warnings");
-            steps.push(cargo(format!("lints of {name}, with servers"), &clippy));
-        }
-        steps.push(cargo(
-            format!("tests of {name}"),
-            &format!("test -p {name}{servers}"),
-        ));
-    }
-    for package in packages().filter(|p| p.is_published()) {
-        let name = &package.name;
-        let command = format!("test -p {name} --doc --all-features");
-        steps.push(cargo(format!("doctests of {name}"), &command));
-    }
+    let everything = "test --workspace --exclude bench --all-features";
+    steps.push(cargo(
+        "tests, all features",
+        &format!("{everything} --lib --bins --tests"),
+    ));
+    steps.push(cargo("doctests", &format!("{everything} --doc")));
     let mut docs = cargo("docs", "doc --no-deps --workspace");
     if let Action::Run { environment, .. } = &mut docs.action {
         environment.push(("RUSTDOCFLAGS", "-D warnings".into()));
@@ -126,43 +116,31 @@ fn full(workspace: &Workspace, steps: &mut Vec<Step>) {
     for package in packages().filter(|p| p.name == "examples") {
         steps.extend(examples(package));
     }
-    for package in packages().filter(|p| p.targets_of_kind("bench").next().is_some()) {
-        let name = &package.name;
-        // Not as they are measured: to optimise them all takes as long as the rest together.
-        let command = format!("build -p {name} --all-targets{}", servers(package));
-        steps.push(cargo(format!("benchmarks of {name} compile"), &command));
-    }
 }
 
-/// The flags that bring servers in, where a package can do with them.
-fn servers(package: &Package) -> String {
-    if package.named_features().any(|feature| feature == SERVERS) {
-        format!(" --features {SERVERS}")
-    } else {
-        String::new()
-    }
-}
+const NO_FEATURES: &str = " --no-default-features";
 
 /// Nothing, each feature by itself, everything: a name and the flags for each.
 fn feature_sets(package: &Package) -> Vec<(String, String)> {
     let features: Vec<&str> = package.named_features().collect();
+    let none = ("no features".into(), NO_FEATURES.into());
+    let all = ("all features".into(), " --all-features".into());
     match *features.as_slice() {
         [] => vec![("no features to choose".into(), String::new())],
-        [only] => vec![
-            ("no features".into(), " --no-default-features".into()),
-            (only.into(), " --all-features".into()),
-        ],
+        [only] => vec![none, (only.into(), " --all-features".into())],
+        // A door has no code for a feature: it hands them on.
+        _ if package.name == DOOR => vec![none, all],
         ref several => {
-            let none = ("no features".into(), " --no-default-features".into());
             let each = several.iter().map(|feature| {
                 let flags = format!(" --no-default-features --features {feature}");
                 ((*feature).into(), flags)
             });
-            let all = ("all features".into(), " --all-features".into());
             std::iter::once(none).chain(each).chain([all]).collect()
         }
     }
 }
+
+const DOOR: &str = "murphy";
 
 /// Each example, to its end, as the README runs it. Those that want a feature are given all: each set of features builds
 /// what is beneath anew.
@@ -231,6 +209,7 @@ mod tests {
           "targets": [{ "name": "plain", "kind": ["lib"] }] },
         { "name": "one", "publish": null, "features": { "default": ["a"], "a": [] } },
         { "name": "two", "publish": ["a-registry"], "features": { "a": [], "b": [] } },
+        { "name": "murphy", "publish": null, "features": { "a": [], "b": [] } },
         { "name": "examples", "publish": [], "targets": [
           { "name": "storm", "kind": ["example"] },
           { "name": "redis", "kind": ["example"], "required-features": ["redis", "plots"] } ] },
@@ -265,43 +244,34 @@ mod tests {
             [
                 "cargo xtask setup",
                 "cargo fmt --all -- --check",
-                "cargo clippy --workspace --all-targets -- -D warnings",
-                r#"PROPTEST_RNG_SEED="42" cargo test -p tests --test floors"#,
-                "cargo clippy -p plain --all-targets --all-features -- -D warnings",
-                "cargo check -p plain",
-                r#"PROPTEST_RNG_SEED="42" cargo test -p plain --lib --bins --tests"#,
-                "cargo clippy -p one --all-targets --all-features -- -D warnings",
-                "cargo check -p one --no-default-features",
+                "cargo clippy --workspace --all-targets --all-features -- -D warnings",
+                "cargo clippy -p plain -- -D warnings",
+                "cargo clippy -p one --no-default-features -- -D warnings",
                 r#"PROPTEST_RNG_SEED="42" cargo test -p one --lib --bins --tests --no-default-features"#,
-                "cargo check -p one --all-features",
-                r#"PROPTEST_RNG_SEED="42" cargo test -p one --lib --bins --tests --all-features"#,
-                "cargo clippy -p two --all-targets --all-features -- -D warnings",
-                "cargo check -p two --no-default-features",
+                "cargo clippy -p one --all-features -- -D warnings",
+                "cargo clippy -p two --no-default-features -- -D warnings",
                 r#"PROPTEST_RNG_SEED="42" cargo test -p two --lib --bins --tests --no-default-features"#,
-                "cargo check -p two --no-default-features --features a",
-                "cargo check -p two --no-default-features --features b",
-                "cargo check -p two --all-features",
-                r#"PROPTEST_RNG_SEED="42" cargo test -p two --lib --bins --tests --all-features"#,
-                r#"PROPTEST_RNG_SEED="42" cargo test -p examples"#,
-                "cargo clippy -p tests --all-targets --features servers -- -D warnings",
-                r#"PROPTEST_RNG_SEED="42" cargo test -p tests --features servers"#,
-                r#"PROPTEST_RNG_SEED="42" cargo test -p plain --doc --all-features"#,
-                r#"PROPTEST_RNG_SEED="42" cargo test -p one --doc --all-features"#,
-                r#"PROPTEST_RNG_SEED="42" cargo test -p two --doc --all-features"#,
+                "cargo clippy -p two --no-default-features --features a -- -D warnings",
+                "cargo clippy -p two --no-default-features --features b -- -D warnings",
+                "cargo clippy -p two --all-features -- -D warnings",
+                "cargo clippy -p murphy --no-default-features -- -D warnings",
+                r#"PROPTEST_RNG_SEED="42" cargo test -p murphy --lib --bins --tests --no-default-features"#,
+                "cargo clippy -p murphy --all-features -- -D warnings",
+                r#"PROPTEST_RNG_SEED="42" cargo test --workspace --exclude bench --all-features --lib --bins --tests"#,
+                r#"PROPTEST_RNG_SEED="42" cargo test --workspace --exclude bench --all-features --doc"#,
                 "RUSTDOCFLAGS=\"-D warnings\" cargo doc --no-deps --workspace",
                 "cargo run --release -p examples --example storm -- --seed 42",
                 "cargo run --release -p examples --example storm -- --seed 1 --seeds 20",
                 "cargo run --release -p examples --example redis --all-features",
-                "cargo build -p bench --all-targets",
             ]
         );
     }
 
     #[test]
-    fn a_workspace_without_floors_and_benchmarks_has_no_such_steps() {
+    fn a_workspace_without_crates_has_no_such_steps() {
         let empty = r#"{ "packages": [{ "name": "bench", "publish": [] }] }"#;
         let steps = plan(empty, Mode::Full);
-        assert_eq!(steps.len(), 4, "{steps:?}");
+        assert_eq!(steps.len(), 6, "{steps:?}");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! [`Switch`]: an address that leads to one server, then to another, slowly, or nowhere.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::future::select;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -92,7 +94,7 @@ async fn accept(listener: TcpListener, ways: watch::Receiver<Way>) {
     }
 }
 
-#[expect(clippy::disallowed_macros, reason = "biased: the cut comes first")]
+/// The cut comes first.
 async fn carry(client: TcpStream, mut ways: watch::Receiver<Way>) {
     let Way {
         to,
@@ -115,17 +117,10 @@ async fn carry(client: TcpStream, mut ways: watch::Receiver<Way>) {
         let ((from_client, to_client), (from_server, to_server)) =
             (client.into_split(), server.into_split());
         let requests = pour(from_client, to_server, state.clone(), false);
-        tokio::select! {
-            biased;
-            () = requests => {}
-            () = pour(from_server, to_client, state, true) => {}
-        }
+        let replies = pour(from_server, to_client, state, true);
+        select(pin!(requests), pin!(replies)).await;
     };
-    tokio::select! {
-        biased;
-        () = cut => {}
-        () = carried => {}
-    }
+    select(pin!(cut), pin!(carried)).await;
 }
 
 /// Until one side closes; for ever silent from when the way is closed.

@@ -27,9 +27,8 @@ pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
     let client = Client::open(url)?;
     let raw = ConnectionManager::new(client.clone()).await?;
     let load = async |text: &str| -> anyhow::Result<String> {
-        let mut load = cmd("SCRIPT");
-        let sha = load.arg("LOAD").arg(text).query_async(&mut raw.clone());
-        Ok(sha.await?)
+        let (mut load, mut raw) = (cmd("SCRIPT"), raw.clone());
+        Ok(load.arg("LOAD").arg(text).query_async(&mut raw).await?)
     };
     let acquire = load(script!("row.lua", "after.lua", "acquire.lua")).await?;
     let release = load(script!("row.lua", "release.lua")).await?;

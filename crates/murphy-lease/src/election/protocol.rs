@@ -129,3 +129,49 @@ pub struct Tenure {
     /// For how long, if it is not heard of again.
     pub remaining: Duration,
 }
+
+#[cfg(all(test, feature = "serde"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_and_answers_go_over_a_wire() {
+        let id = NodeId::try_new("a").unwrap();
+        let (candidate, nonce) = (id.clone(), Nonce::from_bits(u128::MAX));
+        let candidate = Candidate {
+            id: candidate,
+            nonce,
+        };
+        let (term, lease) = (7, Ttl::from_secs(3));
+        let asks = [
+            VoteAsk::PreVote {
+                term,
+                candidate: candidate.clone(),
+            },
+            VoteAsk::Beat {
+                term,
+                candidate,
+                lease,
+            },
+            VoteAsk::Resign { nonce, term: None },
+            VoteAsk::Observe,
+        ];
+        for ask in asks {
+            let election = "primary".try_into().unwrap();
+            let request = VoteRequest { election, ask };
+            let text = serde_json::to_string(&request).unwrap();
+            assert_eq!(serde_json::from_str::<VoteRequest>(&text).unwrap(), request);
+        }
+        let leader = Some(Tenure {
+            term,
+            leader: id,
+            remaining: Duration::from_millis(5),
+        });
+        let said = VoteSaid::Observed { leader };
+        let reply = VoteReply { term, said };
+        let text = serde_json::to_string(&reply).unwrap();
+        assert_eq!(serde_json::from_str::<VoteReply>(&text).unwrap(), reply);
+        let nobody = r#"{"election":"","ask":"observe"}"#;
+        assert!(serde_json::from_str::<VoteRequest>(nobody).is_err());
+    }
+}

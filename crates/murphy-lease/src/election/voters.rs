@@ -6,25 +6,21 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use murphy_core::{Clock, Key, Lane, Point, Seed, Stream};
+use murphy_core::{Clock, Seed};
 use murphy_quorum::{BadQuorum, Compensate, Matching, Quorum, QuorumError, Threshold};
 use tower_service::Service;
 
 use super::ballot::{Ballot, Judging, Polled, Voting, undo};
-use super::core::{Campaign, Electorate, Heard, Step};
+use super::core::Electorate;
 use super::protocol::{Candidate, VoteAsk, VoteReply, VoteSaid};
 use crate::store::quorum::{Memory, NoMajority};
 use crate::{
-    Acquire, Claim, Grant, Holder, LeaseReply, LeaseRequest, LockName, NodeId, Nonce, Rank, Renew,
-    Ttl, VoteRequest,
+    Holder, LeaseReply, LeaseRequest, LockName, NodeId, Nonce, Rank, Renew, Ttl, VoteRequest,
 };
 
 type Undo<S> = Compensate<fn(&Ballot) -> Option<Ballot>, Voting<S>, Ballot>;
 type Asked<S> = Quorum<NodeId, Voting<S>, Threshold, Judging, Undo<S>>;
 type Crowd<S> = Quorum<NodeId, Voting<S>, Matching, Polled>;
-
-/// How many candidacies one question may take.
-const CANDIDACIES: u32 = 4;
 
 /// An election as a store of leases: who acquires, stands; the seq of the rank is the term; a renewal is a beat, a release a resignation.
 ///
@@ -35,8 +31,8 @@ pub(crate) struct Voters<S> {
     asked: Asked<S>,
     crowd: Crowd<S>,
     undo: Undo<S>,
-    electorate: Electorate,
-    memory: Memory,
+    pub(super) electorate: Electorate,
+    pub(super) memory: Memory,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) seed: Seed,
     pub(super) era: u32,
@@ -66,8 +62,8 @@ pub enum NotElected<E> {
 type Polling<E> = Result<Option<(u64, NodeId)>, QuorumError<NodeId, E>>;
 
 /// A round without a majority.
-struct Missed<E> {
-    replies: Vec<VoteReply>,
+pub(super) struct Missed<E> {
+    pub(super) replies: Vec<VoteReply>,
     why: QuorumError<NodeId, E>,
 }
 
@@ -132,114 +128,6 @@ where
         })
     }
 
-    async fn acquire(&mut self, asked: Acquire) -> Result<LeaseReply, NotElected<S::Error>> {
-        let Acquire {
-            lock, nonce, ttl, ..
-        } = &asked;
-        if let Some(rank) = self.memory.won(lock, *nonce) {
-            // The reply was lost, it seems: the same term again, if it still leads.
-            match self.beat(lock, *nonce, rank.seq, *ttl).await {
-                Ok(ttl) => return Ok(LeaseReply::Granted(Grant { rank, ttl })),
-                Err(missed) if missed.is_silent(self.electorate) => {
-                    return Err(missed.of("acquire", lock));
-                }
-                Err(_) => self.memory.lost(lock, *nonce),
-            }
-        }
-        let known = self.memory.high(lock).seq;
-        let (floor, candidacies, only) = match asked.claim {
-            Claim::Above(floor) => (floor, CANDIDACIES, None),
-            Claim::Exactly(rank) => {
-                let below = Rank::new(rank.era, rank.seq.saturating_sub(1));
-                (below, 1, Some(rank.seq))
-            }
-        };
-        let era = self.era.max(floor.era);
-        let known = if only.is_some() {
-            floor.seq
-        } else {
-            known.max(floor.seq)
-        };
-        let (mut campaign, mut step) = Campaign::begin(self.electorate, known, candidacies);
-        let mut waits = 0;
-        loop {
-            let at = |term| Rank::new(era, term);
-            self.memory.saw(lock, Rank::new(self.era, campaign.known()));
-            step = match step {
-                Step::PreVote(term) if only.is_some_and(|only| only != term) => {
-                    let high = at(campaign.known());
-                    return Ok(LeaseReply::Passed { high });
-                }
-                Step::PreVote(term) => {
-                    let candidate = self.candidate(*nonce);
-                    let ask = VoteAsk::PreVote { term, candidate };
-                    self.told(&mut campaign, lock, ask, *ttl).await?
-                }
-                Step::Vote(term) => {
-                    let (candidate, lease) = (self.candidate(*nonce), *ttl);
-                    let ask = VoteAsk::Vote {
-                        term,
-                        candidate,
-                        lease,
-                    };
-                    self.told(&mut campaign, lock, ask, *ttl).await?
-                }
-                Step::Won(term) => {
-                    let (rank, ttl) = (at(term), ttl.get());
-                    self.memory.wins(lock, *nonce, rank);
-                    return Ok(LeaseReply::Granted(Grant { rank, ttl }));
-                }
-                Step::Again => {
-                    let wait = self.timeout_of(*nonce, waits, *ttl);
-                    self.clock.sleep_until(self.clock.now() + wait).await;
-                    waits += 1;
-                    campaign.stand()
-                }
-                Step::Busy {
-                    term, remaining, ..
-                } => {
-                    // Not all at once, when it is over.
-                    let stagger = self.timeout_of(*nonce, waits, *ttl) / 2;
-                    let (rank, remaining) = (at(term), remaining + stagger);
-                    return Ok(LeaseReply::Held(Holder { rank, remaining }));
-                }
-                Step::TooLong(most) => {
-                    let asked = *ttl;
-                    return Err(NotElected::TooLong { asked, most });
-                }
-                Step::Exhausted => return Ok(LeaseReply::Passed { high: Rank::MAX }),
-                Step::Silent => unreachable!("told apart with the round"),
-            };
-        }
-    }
-
-    /// One round of a campaign.
-    async fn told(
-        &mut self,
-        campaign: &mut Campaign,
-        lock: &LockName,
-        ask: VoteAsk,
-        ttl: Ttl,
-    ) -> Result<Step, NotElected<S::Error>> {
-        // Two rounds are to fit into what a client waits, a third of the lease.
-        let patience = self.patience.min(ttl.get() / 6);
-        let round = self.round(lock, ask, patience, Some(ttl)).await;
-        let (replies, missed) = match round {
-            Ok(replies) => (replies, None),
-            Err(missed) => (missed.replies.clone(), Some(missed)),
-        };
-        let silent = missed.as_ref().map_or(0, Missed::silent);
-        let step = campaign.told(Heard {
-            replies: &replies,
-            silent,
-            is_won: missed.is_none(),
-        });
-        match (step, missed) {
-            (Step::Silent, Some(missed)) => Err(missed.of("acquire", lock)),
-            (step, _) => Ok(step),
-        }
-    }
-
     async fn renew(&mut self, asked: Renew) -> Result<LeaseReply, NotElected<S::Error>> {
         let Renew {
             lock,
@@ -263,7 +151,7 @@ where
         Ok(LeaseReply::NotHolder { high })
     }
 
-    async fn beat(
+    pub(super) async fn beat(
         &mut self,
         lock: &LockName,
         nonce: Nonce,
@@ -315,7 +203,7 @@ where
     }
 
     /// Asks all. `lasts`: for how long what was voted in vain is waited for.
-    async fn round(
+    pub(super) async fn round(
         &mut self,
         lock: &LockName,
         ask: VoteAsk,
@@ -338,29 +226,22 @@ where
         }
     }
 
-    fn candidate(&self, nonce: Nonce) -> Candidate {
+    pub(super) fn candidate(&self, nonce: Nonce) -> Candidate {
         let id = self.me.clone();
         Candidate { id, nonce }
-    }
-
-    /// From T to twice that, drawn for each candidacy: of two who split a vote one is first the next time.
-    fn timeout_of(&self, nonce: Nonce, n: u64, ttl: Ttl) -> Duration {
-        let stream = Stream::new(self.seed, self.me.as_str(), "election", Lane::Jitter);
-        let draw = stream.at(Point::keyed(Key::from(nonce.bits()), n)).unit();
-        self.timeout.min(ttl.get() / 24).mul_f64(1.0 + draw)
     }
 }
 
 impl<E> Missed<E> {
-    fn silent(&self) -> usize {
+    pub(super) fn silent(&self) -> usize {
         self.why.why().unknown.len()
     }
 
-    fn is_silent(&self, electorate: Electorate) -> bool {
+    pub(super) fn is_silent(&self, electorate: Electorate) -> bool {
         self.silent() > electorate.members - electorate.need
     }
 
-    fn of(self, verb: &'static str, lock: &LockName) -> NotElected<E> {
+    pub(super) fn of(self, verb: &'static str, lock: &LockName) -> NotElected<E> {
         NotElected::NoMajority(NoMajority::new(verb, lock, self.why))
     }
 }

@@ -1,5 +1,6 @@
 //! [`EtcdStore`]: leases in etcd.
 
+mod answer;
 mod keys;
 mod leases;
 mod queue;
@@ -9,24 +10,20 @@ mod take;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use etcd_client::{
-    Client, Compare, CompareOp, ConnectOptions, DeleteOptions, KeyValue, PutOptions, Txn, TxnOp,
-    TxnOpResponse, TxnResponse,
-};
+use etcd_client::{Client, ConnectOptions};
 use murphy_core::clock::BootClock;
 use murphy_core::{BadKnob, Clock};
 use tower_service::Service;
 
-use self::keys::{Keys, rank_of_key};
-use self::leases::{Kept, Leases};
-use self::state::{Era, State, read};
+use self::leases::Leases;
+use self::state::Era;
 use super::error::{ConnectError, Patience, StoreError};
-use crate::{Acquire, Holder, LeaseReply, LeaseRequest, Nonce, Renew};
+use crate::{LeaseReply, LeaseRequest};
 
 /// Leases in etcd. All clones share a connection.
 ///
@@ -46,6 +43,8 @@ use crate::{Acquire, Holder, LeaseReply, LeaseRequest, Nonce, Renew};
 /// key of its own keeps the highest for ever, and nobody queues there. All else leaves nothing behind but the era.
 ///
 /// To build it takes `protoc` and the well-known protobuf types (Debian: `protobuf-compiler`, `libprotobuf-dev`).
+///
+/// A connection on which nothing arrives is given up after eight seconds: etcd takes no offence at that, and would at less.
 ///
 /// # Cancel safety
 ///
@@ -68,9 +67,6 @@ struct Shared {
     revision: AtomicI64,
 }
 
-/// How often an acquire is repeated whose transaction found something changed.
-const REPEATS: usize = 20;
-
 impl EtcdStore {
     /// The cluster with these endpoints, without TLS: `http://host:port`.
     ///
@@ -80,8 +76,9 @@ impl EtcdStore {
     pub async fn connect<E: AsRef<str>>(endpoints: &[E]) -> Result<Self, ConnectError> {
         let options = ConnectOptions::new()
             .with_connect_timeout(Duration::from_secs(2))
-            // A connection on which nothing arrives is given up.
-            .with_keep_alive(Duration::from_secs(1), Duration::from_secs(1));
+            // A connection on which nothing arrives is given up. Who asks more often than each five seconds is taken for
+            // a nuisance by etcd, and cut off.
+            .with_keep_alive(Duration::from_secs(6), Duration::from_secs(2));
         let client = Client::connect(endpoints, Some(options)).await;
         let client = client.map_err(|e| ConnectError::BadAddress {
             server: "etcd",
@@ -171,191 +168,6 @@ impl EtcdStore {
         Self {
             shared: Arc::new(shared),
         }
-    }
-}
-
-impl Shared {
-    async fn answer(self: &Arc<Self>, request: LeaseRequest) -> Result<LeaseReply, StoreError> {
-        let keys = Keys::of(&self.prefix, request.lock());
-        let verb = request.verb();
-        match request {
-            LeaseRequest::Acquire(acquire) => self.acquire(&keys, &acquire).await,
-            LeaseRequest::Renew(renew) => self.bound(verb, self.renew(&keys, &renew)).await,
-            LeaseRequest::Release { nonce, .. } => {
-                self.bound(verb, self.release(&keys, nonce)).await
-            }
-            LeaseRequest::Observe { .. } => self.bound(verb, self.observe(&keys)).await,
-        }
-    }
-
-    async fn bound<T>(
-        &self,
-        verb: &'static str,
-        work: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        self.patience.bound(verb, work).await
-    }
-
-    async fn txn(&self, verb: &'static str, txn: Txn) -> Result<TxnResponse, StoreError> {
-        let reply = self.client.kv_client().txn(txn).await;
-        reply.map_err(|e| StoreError::failed(verb, e))
-    }
-
-    /// A transaction that puts on this lease; `None` if that has ended.
-    async fn commit(
-        &self,
-        verb: &'static str,
-        lease: Kept,
-        txn: Txn,
-    ) -> Result<Option<TxnResponse>, StoreError> {
-        match self.client.kv_client().txn(txn).await {
-            Ok(reply) => Ok(Some(reply)),
-            Err(e) if is_ended(&e) => {
-                self.leases.forget(lease.id);
-                Ok(None)
-            }
-            Err(e) => {
-                self.leases.forget(lease.id);
-                Err(StoreError::failed(verb, e))
-            }
-        }
-    }
-
-    async fn lease(&self, asked: &Acquire) -> Result<Kept, StoreError> {
-        let mut client = self.client.lease_client();
-        let lease = self.leases.take(&mut client, asked.ttl.get()).await;
-        lease.map_err(|e| StoreError::failed("acquire", e))
-    }
-
-    /// Ends a lease, and with it what hangs on it.
-    async fn leave(&self, lease: Kept) -> Result<(), StoreError> {
-        self.leases.forget(lease.id);
-        match self.client.lease_client().revoke(lease.id).await {
-            Err(e) if !is_ended(&e) => Err(StoreError::failed("acquire", e)),
-            _ => Ok(()),
-        }
-    }
-
-    async fn state(&self, verb: &'static str, keys: &Keys) -> Result<State, StoreError> {
-        let reply = self.txn(verb, Txn::new().and_then(read(keys))).await?;
-        let state = State::from(verb, &reply)?;
-        self.seen(state.revision);
-        Ok(state)
-    }
-
-    fn seen(&self, revision: i64) {
-        self.revision.fetch_max(revision, Relaxed);
-    }
-
-    fn know(&self, era: Era) {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(era);
-    }
-
-    /// Who holds it, and for how long: up to a second longer than it is, for etcd tells whole seconds, rounded down, and
-    /// takes a while to end a lease.
-    async fn holder(&self, key: &KeyValue) -> Result<Holder, StoreError> {
-        let mut client = self.client.lease_client();
-        let lease = self.leases.find(&mut client, key.lease()).await;
-        let lease = lease.map_err(|e| StoreError::failed("acquire", e))?;
-        let left = lease.map_or(Duration::ZERO, |lease| self.leases.left(&lease));
-        Ok(Holder {
-            rank: rank_of_key(key).unwrap_or_default(),
-            remaining: left + Duration::from_secs(1),
-        })
-    }
-
-    async fn renew(&self, keys: &Keys, asked: &Renew) -> Result<LeaseReply, StoreError> {
-        let verb = "renew";
-        let before = self.state(verb, keys).await?;
-        let renewed = match before.holds(keys, asked.nonce, asked.rank) {
-            Some(key) => self.renewed(key, asked.ttl.get()).await?,
-            None => None,
-        };
-        // The lease alone is no proof.
-        let after = self.state(verb, keys).await?;
-        match renewed.filter(|_| after.holds(keys, asked.nonce, asked.rank).is_some()) {
-            Some(lease) => {
-                let ttl = self.leases.left(&lease);
-                Ok(LeaseReply::Renewed { ttl })
-            }
-            None => {
-                let high = after.high(self.era);
-                Ok(LeaseReply::NotHolder { high })
-            }
-        }
-    }
-
-    /// The lease of that key begins anew; one that is too short is exchanged for a longer one. `None` if it has ended.
-    async fn renewed(&self, key: &KeyValue, ttl: Duration) -> Result<Option<Kept>, StoreError> {
-        let failed = |e| StoreError::failed("renew", e);
-        let mut client = self.client.lease_client();
-        let lease = self.leases.find(&mut client, key.lease()).await;
-        let Some(lease) = lease.map_err(failed)? else {
-            return Ok(None);
-        };
-        if lease.ttl < ttl {
-            let longer = self.leases.take(&mut client, ttl).await.map_err(failed)?;
-            let reply = self.commit("renew", longer, moved(key, longer)).await?;
-            self.leases.forget(lease.id);
-            return Ok(reply.filter(TxnResponse::succeeded).map(|_| longer));
-        }
-        match self.leases.keep_alive(&mut client, lease).await {
-            Ok(fresh) => Ok(Some(fresh)),
-            Err(e) if is_ended(&e) => Ok(None),
-            Err(e) => Err(failed(e)),
-        }
-    }
-
-    async fn release(&self, keys: &Keys, nonce: Nonce) -> Result<LeaseReply, StoreError> {
-        let own = keys.own(nonce);
-        let is_there = Compare::create_revision(own.clone(), CompareOp::Greater, 0);
-        let [queue, ..] = read(keys);
-        let delete = TxnOp::delete(own.clone(), Some(DeleteOptions::new().with_prev_key()));
-        let txn = Txn::new().when([is_there]).and_then([queue, delete]);
-        let reply = self.txn("release", txn).await?;
-        let mut was_held = false;
-        for op in reply.op_responses() {
-            match op {
-                TxnOpResponse::Get(queue) => {
-                    let holder = queue.kvs().first();
-                    was_held = holder.is_some_and(|key| key.key() == own.as_bytes());
-                }
-                TxnOpResponse::Delete(deleted) => {
-                    let leases = deleted.prev_kvs().iter().map(KeyValue::lease);
-                    leases.for_each(|lease| self.leases.give_back(lease));
-                }
-                _ => {}
-            }
-        }
-        Ok(LeaseReply::Released { was_held })
-    }
-
-    async fn observe(&self, keys: &Keys) -> Result<LeaseReply, StoreError> {
-        let state = self.state("observe", keys).await?;
-        let high = state.high(self.era);
-        let holder = match state.holder() {
-            Some(key) => Some(self.holder(key).await?),
-            None => None,
-        };
-        Ok(LeaseReply::Observed { high, holder })
-    }
-}
-
-/// The same key on another lease, if nothing came between: where it was made stays, and so does its rank.
-fn moved(key: &KeyValue, lease: Kept) -> Txn {
-    let ours = Compare::mod_revision(key.key(), CompareOp::Equal, key.mod_revision());
-    let options = PutOptions::new().with_lease(lease.id);
-    let put = TxnOp::put(key.key(), key.value(), Some(options));
-    Txn::new().when([ours]).and_then([put])
-}
-
-/// That lease has ended.
-fn is_ended(error: &etcd_client::Error) -> bool {
-    match error {
-        etcd_client::Error::LeaseKeepAliveError(_) => true,
-        // `tonic::Code::NotFound`, without a dependency on tonic.
-        etcd_client::Error::GRpcStatus(status) => i32::from(status.code()) == 5,
-        _ => false,
     }
 }
 

@@ -175,7 +175,8 @@ where
         let undo = Compensate::new(Ask::undo as fn(&Ask) -> Option<Ask>);
         let stores = Quorum::try_new(members, majority)?
             .judge(Judging)
-            .stragglers(undo.clone());
+            .stragglers(undo.clone())
+            .named("lease");
         Ok(Self {
             stores,
             undo,

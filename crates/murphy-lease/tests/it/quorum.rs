@@ -319,6 +319,19 @@ async fn the_undoing_of_a_ballot_never_ends_the_next_one_of_the_same_nonce() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_ballot_that_nobody_heard_of_is_not_used_again() {
+    let lines = lines(3);
+    let store = of(&lines).counting();
+    for mode in [Mode::Refusing, Mode::LosesRequests] {
+        lines.iter().for_each(|line| line.set(mode));
+        let lost = tokio::time::timeout(ms(100), store.clone().oneshot(acquire(1)));
+        assert!(!matches!(lost.await, Ok(Ok(_))));
+    }
+    lines.iter().for_each(|line| line.set(Mode::Up));
+    assert_eq!(granted(&store, 1).await.rank, Rank::new(0, 3));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_observed_is_the_highest_of_a_majority() {
     let lines = lines(5);
     let store = of(&lines);

@@ -6,10 +6,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use etcd_client::{PutOptions, Txn, TxnOp};
 
 use super::super::error::StoreError;
+use super::Shared;
+use super::answer::{REPEATS, moved};
 use super::keys::{Keys, rank_of_key, text};
 use super::leases::Kept;
 use super::state::{Era, State, nobody_there, read, revision, same_ballot, same_era};
-use super::{REPEATS, Shared, moved};
 use crate::{Acquire, Claim, Grant, Holder, LeaseReply, Rank};
 
 const VERB: &str = "acquire";

@@ -9,7 +9,8 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
 
 use super::super::error::StoreError;
-use super::{Shared, Tried};
+use super::Shared;
+use super::answer::Tried;
 use crate::{Acquire, LeaseReply, LockName, Nonce};
 
 /// After which time at most one who waits asks again, told or not.

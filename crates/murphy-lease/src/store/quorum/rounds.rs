@@ -57,10 +57,11 @@ where
             let Some(rank) = ballot else {
                 return Ok(LeaseReply::Passed { high: Rank::MAX });
             };
+            // Known before it leaves: a ballot that is dropped on its way is undone later, and a repeat must be another.
+            self.memory.saw(lock, rank);
             let record = What::Record(exactly(&asked, rank));
             let missed = match self.ballot(record, asked.ttl.get()).await {
                 Ok(ttl) => {
-                    self.memory.saw(lock, rank);
                     self.memory.wins(lock, *nonce, rank);
                     return Ok(LeaseReply::Granted(Grant { rank, ttl }));
                 }

@@ -1,0 +1,155 @@
+//! Where failures are kept: codes of old ones, and what is written of new ones.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::code::ReplayCode;
+use crate::outcome::Outcome;
+
+/// The most codes of one corpus that are replayed.
+const MOST_CODES: usize = 1024;
+/// The longest file of codes that is read.
+const LONGEST: u64 = 4 << 20;
+
+/// The two places that an exploration reads and writes.
+#[derive(Clone, Debug)]
+pub(crate) struct Files {
+    /// Kept with the code, and only read: `tests/murphy-corpus/<name>.txt`.
+    pub(crate) corpus: PathBuf,
+    /// `target/murphy/<name>/`.
+    pub(crate) target: PathBuf,
+}
+
+impl Files {
+    /// The usual places, from where the tests of a crate run.
+    pub(crate) fn of(name: &str) -> Self {
+        let name = plain(name);
+        let package = std::env::var_os("CARGO_MANIFEST_DIR").map_or(PathBuf::new(), PathBuf::from);
+        Self {
+            corpus: package
+                .join("tests/murphy-corpus")
+                .join(format!("{name}.txt")),
+            target: target(&package).join("murphy").join(name),
+        }
+    }
+
+    /// The codes of both places, and what could not be read.
+    pub(crate) fn codes(&self, name: &str) -> (Vec<ReplayCode>, Vec<String>) {
+        let (mut codes, mut notes) = (Vec::new(), Vec::new());
+        for path in [&self.corpus, &self.target.join("corpus.txt")] {
+            let text = match read(path) {
+                Ok(text) => text,
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                Err(e) => {
+                    notes.push(format!("corpus `{}` cannot be read: {e}", path.display()));
+                    continue;
+                }
+            };
+            // A line is a code, or a remark.
+            let lines = text.lines().map(str::trim).zip(1..);
+            for (line, n) in lines.filter(|(l, _)| !l.is_empty() && !l.starts_with('#')) {
+                match line.parse::<ReplayCode>() {
+                    Ok(code) if code.name != name => notes.push(format!(
+                        "corpus `{}`, line {n}: the code is of `{}`",
+                        path.display(),
+                        code.name
+                    )),
+                    Ok(code) if codes.contains(&code) => {}
+                    Ok(_) if codes.len() == MOST_CODES => {
+                        notes.push(format!("corpus: only {MOST_CODES} codes are replayed"));
+                        return (codes, notes);
+                    }
+                    Ok(code) => codes.push(code),
+                    Err(e) => notes.push(format!("corpus `{}`, line {n}: {e}", path.display())),
+                }
+            }
+        }
+        (codes, notes)
+    }
+
+    /// Writes what failed: report, and of each failure its code, plan and ledger. Adds the codes to
+    /// those that the next exploration begins with.
+    pub(crate) fn write(&self, outcome: &Outcome) -> io::Result<()> {
+        fs::create_dir_all(&self.target)?;
+        let path = |name: &str| self.target.join(name);
+        let known = read(&path("corpus.txt")).unwrap_or_default();
+        let mut corpus = known.clone();
+        for (n, failure) in outcome.failures.iter().enumerate() {
+            let code = failure.code.to_string();
+            fs::write(path(&format!("failure-{n}.code")), format!("{code}\n"))?;
+            fs::write(
+                path(&format!("failure-{n}.plan.toml")),
+                failure.plan.to_toml(),
+            )?;
+            if let Some(transcript) = &failure.transcript {
+                let ledger = fs::File::create(path(&format!("failure-{n}.ledger.jsonl")))?;
+                transcript.write_json_lines(ledger)?;
+            }
+            if !known.lines().any(|line| line.trim() == code) {
+                corpus.push_str(&format!("# {}\n{code}\n", one_line(&failure.fingerprint())));
+            }
+        }
+        fs::write(path("report.txt"), outcome.to_string())?;
+        fs::write(path("corpus.txt"), corpus)
+    }
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    use io::Read;
+
+    let mut text = String::new();
+    fs::File::open(path)?
+        .take(LONGEST)
+        .read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn one_line(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+/// A name that is a file's name everywhere.
+fn plain(name: &str) -> String {
+    let plain = |c: char| {
+        if c.is_alphanumeric() || "-_.".contains(c) {
+            c
+        } else {
+            '_'
+        }
+    };
+    let name: String = name.chars().map(plain).take(100).collect();
+    if name.chars().all(|c| c == '.') {
+        "_".into()
+    } else {
+        name
+    }
+}
+
+/// The build's directory: as cargo was told, else beside the lock file.
+fn target(package: &Path) -> PathBuf {
+    if let Some(told) = std::env::var_os("CARGO_TARGET_DIR").filter(|dir| !dir.is_empty()) {
+        return package.join(told);
+    }
+    let root = package
+        .ancestors()
+        .find(|dir| dir.join("Cargo.lock").is_file());
+    root.unwrap_or(package).join("target")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_files_name() {
+        for (name, want) in [
+            ("orders", "orders"),
+            ("a/b c", "a_b_c"),
+            ("..", "_"),
+            ("", "_"),
+        ] {
+            assert_eq!(plain(name), want);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Real axum services over an in-memory transport.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use murphy_chaos::{Client, Kind, Menu, Verdict, World, always, sometimes};
+use tokio::time::timeout;
+
+use crate::support::{Counter, exploring};
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+fn shop(sold: Counter) -> Router {
+    Router::new()
+        .route(
+            "/sold",
+            get(|State(sold): State<Counter>| async move { Json(sold.get()) }),
+        )
+        .route(
+            "/sell",
+            post(|State(sold): State<Counter>, body: String| async move {
+                sold.add();
+                (StatusCode::CREATED, body)
+            }),
+        )
+        .with_state(sold)
+}
+
+/// Sells one, and asks how many were sold.
+async fn sells(client: Client) {
+    for _ in 0..3 {
+        let sale = timeout(PATIENCE, client.post("/sell", "a book")).await;
+        let Ok(Ok(sale)) = sale else { continue };
+        always!(
+            sale.status == StatusCode::CREATED,
+            "it is created",
+            "{}",
+            sale.status
+        );
+        always!(sale.text() == "a book", "what was sold comes back");
+    }
+    if let Ok(Ok(count)) = timeout(PATIENCE, client.get("/sold")).await {
+        sometimes!(count.text() == "3", "three are sold");
+    }
+}
+
+#[test]
+fn a_real_axum_service_answers_over_both_versions_of_http() {
+    for http2 in [false, true] {
+        let name = format!("shop-{http2}");
+        let outcome = exploring(&name, 400).run(async |w: World| {
+            w.serve("shop", shop(Counter::default()));
+            let client = w.client("shop");
+            sells(if http2 { client.http2() } else { client }).await;
+        });
+        assert_eq!(outcome.verdict, Verdict::Passed, "{outcome}");
+        assert_eq!(outcome.calls, 4, "{outcome}");
+    }
+}
+
+#[test]
+fn a_lost_reply_runs_the_handler_and_a_lost_request_does_not() {
+    let menu = Menu::only([Kind::LostRequest, Kind::LostReply]).calls_only();
+    let outcome = exploring("legs", 50)
+        .menu(menu)
+        .failures(9)
+        .run(async |w: World| {
+            let sold = Counter::default();
+            w.serve("shop", shop(sold.clone()));
+            let client = w.client("shop");
+            let heard = timeout(PATIENCE, client.post("/sell", "a book"))
+                .await
+                .is_ok();
+            always!(heard || sold.get() == 0, "what is not heard is not sold");
+            always!(
+                heard || sold.get() == 1,
+                "what is not heard is sold all the same"
+            );
+        });
+    let causes: Vec<_> = (outcome.failures.iter())
+        .map(|f| (f.violation.name.as_str(), f.injections[0].kind()))
+        .collect();
+    assert_eq!(
+        causes,
+        [
+            ("what is not heard is sold all the same", "lost-request"),
+            ("what is not heard is not sold", "lost-reply"),
+        ]
+    );
+}
+
+#[test]
+fn copies_share_a_key_and_the_header_names_it() {
+    let menu = Menu::only([Kind::Duplicate]).calls_only();
+    let outcome = exploring("copies", 50).menu(menu).run(async |w: World| {
+        let sold = Counter::default();
+        w.serve("shop", shop(sold.clone()));
+        let mut client = w.client("shop");
+        let request = axum::http::Request::post("/sell")
+            .header("idempotency-key", "order-17")
+            .body(axum::body::Body::from("a book"));
+        let call = tower::Service::call(&mut client, request.expect("a request"));
+        let _ = timeout(PATIENCE, call).await;
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        always!(sold.get() == 1, "it is sold once", "{} times", sold.get());
+    });
+    let key = murphy_chaos::core::Key::from("order-17");
+    let told = outcome.failures[0].injections[0].to_string();
+    assert!(
+        told.contains(&format!("duplicate: passage 0 of key {key}")),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_crash_breaks_the_connection_and_drops_the_handler() {
+    let menu = Menu::only([]).outages([Duration::from_secs(1)]).steps([]);
+    let outcome = exploring("crash", 200)
+        .menu(menu)
+        .failures(9)
+        .run(async |w: World| {
+            let (begun, ended) = (Counter::default(), Counter::default());
+            let (b, e) = (begun.clone(), ended.clone());
+            let slow = Router::new().route(
+                "/",
+                post(move || async move {
+                    b.add();
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    e.add();
+                }),
+            );
+            w.serve("shop", slow);
+            let client = w.client("shop");
+            let call = client.post("/", "");
+            let reply = timeout(Duration::from_secs(60), call).await;
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            let broken = matches!(reply, Ok(Err(_)));
+            sometimes!(
+                broken && begun.get() > ended.get(),
+                "a crash dropped the handler"
+            );
+            sometimes!(matches!(&reply, Ok(Ok(_))), "it is answered");
+        });
+    assert_eq!(outcome.verdict, Verdict::Passed, "{outcome}");
+}
+
+#[test]
+fn nobody_serves_is_an_error_that_says_so() {
+    let outcome = exploring("nobody", 50).run(async |w: World| {
+        let client = w.client("shop");
+        if let Ok(reply) = timeout(PATIENCE, client.get("/")).await {
+            let error = reply.unwrap_err().to_string();
+            sometimes!(error.contains("nobody serves `shop`"), "it says so");
+        }
+    });
+    assert!(
+        outcome.failures.is_empty() && outcome.gaps.is_empty(),
+        "{outcome}"
+    );
+    assert!(outcome.marks["it says so"].held > 0, "{outcome}");
+}

@@ -1,0 +1,15 @@
+//! Explorations of small systems with known bugs.
+
+mod bugs;
+mod corpus;
+mod history;
+#[cfg(feature = "http")]
+mod http;
+mod nodes;
+mod orders;
+mod outcome;
+mod panics;
+mod process;
+mod repeat;
+mod replay;
+mod support;
