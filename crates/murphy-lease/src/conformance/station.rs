@@ -295,3 +295,39 @@ impl<C: Client> Desk<C> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn to_have_a_token_is_no_claim_and_to_be_refused_one_is() {
+        let nothing = State {
+            token: Offer::Nothing,
+            believes: Offer::Nothing,
+            lost: Offer::Nothing,
+        };
+        let token = |token| State {
+            token: Offer::Says(token),
+            ..nothing.clone()
+        };
+        let believes = |believes| State {
+            believes: Offer::Says(believes),
+            ..token(Ok(7))
+        };
+        for (name, state, want) in [
+            ("it says nothing", nothing.clone(), None),
+            ("a number", token(Ok(7)), None),
+            (
+                "a token that is refused",
+                token(Err("lost".into())),
+                Some(true),
+            ),
+            ("it believes", believes(true), Some(false)),
+            ("it does not", believes(false), Some(true)),
+        ] {
+            assert_eq!(state.says_lost(), want, "{name}");
+            assert_eq!(state.says_lost_when_asked(), want, "{name}, when asked");
+        }
+    }
+}

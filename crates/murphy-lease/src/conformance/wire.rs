@@ -225,3 +225,50 @@ where
         Box::pin(async move { tokio::spawn(call).await.map_err(BoxError::from)? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::future::{Ready, ready};
+    use std::sync::Mutex;
+
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    /// Writes down what it is asked.
+    #[derive(Clone, Default)]
+    struct Notes(Arc<Mutex<Vec<u32>>>);
+
+    impl Service<u32> for Notes {
+        type Response = ();
+        type Error = Infallible;
+        type Future = Ready<Result<(), Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, n: u32) -> Self::Future {
+            self.0.lock().unwrap().push(n);
+            ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_held_up_arrives_in_the_order_in_which_it_left() {
+        let (wire, notes) = (Wire::whole(), Notes::default());
+        let mut store = wire.layer(notes.clone());
+        wire.cut(Cut::Blackhole);
+        let mut calls: JoinSet<_> = (0..100).map(|n| store.call(n)).collect();
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        assert!(notes.0.lock().unwrap().is_empty(), "nothing arrived yet");
+        wire.cut(Cut::Open);
+        while let Some(call) = calls.join_next().await {
+            call.unwrap().unwrap();
+        }
+        assert!(notes.0.lock().unwrap().iter().copied().eq(0..100));
+    }
+}
