@@ -3,6 +3,8 @@
 mod answer;
 mod desk;
 mod ears;
+#[cfg(test)]
+mod said;
 mod sql;
 mod wait;
 
