@@ -42,6 +42,9 @@ use crate::{LeaseReply, LeaseRequest};
 /// [`Claim::Exactly`](crate::Claim::Exactly) takes one more round trip, and makes ballots of a lock's ranks for good: a
 /// key of its own keeps the highest for ever, and nobody queues there. All else leaves nothing behind but the era.
 ///
+/// Each grant makes a key and each release deletes it; etcd keeps the names until it is compacted, and looks through those
+/// of a lock at each acquire. Let it compact by itself (`--auto-compaction-retention`).
+///
 /// To build it takes `protoc` and the well-known protobuf types (Debian: `protobuf-compiler`, `libprotobuf-dev`).
 ///
 /// A connection on which nothing arrives is given up after eight seconds: etcd takes no offence at that, and would at less.
