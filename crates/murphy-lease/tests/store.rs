@@ -1,5 +1,6 @@
 //! What both stores of a process promise, on a paused clock.
 
+#[expect(dead_code, reason = "others need the rest")]
 mod common;
 
 use std::sync::Arc;

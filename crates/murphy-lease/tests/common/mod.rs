@@ -1,5 +1,4 @@
 //! Requests and replies, in fewer words.
-#![expect(dead_code, reason = "each test program uses some")]
 
 use std::time::Duration;
 
