@@ -14,7 +14,9 @@ use murphy_lease::{
 };
 use tests::ms;
 use tests::rough::{Draws, weather};
-use tests::schedule::{SCHEDULES, first, in_virtual_time, line, schedules, skewed, unsteady};
+use tests::schedule::{
+    FEWER, SCHEDULES, first, in_virtual_time, line, schedules, skewed, unsteady,
+};
 use tokio::time::{Instant, sleep, timeout};
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceExt};
@@ -260,7 +262,7 @@ fn no_schedule_has_two_leaders_and_terms_rise() {
 #[test]
 fn with_clocks_of_any_rate_a_term_has_one_leader_but_two_may_lead_at_once() {
     let world = World { rate: 2.0, ..SOUND };
-    assert_eq!(wrong_ones(SCHEDULES / 10, world, false), []);
+    assert_eq!(wrong_ones(FEWER, world, false), []);
     assert_ne!(first_wrong(1000, world, true), None);
 }
 

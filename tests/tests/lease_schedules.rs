@@ -15,7 +15,9 @@ use murphy_lease::{
 };
 use tests::ms;
 use tests::rough::{Draws, weather};
-use tests::schedule::{SCHEDULES, first, in_virtual_time, line, schedules, skewed, unsteady};
+use tests::schedule::{
+    FEWER, SCHEDULES, first, in_virtual_time, line, schedules, skewed, unsteady,
+};
 use tokio::time::{Instant, sleep, timeout};
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceExt, service_fn};
@@ -429,8 +431,8 @@ fn without_the_fence_one_schedule_in_twenty_at_least_loses_an_update() {
             is_fenced: false,
             ..SOUND
         };
-        let lost = wrong_ones(SCHEDULES / 10, world, Look::Updates);
-        let share = lost.len() as f64 / (SCHEDULES / 10) as f64;
+        let lost = wrong_ones(FEWER, world, Look::Updates);
+        let share = lost.len() as f64 / FEWER as f64;
         println!(
             "without the fence, {kept:?}: {:.1} % lose an update",
             100.0 * share
@@ -448,7 +450,7 @@ fn with_true_clocks_no_two_hold_it_at_once_and_where_majorities_do_not_meet_they
             is_skewed,
             ..SOUND
         };
-        assert_eq!(wrong_ones(SCHEDULES / 10, world, Look::Time), []);
+        assert_eq!(wrong_ones(FEWER, world, Look::Time), []);
     }
     let kept = Kept::OnDisagreement;
     let world = World {
@@ -466,11 +468,8 @@ fn members_that_forget_let_two_hold_it_at_once_but_not_past_a_fence_nor_if_they_
         memory: Memory::Forgets,
         ..SOUND
     };
-    assert_eq!(wrong_ones(SCHEDULES / 10, world, Look::Updates), []);
+    assert_eq!(wrong_ones(FEWER, world, Look::Updates), []);
     assert_ne!(first_wrong(5000, world, Look::Time), None);
     let memory = Memory::ForgetsAndWaits;
-    assert_eq!(
-        wrong_ones(SCHEDULES / 10, World { memory, ..world }, Look::Time),
-        []
-    );
+    assert_eq!(wrong_ones(FEWER, World { memory, ..world }, Look::Time), []);
 }

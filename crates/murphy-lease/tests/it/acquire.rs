@@ -67,7 +67,7 @@ async fn a_deadline_is_kept_and_says_what_was_last() {
     };
     assert_eq!(rank, holder.token().unwrap().rank());
     assert!(
-        waited <= ms(5_000) && attempts > 3,
+        waited <= ms(5_000) && attempts > 1,
         "{attempts} in {waited:?}"
     );
     store.all(Fate::Lost);
