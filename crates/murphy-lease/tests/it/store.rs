@@ -52,7 +52,7 @@ struct Shared {
 impl Store {
     pub(crate) fn new() -> Self {
         Self {
-            inner: MemoryStore::new(),
+            inner: MemoryStore::new().counting(),
             shared: Arc::new(Mutex::new(Shared {
                 rule: Box::new(|_| Fate::Pass),
                 log: Vec::new(),
