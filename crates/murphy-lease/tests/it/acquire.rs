@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use murphy_core::Scope;
 use murphy_lease::{
-    AcquireError, Claim, Grant, Holder, Last, LeaseReply, LeaseRequest, Rank, Renewal, Ttl,
+    AcquireError, Claim, Grant, Holder, Last, LeaseReply, LeaseRequest, Locks, MemoryStore, Rank,
+    Renewal, Ttl,
 };
 use tokio::time::{Instant, advance, sleep, timeout};
 
@@ -407,4 +408,22 @@ fn futures_are_send_and_guards_are_sync() {
             .acquire(String::from("a"))
             .into_future(),
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_waited_for_is_handed_out_with_most_of_its_time_left() {
+    let ttl = Duration::from_secs(10);
+    for waited in 1..30 {
+        let store = MemoryStore::new();
+        let locks = Locks::new(store).ttl(Ttl::from_secs(10));
+        let held = locks.acquire("orders").await.unwrap();
+        let rival = tokio::spawn(async move {
+            let lease = locks.acquire("orders").await.unwrap();
+            lease.remaining()
+        });
+        sleep(Duration::from_secs(waited)).await;
+        held.release().await.unwrap();
+        let left = rival.await.unwrap();
+        assert!(left > ttl / 4, "{left:?} is left after {waited} s");
+    }
 }

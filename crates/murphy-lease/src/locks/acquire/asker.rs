@@ -106,15 +106,17 @@ impl<S: LeaseStore> Asker<S> {
             let what = format!(" at {rank}, which is not above {}", self.floor);
             return Err(nonsense(what).into());
         }
-        if self.settings.clock.now() < self.settings.validity.until(sent, ttl) {
-            return Ok(Next::Done(self.keep(rank, sent, ttl)));
-        }
-        // In a store's line it may have waited for longer than it is granted for. Elsewhere that is no line: it was us who
-        // stood still, or the answer.
-        if !wait.is_zero() {
+        let until = self.settings.validity.until(sent, ttl);
+        let left = until.saturating_duration_since(self.settings.clock.now());
+        // In a store's line it may have waited for most of what it is granted for, or longer: it is renewed before it is
+        // handed out. Elsewhere that is no line: it was us who stood still, or the answer.
+        if !wait.is_zero() && left <= ttl / 3 {
             if let Some((sent, ttl)) = self.renewed(rank).await {
                 return Ok(Next::Done(self.keep(rank, sent, ttl)));
             }
+        }
+        if self.settings.clock.now() < until {
+            return Ok(Next::Done(self.keep(rank, sent, ttl)));
         }
         self.pending.renounce();
         Ok(self.failed(Last::Late))
