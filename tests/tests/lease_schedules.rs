@@ -431,8 +431,8 @@ fn without_the_fence_one_schedule_in_twenty_at_least_loses_an_update() {
             is_fenced: false,
             ..SOUND
         };
-        let lost = wrong_ones(FEWER, world, Look::Updates);
-        let share = lost.len() as f64 / FEWER as f64;
+        let lost = wrong_ones(2 * FEWER, world, Look::Updates);
+        let share = lost.len() as f64 / (2 * FEWER) as f64;
         println!(
             "without the fence, {kept:?}: {:.1} % lose an update",
             100.0 * share

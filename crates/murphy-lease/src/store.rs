@@ -1,5 +1,9 @@
 //! Stores of leases.
 
+#[cfg_attr(
+    not(feature = "file"),
+    expect(dead_code, reason = "what a store in a file needs besides")
+)]
 mod desk;
 #[cfg(any(feature = "etcd", feature = "postgres", feature = "redis"))]
 pub(crate) mod error;
@@ -14,4 +18,8 @@ pub(crate) mod postgres;
 pub(crate) mod quorum;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
+#[cfg_attr(
+    not(feature = "file"),
+    expect(dead_code, reason = "what a store in a file needs besides")
+)]
 mod table;
