@@ -33,6 +33,9 @@ enum Task {
         /// Format, lints, floors, unit and integration tests: no releases, no feature matrix.
         #[arg(long)]
         quick: bool,
+        /// The full run, and each feature of each crate by itself: for whoever changed a manifest, and before a release.
+        #[arg(long, conflicts_with = "quick")]
+        thorough: bool,
         /// Print the steps and run none.
         #[arg(long)]
         list: bool,
@@ -52,8 +55,16 @@ fn main() -> anyhow::Result<ExitCode> {
             tools::install(&workspace, bench)?;
             Ok(ExitCode::SUCCESS)
         }
-        Task::Test { quick, list } => {
-            let mode = if quick { Mode::Quick } else { Mode::Full };
+        Task::Test {
+            quick,
+            thorough,
+            list,
+        } => {
+            let mode = match (quick, thorough) {
+                (true, _) => Mode::Quick,
+                (_, true) => Mode::Thorough,
+                _ => Mode::Full,
+            };
             let steps = plan::steps(&workspace, mode);
             run::print_plan(&steps);
             if list {

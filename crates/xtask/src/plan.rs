@@ -10,6 +10,8 @@ use crate::workspace::{Package, Workspace};
 pub(crate) enum Mode {
     Quick,
     Full,
+    /// The full run, and each feature of each crate by itself.
+    Thorough,
 }
 
 /// One line of the plan.
@@ -41,7 +43,7 @@ const EXAMPLE_ARGUMENTS: &[(&str, &str)] = &[
 /// The steps for `workspace`.
 pub(crate) fn steps(workspace: &Workspace, mode: Mode) -> Vec<Step> {
     let mut steps = Vec::new();
-    if mode == Mode::Full {
+    if mode != Mode::Quick {
         steps.push(Step {
             name: "what this machine lacks".into(),
             action: Action::Setup,
@@ -50,8 +52,8 @@ pub(crate) fn steps(workspace: &Workspace, mode: Mode) -> Vec<Step> {
     steps.push(cargo("format", "fmt --all -- --check"));
     match mode {
         Mode::Quick => quick(workspace, &mut steps),
-        Mode::Full => {
-            full(workspace, &mut steps);
+        Mode::Full | Mode::Thorough => {
+            full(workspace, mode, &mut steps);
             steps.iter_mut().for_each(fix_seed);
         }
     }
@@ -81,10 +83,10 @@ fn fix_seed(step: &mut Step) {
     }
 }
 
-/// Each crate by itself is checked and, where there are features to do without, tested; with all features, the workspace is
+/// Each crate is linted and tested by itself where there are features to do without; with all features, the workspace is
 /// built once and tested in one go. Benchmarks are linted, and so compiled up to their code: to generate that takes as long as
 /// the rest together.
-fn full(workspace: &Workspace, steps: &mut Vec<Step>) {
+fn full(workspace: &Workspace, mode: Mode, steps: &mut Vec<Step>) {
     let packages = || workspace.packages.iter();
     steps.push(cargo(
         "lints",
@@ -93,6 +95,9 @@ fn full(workspace: &Workspace, steps: &mut Vec<Step>) {
     for package in packages().filter(|p| p.is_published()) {
         let name = &package.name;
         for (set, flags) in feature_sets(package) {
+            if mode == Mode::Full && flags != NO_FEATURES {
+                continue;
+            }
             // Alone, and without its tests: both hide what is missing.
             let lints = format!("clippy -p {name}{flags} -- -D warnings");
             steps.push(cargo(format!("{name}, {set}"), &lints));
@@ -108,7 +113,7 @@ fn full(workspace: &Workspace, steps: &mut Vec<Step>) {
         &format!("{everything} --lib --bins --tests"),
     ));
     steps.push(cargo("doctests", &format!("{everything} --doc")));
-    let mut docs = cargo("docs", "doc --no-deps --workspace");
+    let mut docs = cargo("docs", "doc --no-deps --workspace --all-features");
     if let Action::Run { environment, .. } = &mut docs.action {
         environment.push(("RUSTDOCFLAGS", "-D warnings".into()));
     }
@@ -142,15 +147,18 @@ fn feature_sets(package: &Package) -> Vec<(String, String)> {
 
 const DOOR: &str = "murphy";
 
-/// Each example, to its end, as the README runs it. Those that want a feature are given all: each set of features builds
-/// what is beneath anew.
+/// Each example, to its end, as the README runs it. Those that want heavy clients are run as the tests were built: to optimise
+/// these takes longer than what they show.
 fn examples(package: &Package) -> impl Iterator<Item = Step> {
     package.targets_of_kind("example").flat_map(|target| {
         let name = &target.name;
-        let mut command = format!("run --release -p {} --example {name}", package.name);
-        if !target.required_features.is_empty() {
-            command += " --all-features";
-        }
+        let heavy = target.required_features.iter().any(|f| f != "plot");
+        let how = if heavy {
+            "run --all-features"
+        } else {
+            "run --release"
+        };
+        let command = format!("{how} -p {} --example {name}", package.name);
         let runs = EXAMPLE_ARGUMENTS.iter().filter(|(n, _)| n == name);
         let mut runs: Vec<_> = runs
             .map(|(_, given)| {
@@ -238,31 +246,43 @@ mod tests {
     }
 
     #[test]
-    fn the_full_plan_covers_each_crate_alone_each_feature_and_each_example() {
+    fn the_full_plan_covers_each_crate_alone_all_features_and_each_example() {
         assert_eq!(
             plan(METADATA, Mode::Full),
             [
                 "cargo xtask setup",
                 "cargo fmt --all -- --check",
                 "cargo clippy --workspace --all-targets --all-features -- -D warnings",
-                "cargo clippy -p plain -- -D warnings",
                 "cargo clippy -p one --no-default-features -- -D warnings",
                 r#"PROPTEST_RNG_SEED="42" cargo test -p one --lib --bins --tests --no-default-features"#,
-                "cargo clippy -p one --all-features -- -D warnings",
                 "cargo clippy -p two --no-default-features -- -D warnings",
                 r#"PROPTEST_RNG_SEED="42" cargo test -p two --lib --bins --tests --no-default-features"#,
+                "cargo clippy -p murphy --no-default-features -- -D warnings",
+                r#"PROPTEST_RNG_SEED="42" cargo test -p murphy --lib --bins --tests --no-default-features"#,
+                r#"PROPTEST_RNG_SEED="42" cargo test --workspace --exclude bench --all-features --lib --bins --tests"#,
+                r#"PROPTEST_RNG_SEED="42" cargo test --workspace --exclude bench --all-features --doc"#,
+                "RUSTDOCFLAGS=\"-D warnings\" cargo doc --no-deps --workspace --all-features",
+                "cargo run --release -p examples --example storm -- --seed 42",
+                "cargo run --release -p examples --example storm -- --seed 1 --seeds 20",
+                "cargo run --all-features -p examples --example redis",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_thorough_run_looks_at_each_feature_by_itself() {
+        let full = plan(METADATA, Mode::Full);
+        let mut more = plan(METADATA, Mode::Thorough);
+        more.retain(|step| !full.contains(step));
+        assert_eq!(
+            more,
+            [
+                "cargo clippy -p plain -- -D warnings",
+                "cargo clippy -p one --all-features -- -D warnings",
                 "cargo clippy -p two --no-default-features --features a -- -D warnings",
                 "cargo clippy -p two --no-default-features --features b -- -D warnings",
                 "cargo clippy -p two --all-features -- -D warnings",
-                "cargo clippy -p murphy --no-default-features -- -D warnings",
-                r#"PROPTEST_RNG_SEED="42" cargo test -p murphy --lib --bins --tests --no-default-features"#,
                 "cargo clippy -p murphy --all-features -- -D warnings",
-                r#"PROPTEST_RNG_SEED="42" cargo test --workspace --exclude bench --all-features --lib --bins --tests"#,
-                r#"PROPTEST_RNG_SEED="42" cargo test --workspace --exclude bench --all-features --doc"#,
-                "RUSTDOCFLAGS=\"-D warnings\" cargo doc --no-deps --workspace",
-                "cargo run --release -p examples --example storm -- --seed 42",
-                "cargo run --release -p examples --example storm -- --seed 1 --seeds 20",
-                "cargo run --release -p examples --example redis --all-features",
             ]
         );
     }
