@@ -11,7 +11,7 @@ use criterion::measurement::{Measurement, WallTime};
 use murphy_policy::Budget;
 use tower::retry::budget::{Budget as _, TpsBudget};
 
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 31;
 const CALLS: u64 = 100_000;
 const SUBJECTS: [Whose; 3] = [Whose::Bare, Whose::Murphy, Whose::Tower];
 

@@ -11,30 +11,19 @@
 //! be polled for another to be woken in time. That nobody waits any more does not disarm it, so
 //! that calls which come one after the other arm it once in the time that each may take.
 
-use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use tokio::runtime::{Handle, Id};
 use tokio::task::coop;
 use tokio::time::{Instant, Sleep};
 
 use super::fifo::Fifo;
 
-/// How many queues a thread remembers: one for each runtime and timeout.
-const REMEMBERED: usize = 32;
 /// How many are woken between two looks at the queue.
 const BATCH: usize = 64;
-
-thread_local! {
-    static QUEUES: RefCell<Vec<(Id, Duration, Remembered)>> = const { RefCell::new(Vec::new()) };
-}
-
-/// A queue that others will join. Dropped, it keeps its timer for those only who still wait.
-struct Remembered(Arc<Queue>);
 
 /// The calls of one thread, runtime and timeout.
 #[derive(Debug)]
@@ -45,6 +34,8 @@ struct Inner {
     waiting: Fifo<Waker>,
     /// Its deadline is that of nobody who still waits, or of the first who does: never a later one.
     timer: Option<Pin<Box<Sleep>>>,
+    /// The waker of the last who left, until the timer goes off: it is mostly the next who comes.
+    last: Option<Waker>,
     /// The runtime is gone, and its timers with it.
     closed: bool,
     /// Nobody joins any more.
@@ -54,7 +45,8 @@ struct Inner {
 /// A call's place in a queue, given up on drop.
 #[derive(Debug)]
 pub(super) struct Ticket {
-    queue: Arc<Queue>,
+    /// None once it is dropped.
+    queue: Option<Arc<Queue>>,
     at: u32,
 }
 
@@ -74,18 +66,24 @@ impl Ticket {
     /// Outside a tokio runtime with time enabled.
     pub(super) fn take(timeout: Duration, cx: &Context<'_>) -> Self {
         let deadline = Instant::now() + timeout;
-        let runtime = Handle::current().id();
-        let mut known = remembered(runtime, timeout);
+        let runtime = runtime::of(cx);
+        let mut known = known::find(runtime, timeout);
         loop {
-            let queue = known.take().unwrap_or_else(|| remember(runtime, timeout));
+            let queue = known
+                .take()
+                .unwrap_or_else(|| known::make(runtime, timeout));
             if let Some(at) = queue.join(deadline, cx.waker()) {
+                let queue = Some(queue);
                 return Self { queue, at };
             }
         }
     }
 
     pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<Told> {
-        let mut inner = self.queue.lock();
+        let Some(queue) = &self.queue else {
+            return Poll::Ready(Told::Closed);
+        };
+        let mut inner = queue.lock();
         if inner.closed {
             return Poll::Ready(Told::Closed);
         }
@@ -94,36 +92,26 @@ impl Ticket {
             Some(waker) if waker.will_wake(cx.waker()) => Poll::Pending,
             Some(_) => {
                 drop(inner);
-                self.moved(cx.waker().clone())
+                queue.moved(self.at, cx.waker().clone())
             }
         }
-    }
-
-    /// Another task waits from now on.
-    #[cold]
-    fn moved(&self, mut new: Waker) -> Poll<Told> {
-        let mut inner = self.queue.lock();
-        if inner.closed {
-            return Poll::Ready(Told::Closed);
-        }
-        let Some(waker) = inner.waiting.waiting(self.at) else {
-            return Poll::Ready(Told::Elapsed);
-        };
-        std::mem::swap(waker, &mut new);
-        // What the old one holds may be a call that gives up its place here.
-        drop(inner);
-        drop(new);
-        Poll::Pending
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let mut inner = self.queue.lock();
+        let Some(queue) = self.queue.take() else {
+            return;
+        };
         // Dropped when the lock is released, since it may hold another call.
-        let _waker = inner.waiting.remove(self.at);
-        let _timer = inner.needless();
+        let mut inner = queue.lock();
+        let left = inner.leave(self.at);
+        let is_forgotten = inner.forgotten;
         drop(inner);
+        drop(left);
+        if !is_forgotten {
+            known::spare(queue);
+        }
     }
 }
 
@@ -132,9 +120,36 @@ impl Queue {
         Self(Mutex::new(Inner {
             waiting: Fifo::new(),
             timer: None,
+            last: None,
             closed: false,
             forgotten: false,
         }))
+    }
+
+    /// Another task waits from now on.
+    #[cold]
+    fn moved(&self, at: u32, mut new: Waker) -> Poll<Told> {
+        let mut inner = self.lock();
+        if inner.closed {
+            return Poll::Ready(Told::Closed);
+        }
+        let Some(waker) = inner.waiting.waiting(at) else {
+            return Poll::Ready(Told::Elapsed);
+        };
+        std::mem::swap(waker, &mut new);
+        // What the old one holds may be a call that gives up its place here.
+        drop(inner);
+        drop(new);
+        Poll::Pending
+    }
+
+    /// Nobody joins any more. It keeps its timer for those only who still wait.
+    fn forget(&self) {
+        let mut inner = self.lock();
+        inner.forgotten = true;
+        let needless = inner.needless();
+        drop(inner);
+        drop(needless);
     }
 
     /// Nothing that can panic leaves the queue half changed.
@@ -144,11 +159,13 @@ impl Queue {
 
     /// A place, unless the queue is closed.
     fn join(self: &Arc<Self>, deadline: Instant, waker: &Waker) -> Option<u32> {
-        let waker = waker.clone();
         let mut inner = self.lock();
         if inner.closed {
             return None;
         }
+        // To count a task in and out costs as much as to lock the queue.
+        let last = inner.last.take_if(|last| last.will_wake(waker));
+        let waker = last.unwrap_or_else(|| waker.clone());
         let mut due = None;
         if inner.timer.is_none() {
             // ## Unarmed => Armed. Nobody waits.
@@ -174,8 +191,8 @@ impl Queue {
     }
 
     /// The next of those that are due, up to a batch, and whether there may be more. Arms the timer
-    /// for those that are not.
-    fn due(self: &Arc<Self>, woken: &mut Vec<Waker>) -> bool {
+    /// for those that are not, and takes out who is not needed any more.
+    fn due(self: &Arc<Self>, woken: &mut Vec<Waker>, gone: &mut Option<Waker>) -> bool {
         let now = Instant::now();
         let mut inner = self.lock();
         let inner = &mut *inner;
@@ -191,6 +208,7 @@ impl Queue {
         let Some(next) = inner.waiting.head() else {
             // ## Armed => Unarmed. Nothing of ours keeps an idle runtime alive.
             inner.timer = None;
+            *gone = inner.last.take();
             return false;
         };
         if woken.len() == BATCH {
@@ -207,15 +225,39 @@ impl Queue {
         // A timer that goes off before its time is one of a runtime that goes down, and tokio panics
         // when it is polled.
         inner.close(woken);
+        *gone = inner.last.take();
         false
     }
 }
 
+/// What a queue has no more need of. To be dropped where it is not locked.
+struct Left {
+    _waker: Option<Waker>,
+    _timer: Option<Pin<Box<Sleep>>>,
+}
+
 impl Inner {
+    /// Gives up a place.
+    fn leave(&mut self, at: u32) -> Left {
+        let waker = self.waiting.remove(at);
+        let waker = match waker {
+            Some(waker) if self.timer.is_some() => self.last.replace(waker),
+            none => none,
+        };
+        let needless = self.needless();
+        Left {
+            _waker: waker.or(needless._waker),
+            ..needless
+        }
+    }
+
     /// The timer, if it is for nobody: it would keep the queue until it goes off.
-    fn needless(&mut self) -> Option<Pin<Box<Sleep>>> {
+    fn needless(&mut self) -> Left {
         let idle = self.forgotten && self.waiting.head().is_none();
-        self.timer.take_if(|_| idle)
+        Left {
+            _waker: self.last.take_if(|_| idle),
+            _timer: self.timer.take_if(|_| idle),
+        }
     }
 
     /// Who waits is told to wait elsewhere.
@@ -229,21 +271,14 @@ impl Inner {
     }
 }
 
-impl Drop for Remembered {
-    fn drop(&mut self) {
-        let mut inner = self.0.lock();
-        inner.forgotten = true;
-        let _timer = inner.needless();
-        drop(inner);
-    }
-}
-
 /// The timer went off.
 impl Wake for Queue {
     fn wake(self: Arc<Self>) {
         let mut woken = Vec::with_capacity(BATCH);
         loop {
-            let more = self.due(&mut woken);
+            let mut gone = None;
+            let more = self.due(&mut woken, &mut gone);
+            drop(gone);
             woken.drain(..).for_each(Waker::wake);
             if !more {
                 break;
@@ -252,35 +287,7 @@ impl Wake for Queue {
     }
 }
 
-fn remembered(runtime: Id, timeout: Duration) -> Option<Arc<Queue>> {
-    let find = |queues: &RefCell<Vec<(Id, Duration, Remembered)>>| {
-        let queues = queues.borrow();
-        let mut queues = queues.iter();
-        let found = queues.find(|queue| (queue.0, queue.1) == (runtime, timeout))?;
-        Some(Arc::clone(&found.2.0))
-    };
-    QUEUES.try_with(find).ok().flatten()
-}
-
-/// A new queue, in the place of one that is closed, or of the oldest of too many. Those who wait
-/// there go on to. A thread that ends remembers nothing.
-#[cold]
-fn remember(runtime: Id, timeout: Duration) -> Arc<Queue> {
-    let new = Arc::new(Queue::new());
-    let kept = Remembered(Arc::clone(&new));
-    let insert = |queues: &RefCell<Vec<(Id, Duration, Remembered)>>| {
-        let mut queues = queues.borrow_mut();
-        let same = |queue: &(Id, Duration, _)| (queue.0, queue.1) == (runtime, timeout);
-        let old = queues.iter().position(same);
-        let old = old.or((queues.len() >= REMEMBERED).then_some(0));
-        let old = old.map(|at| queues.remove(at));
-        queues.push((runtime, timeout, kept));
-        old
-    };
-    // What was there is dropped here, where nothing is borrowed.
-    drop(QUEUES.try_with(insert));
-    new
-}
-
+mod known;
+mod runtime;
 #[cfg(test)]
 mod tests;
