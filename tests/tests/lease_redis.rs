@@ -226,15 +226,23 @@ async fn rows_that_the_clock_has_passed_are_forgotten_and_others_are_kept() {
 async fn what_is_not_ours_is_named_and_left_alone() {
     let server = Redis::start().await;
     let lock = Ask::of(&store(&server).await, "orders");
+    let dashed = format!("SET murphy:lease:orders {}", "-".repeat(80));
     for foreign in [
         "SET murphy:lease:orders 1",
+        dashed.as_str(),
         "HSET murphy:lease:orders rank x nonce y until 1",
     ] {
         server.say("FLUSHALL").await;
         server.say(foreign).await;
         let before = server.say("DUMP murphy:lease:orders").await;
-        let reply = lock.say(lock.renewal(1, Rank::new(0, 1), LONG)).await;
-        assert!(reply.is_err(), "{reply:?}");
+        let asked = [
+            lock.renewal(1, Rank::new(0, 1), LONG),
+            LeaseRequest::Acquire(lock.wish(1, LONG)),
+        ];
+        for request in asked {
+            let reply = lock.say(request).await;
+            assert!(reply.is_err(), "{reply:?}");
+        }
         assert_eq!(server.say("DUMP murphy:lease:orders").await, before);
     }
 }

@@ -30,21 +30,22 @@ pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
         let (mut load, mut raw) = (cmd("SCRIPT"), raw.clone());
         Ok(load.arg("LOAD").arg(text).query_async(&mut raw).await?)
     };
-    let acquire = load(script!("row.lua", "after.lua", "acquire.lua")).await?;
+    let acquire = load(script!("row.lua", "acquire.lua")).await?;
     let release = load(script!("row.lua", "release.lua")).await?;
     let zero = "0000000000.00000000000000000000";
     let bare = async |n: u64| {
         let (nonce, mut raw) = (format!("{n:032x}"), raw.clone());
         let mut call = cmd("EVALSHA");
         call.arg(&acquire).arg(1).arg("bare").arg(zero).arg(&nonce);
-        call.arg(TTL.as_micros() as u64).arg(604_800_000);
+        call.arg(format!("{:020}", TTL.as_micros()));
+        call.arg(604_800_000 + TTL.as_millis() as u64);
         call.arg("above").arg(zero);
-        let (code, ..): (i64, String, i64, String) = call.query_async(&mut raw).await?;
-        anyhow::ensure!(code == 1, "not granted");
+        let answer: String = call.query_async(&mut raw).await?;
+        anyhow::ensure!(answer.starts_with('1'), "not granted");
         let mut call = cmd("EVALSHA");
         call.arg(&release).arg(1).arg("bare").arg(zero).arg(&nonce);
-        let (code, ..): (i64, String, i64, String) = call.query_async(&mut raw).await?;
-        anyhow::ensure!(code == 1, "not held");
+        let answer: String = call.query_async(&mut raw).await?;
+        anyhow::ensure!(answer.starts_with('1'), "not held");
         Ok(())
     };
     let manager = LockManager::from_clients(vec![client]);

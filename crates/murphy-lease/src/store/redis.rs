@@ -22,7 +22,7 @@ use crate::{LeaseReply, LeaseRequest};
 
 /// Leases in one Redis, or whatever speaks like it. All clones share a connection.
 ///
-/// Each lock is one hash, and each request one script, so that a cluster can keep locks apart; time is the server's own.
+/// Each lock is one string, and each request one script, so that a cluster can keep locks apart; time is the server's own.
 /// The number of a grant is one above the last, or the server's clock in microseconds where that is more: so it rises
 /// through a row that was deleted, evicted or flushed, a restart without persistence, and a failover to a replica that
 /// lacks the last writes, unless the new server's clock is behind the old one's by more than the time between the two
@@ -34,7 +34,7 @@ use crate::{LeaseReply, LeaseRequest};
 /// forgotten a week after their lease; all others are kept.
 ///
 /// There is no queue: a request is answered at once, whatever its `wait`. Redis 5 or later. A script takes the server some
-/// 20 µs longer than a plain `SET`, which is what the token costs.
+/// 5 µs longer than a plain `SET`, which is what the token costs.
 ///
 /// # Cancel safety
 ///

@@ -1,26 +1,33 @@
--- ARGV[3]: microseconds of lease. ARGV[4]: milliseconds that the row outlives it. ARGV[5]: above or exactly.
+-- ARGV[3]: microseconds of lease, 20 digits. ARGV[4]: milliseconds that the row is kept. ARGV[5]: above or exactly.
 -- ARGV[6]: that rank.
 if left > 0 then
-  return { nonce == ARGV[2] and 1 or 0, rank, left, high }
+  local code = string.sub(row, 73) == ARGV[2] and '1' or '0'
+  return code .. rank .. high .. string.format('%.0f', left)
 end
-local ttl, keep = tonumber(ARGV[3]), tonumber(ARGV[4])
 local by_clock = false
 if ARGV[5] == 'exactly' then
   rank = ARGV[6]
-  if rank <= high then return { 2, high, 0, high } end
+  if rank <= high then return '2' .. high .. high .. '0' end
 else
   local base = ARGV[6] > high and ARGV[6] or high
-  rank = after(base)
-  if not rank then return { 2, high, 0, high } end
-  local clocked = string.sub(rank, 1, 11) .. string.format('%020.0f', now)
-  by_clock = clocked >= rank
-  if by_clock then rank = clocked end
+  rank = string.sub(base, 1, 11) .. now
+  by_clock = rank > base
+  if not by_clock then
+    -- The rank after this one: there is none after the last.
+    if base == '4294967295.18446744073709551615' then return '2' .. high .. high .. '0' end
+    local full = string.sub(base, 12) == '18446744073709551615'
+    local digits = full and string.sub(base, 1, 10) or base
+    local nines = string.match(digits, '9*$')
+    local head = string.sub(digits, 1, #digits - #nines)
+    digits = string.sub(head, 1, -2) .. (string.sub(head, -1) + 1) .. string.rep('0', #nines)
+    rank = full and digits .. '.00000000000000000001' or digits
+  end
 end
-redis.call('HSET', KEYS[1], 'rank', rank, 'nonce', ARGV[2], 'until', string.format('%.0f', now + ttl))
+local held = rank .. '+' .. now .. ARGV[3] .. ARGV[2]
 -- A row that the clock has passed can be forgotten: what is granted after it is higher all the same.
 if by_clock then
-  redis.call('PEXPIRE', KEYS[1], string.format('%.0f', keep + math.ceil(ttl / 1000)))
+  redis.call('SET', KEYS[1], held, 'PX', ARGV[4])
 else
-  redis.call('PERSIST', KEYS[1])
+  redis.call('SET', KEYS[1], held)
 end
-return { 1, rank, ttl, rank }
+return '1' .. rank .. rank .. ARGV[3]

@@ -1,1 +1,1 @@
-return { left > 0 and 1 or 0, rank, left > 0 and left or 0, high }
+return (left > 0 and '1' or '0') .. rank .. high .. string.format('%.0f', left > 0 and left or 0)

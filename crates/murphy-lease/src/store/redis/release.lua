@@ -1,5 +1,5 @@
-if left <= 0 or nonce ~= ARGV[2] then
-  return { 0, high, 0, high }
+if left <= 0 or string.sub(row, 73) ~= ARGV[2] then
+  return '0' .. high .. high .. '0'
 end
-redis.call('HSET', KEYS[1], 'nonce', '', 'until', '0')
-return { 1, rank, 0, high }
+redis.call('SETRANGE', KEYS[1], 31, '-')
+return '1' .. rank .. high .. '0'

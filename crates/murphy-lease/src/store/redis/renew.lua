@@ -1,13 +1,12 @@
--- ARGV[3]: microseconds of lease. ARGV[4]: milliseconds that the row outlives it. ARGV[5]: the lease's rank.
-if left <= 0 or nonce ~= ARGV[2] or rank ~= ARGV[5] then
-  return { 0, high, 0, high }
+-- ARGV[3]: microseconds of lease, 20 digits. ARGV[4]: milliseconds that the row is kept. ARGV[5]: the lease's rank.
+if left <= 0 or rank ~= ARGV[5] or string.sub(row, 73) ~= ARGV[2] then
+  return '0' .. high .. high .. '0'
 end
-local ttl = tonumber(ARGV[3])
-if ttl > left then
-  left = ttl
-  redis.call('HSET', KEYS[1], 'until', string.format('%.0f', now + ttl))
+if tonumber(ARGV[3]) <= left then
+  return '1' .. rank .. high .. string.format('%.0f', left)
 end
+redis.call('SETRANGE', KEYS[1], 32, now .. ARGV[3])
 if redis.call('PTTL', KEYS[1]) >= 0 then
-  redis.call('PEXPIRE', KEYS[1], string.format('%.0f', tonumber(ARGV[4]) + math.ceil(left / 1000)))
+  redis.call('PEXPIRE', KEYS[1], ARGV[4])
 end
-return { 1, rank, left, high }
+return '1' .. rank .. high .. ARGV[3]

@@ -1,9 +1,17 @@
--- The row of one lock: a hash of rank, nonce (empty: nobody holds it) and until (microseconds of the server's clock).
--- Ranks are text of one width, so that they compare as numbers do, beyond 2^53 too.
+-- The row of one lock is one text: its rank (31 characters), '+' while it is held or '-', when it was granted and for how
+-- long (microseconds of the server's clock, 20 digits each), and its holder's nonce. All of one width, so that ranks
+-- and times compare as numbers do, beyond 2^53 too, and none has to be written anew.
+-- What is no such text fails at the arithmetic.
 -- ARGV[1]: below which no rank is granted, by the store's era. ARGV[2]: the caller's nonce.
+-- Every answer is a code, a rank, the highest rank granted, and microseconds.
 local clock = redis.call('TIME')
-local now = clock[1] * 1000000 + clock[2]
-local row = redis.call('HMGET', KEYS[1], 'rank', 'nonce', 'until')
-local rank, nonce = row[1] or ARGV[1], row[2] or ''
+local now = string.sub('0000000000000' .. clock[1], -14) .. string.sub('00000' .. clock[2], -6)
+local row = redis.call('GET', KEYS[1])
+local rank, left = ARGV[1], 0
+if row then
+  rank = string.sub(row, 1, 31)
+  left = string.sub(row, 33, 52) - now + string.sub(row, 53, 72)
+  local flag = string.sub(row, 32, 32)
+  if flag == '-' then left = 0 elseif flag ~= '+' then error('not the row of a lock') end
+end
 local high = rank < ARGV[1] and ARGV[1] or rank
-local left = nonce == '' and 0 or tonumber(row[3]) - now

@@ -7,8 +7,9 @@ use redis::{Script, ScriptInvocation};
 use super::super::error::{StoreError, micros};
 use crate::{Acquire, Claim, Grant, Holder, LeaseReply, LeaseRequest, Rank, Renew};
 
-/// What a script answers: a code, a rank, microseconds, and the highest rank granted.
-pub(super) type Answer = (i64, String, i64, String);
+/// What a script answers: a code, a rank, the highest rank granted, and microseconds; in one text, which is less work
+/// for all than a list is.
+pub(super) type Answer = String;
 
 /// One script an operation.
 pub(super) struct Scripts {
@@ -22,9 +23,8 @@ impl Scripts {
     pub(super) fn new() -> Self {
         const ROW: &str = include_str!("row.lua");
         let script = |rest: &str| Script::new(&format!("{ROW}{rest}"));
-        let acquire = [include_str!("after.lua"), include_str!("acquire.lua")].concat();
         Self {
-            acquire: script(&acquire),
+            acquire: script(include_str!("acquire.lua")),
             renew: script(include_str!("renew.lua")),
             release: script(include_str!("release.lua")),
             observe: script(include_str!("observe.lua")),
@@ -47,7 +47,10 @@ impl Scripts {
         };
         let mut call = script.key(key);
         call.arg(text(Rank::new(era, 0)));
-        let keep = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
+        let keep = |ttl: Duration| {
+            let millis = keep.saturating_add(ttl).as_nanos().div_ceil(1_000_000);
+            u64::try_from(millis).unwrap_or(u64::MAX)
+        };
         match request {
             LeaseRequest::Acquire(Acquire {
                 nonce, ttl, claim, ..
@@ -56,14 +59,14 @@ impl Scripts {
                     Claim::Above(floor) => ("above", *floor),
                     Claim::Exactly(rank) => ("exactly", *rank),
                 };
-                call.arg(nonce.to_string()).arg(micros(ttl.get()));
-                call.arg(keep).arg(verb).arg(text(rank));
+                call.arg(nonce.to_string()).arg(time(ttl.get()));
+                call.arg(keep(ttl.get())).arg(verb).arg(text(rank));
             }
             LeaseRequest::Renew(Renew {
                 nonce, rank, ttl, ..
             }) => {
-                call.arg(nonce.to_string()).arg(micros(ttl.get()));
-                call.arg(keep).arg(text(*rank));
+                call.arg(nonce.to_string()).arg(time(ttl.get()));
+                call.arg(keep(ttl.get())).arg(text(*rank));
             }
             LeaseRequest::Release { nonce, .. } => {
                 call.arg(nonce.to_string());
@@ -77,29 +80,36 @@ impl Scripts {
 /// What the answer means.
 pub(super) fn reply(request: &LeaseRequest, answer: &Answer) -> Result<LeaseReply, StoreError> {
     let nonsense = || StoreError::nonsense(request.verb(), answer);
-    let (code, rank, time, high) = answer;
+    let part = |at| answer.get(at).ok_or_else(nonsense);
+    let (code, rank, high) = (part(0..1)?, part(1..32)?, part(32..63)?);
     let rank = rank_of(rank).ok_or_else(nonsense)?;
     let high = rank_of(high).ok_or_else(nonsense)?;
-    let time = Duration::from_micros(u64::try_from(*time).map_err(|_| nonsense())?);
+    let micros = answer.get(63..).and_then(|micros| micros.parse().ok());
+    let time = Duration::from_micros(micros.ok_or_else(nonsense)?);
     let holder = Holder {
         rank,
         remaining: time,
     };
     Ok(match (request, code) {
-        (LeaseRequest::Acquire(_), 0) => LeaseReply::Held(holder),
-        (LeaseRequest::Acquire(_), 1) => LeaseReply::Granted(Grant { rank, ttl: time }),
-        (LeaseRequest::Acquire(_), 2) => LeaseReply::Passed { high },
-        (LeaseRequest::Renew(_), 0) => LeaseReply::NotHolder { high },
-        (LeaseRequest::Renew(_), 1) => LeaseReply::Renewed { ttl: time },
-        (LeaseRequest::Release { .. }, 0 | 1) => LeaseReply::Released {
-            was_held: *code == 1,
+        (LeaseRequest::Acquire(_), "0") => LeaseReply::Held(holder),
+        (LeaseRequest::Acquire(_), "1") => LeaseReply::Granted(Grant { rank, ttl: time }),
+        (LeaseRequest::Acquire(_), "2") => LeaseReply::Passed { high },
+        (LeaseRequest::Renew(_), "0") => LeaseReply::NotHolder { high },
+        (LeaseRequest::Renew(_), "1") => LeaseReply::Renewed { ttl: time },
+        (LeaseRequest::Release { .. }, "0" | "1") => LeaseReply::Released {
+            was_held: code == "1",
         },
-        (LeaseRequest::Observe { .. }, 0 | 1) => LeaseReply::Observed {
+        (LeaseRequest::Observe { .. }, "0" | "1") => LeaseReply::Observed {
             high,
-            holder: (*code == 1).then_some(holder),
+            holder: (code == "1").then_some(holder),
         },
         _ => return Err(nonsense()),
     })
+}
+
+/// Microseconds, of one width.
+fn time(time: Duration) -> String {
+    format!("{:020}", micros(time))
 }
 
 /// Of one width: compared as text is compared as ranks.
@@ -130,7 +140,7 @@ mod tests {
         #[test]
         fn no_answer_panics(code: i64, rank in ".{0,40}", time: i64, high in ".{0,40}") {
             let lock = LockName::try_new("a").unwrap();
-            let _ = reply(&LeaseRequest::Observe { lock }, &(code, rank, time, high));
+            let _ = reply(&LeaseRequest::Observe { lock }, &format!("{code}{rank}{high}{time}"));
         }
     }
 
@@ -140,16 +150,16 @@ mod tests {
         let request = LeaseRequest::Observe { lock };
         let rank = text(Rank::new(1, 2));
         for (code, rank, time) in [
-            (7, rank.as_str(), 0),
+            (7, rank.as_str(), 0_i64),
             (0, "1.2", 0),
             (0, "+000000001.00000000000000000002", 0),
             (0, &rank, -1),
         ] {
-            let answer = (code, rank.to_owned(), time, rank.to_owned());
+            let answer = format!("{code}{rank}{rank}{time}");
             let error = reply(&request, &answer).unwrap_err();
             assert!(matches!(error, StoreError::Nonsense { .. }), "{error}");
         }
-        let answer = (1, rank.clone(), 5, rank);
+        let answer = format!("1{rank}{rank}5");
         let reply = reply(&request, &answer).unwrap();
         let (rank, remaining) = (Rank::new(1, 2), Duration::from_micros(5));
         let (high, holder) = (rank, Some(Holder { rank, remaining }));
