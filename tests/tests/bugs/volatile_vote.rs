@@ -1,0 +1,101 @@
+//! 4. A voter that keeps its vote in memory: after a restart it votes again, in the same term.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::post;
+use futures_util::future::LocalBoxFuture;
+use murphy_chaos::{Client, Kind, Menu, World, always, sometimes};
+use murphy_quorum::{Outcome, Persisted, Round, Threshold, Verdict, Voter};
+use tokio::time::sleep;
+
+use crate::harness::{Bug, Takes, Twin};
+use crate::kit;
+
+pub(crate) const BUG: Bug = Bug {
+    name: "volatile-vote",
+    source: include_str!("volatile_vote.rs"),
+    run,
+    menu: || {
+        let second = Duration::from_secs(1);
+        Menu::only([Kind::LostRequest]).outages([second]).steps([])
+    },
+    runs: 4000,
+    breaks: "a term has one leader",
+    takes: Takes::Two,
+};
+
+const VOTERS: [&str; 3] = ["v0", "v1", "v2"];
+const TERM: u64 = 1;
+
+type Vote = Persisted<String>;
+
+/// Votes for whoever asks first, and writes it down before it answers.
+fn voter(w: &World, name: &str, twin: Twin) -> Router {
+    let node = w.node(name);
+    let memory = node.memory(Vote::default());
+    let disk = node.durable::<Vote>("vote").expect("a cell of its own");
+    let vote = move |candidate: String| async move {
+        let fixed = twin.is_fixed();
+        // Twins part.
+        let before = if fixed {
+            disk.get()
+        } else {
+            Some(memory.get())
+        };
+        let write = |vote| {
+            if fixed {
+                disk.store(vote)
+            } else {
+                memory.set(vote)
+            }
+        };
+        // Twins meet.
+        let mut voter = Voter::new(before.unwrap_or_default());
+        let granted = voter.request(TERM, &candidate).cloned();
+        match granted.map(write) {
+            Ok(Ok(())) => StatusCode::OK,
+            _ => StatusCode::CONFLICT,
+        }
+    };
+    Router::new().route("/vote", post(vote))
+}
+
+/// Asks one voter after the other, those that are down again.
+async fn is_elected(voters: &[Client], candidate: &str) -> bool {
+    let mut round = Round::new(Threshold::majority(VOTERS.len()).expect("three"));
+    for (member, voter) in voters.iter().enumerate() {
+        let mut reply = None;
+        for _attempt in 0..3 {
+            reply = kit::post(voter, candidate, "/vote", candidate).await;
+            if reply.is_some() {
+                break;
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+        let outcome = match reply {
+            None => Outcome::Unknown,
+            Some((StatusCode::OK, _)) => Outcome::Yes(()),
+            Some(_) => Outcome::No,
+        };
+        round.on(member, outcome).expect("a member");
+    }
+    matches!(round.verdict(), Verdict::Decided(_))
+}
+
+fn run(w: World, twin: Twin) -> LocalBoxFuture<'static, ()> {
+    Box::pin(async move {
+        for name in VOTERS {
+            w.serve(name, voter(&w, name, twin));
+        }
+        let mut leaders = 0;
+        for candidate in ["c1", "c2"] {
+            let voters = VOTERS.map(|name| w.client_from(candidate, name));
+            leaders += u32::from(is_elected(&voters, candidate).await);
+            sleep(Duration::from_secs(2)).await;
+        }
+        sometimes!(leaders == 1, "somebody is elected");
+        always!(leaders <= 1, "a term has one leader", "{leaders} of them");
+    })
+}
