@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::routing::post;
 use futures_util::future::LocalBoxFuture;
+use murphy_chaos::core::Seed;
 use murphy_chaos::{Client, Menu, World, always, sometimes};
 use murphy_lease::fence::{FENCING_TOKEN, Fence};
 use murphy_lease::{FencingToken, Locks, MemoryStore, Rank, Renewal, Ttl};
@@ -106,7 +107,10 @@ fn run(w: World, twin: Twin) -> LocalBoxFuture<'static, ()> {
         w.serve("store", store(stock.clone()));
         let leases = MemoryStore::new().counting();
         let adder = |name: &'static str| {
-            let locks = Locks::new(leases.clone()).seed(w.seed()).ttl(TTL);
+            // Of one seed they would draw one nonce: one claim, and so one grant.
+            let locks = Locks::new(leases.clone())
+                .seed(Seed::new(w.draw(name, 0).bits()))
+                .ttl(TTL);
             w.node(name)
                 .run(add(name, w.client_from(name, "store"), locks, twin))
         };

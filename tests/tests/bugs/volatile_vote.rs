@@ -91,7 +91,7 @@ fn run(w: World, twin: Twin) -> LocalBoxFuture<'static, ()> {
         }
         let mut leaders = 0;
         for candidate in ["c1", "c2"] {
-            let voters = VOTERS.map(|name| w.client_from(candidate, name));
+            let voters = VOTERS.map(|name| w.client(name));
             leaders += u32::from(is_elected(&voters, candidate).await);
             sleep(Duration::from_secs(2)).await;
         }
