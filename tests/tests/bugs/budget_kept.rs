@@ -22,7 +22,7 @@ pub(crate) const BUG: Bug = Bug {
         let lost = [Kind::LostRequest, Kind::LostReply];
         Menu::only([lost[0], lost[1], Kind::Refused, Kind::Latency]).calls_only()
     },
-    runs: 1000,
+    runs: 600,
     breaks: "the front serves again",
     takes: Takes::Two,
 };

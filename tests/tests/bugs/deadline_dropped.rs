@@ -23,7 +23,7 @@ pub(crate) const BUG: Bug = Bug {
     source: include_str!("deadline_dropped.rs"),
     run,
     menu: || Menu::only([Kind::LostRequest, Kind::LostReply, Kind::RefusedAfterWork]).calls_only(),
-    runs: 1000,
+    runs: 600,
     breaks: "nothing is begun that nobody waits for",
     takes: Takes::Two,
 };

@@ -19,7 +19,7 @@ pub(crate) const BUG: Bug = Bug {
     source: include_str!("duplicate_counted.rs"),
     run,
     menu: Menu::default,
-    runs: 1000,
+    runs: 600,
     breaks: "the balance is what was sent, at most",
     takes: Takes::One,
 };

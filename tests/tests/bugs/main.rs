@@ -4,6 +4,7 @@
 //! things, and repeated by its code in a fresh process; its twin is clean for the same budget. The lines between
 //! `// Twins part.` and `// Twins meet.` are all that they differ by.
 
+mod growth;
 mod harness;
 mod kit;
 mod process;

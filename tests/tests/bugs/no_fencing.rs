@@ -21,7 +21,7 @@ pub(crate) const BUG: Bug = Bug {
     source: include_str!("no_fencing.rs"),
     run,
     menu: || Menu::default().outages([Duration::from_secs(30)]).steps([]),
-    runs: 1000,
+    runs: 600,
     breaks: "no stale write is admitted",
     takes: Takes::One,
 };

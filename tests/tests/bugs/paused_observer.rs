@@ -21,7 +21,7 @@ pub(crate) const BUG: Bug = Bug {
     source: include_str!("paused_observer.rs"),
     run,
     menu: || Menu::only([]).outages([Duration::from_secs(30)]).steps([]),
-    runs: 600,
+    runs: 400,
     breaks: "nobody is called dead for time that the observer slept",
     takes: Takes::One,
 };
@@ -30,7 +30,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(5);
 /// How often the observer looks.
 const TICK: Duration = Duration::from_millis(100);
-const BEATS: u64 = 20;
+const BEATS: u64 = 8;
 
 #[derive(Debug)]
 struct Watch {
@@ -128,7 +128,7 @@ fn run(w: World, twin: Twin) -> LocalBoxFuture<'static, ()> {
             );
             sleep(INTERVAL).await;
         }
-        sleep(Duration::from_secs(60)).await;
+        sleep(Duration::from_secs(40)).await;
         sometimes!(watched.lock().heard > INTERVAL, "a beat is heard");
         judging.abort();
     })
