@@ -22,7 +22,7 @@ pub(crate) const BUG: Bug = Bug {
     source: include_str!("lost_update.rs"),
     run,
     menu: || Menu::default().outages([Duration::from_secs(10)]).steps([]),
-    runs: 600,
+    runs: 450,
     breaks: "no update is lost",
     takes: Takes::One,
 };

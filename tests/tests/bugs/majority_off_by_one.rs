@@ -17,7 +17,7 @@ pub(crate) const BUG: Bug = Bug {
     source: include_str!("majority_off_by_one.rs"),
     run,
     menu: || Menu::only([Kind::LostRequest, Kind::LostReply, Kind::Latency]).calls_only(),
-    runs: 900,
+    runs: 600,
     breaks: "a read sees what was written",
     takes: Takes::Two,
 };

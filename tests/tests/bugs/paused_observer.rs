@@ -21,7 +21,7 @@ pub(crate) const BUG: Bug = Bug {
     source: include_str!("paused_observer.rs"),
     run,
     menu: || Menu::only([]).outages([Duration::from_secs(30)]).steps([]),
-    runs: 400,
+    runs: 260,
     breaks: "nobody is called dead for time that the observer slept",
     takes: Takes::One,
 };

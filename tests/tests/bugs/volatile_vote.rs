@@ -21,7 +21,7 @@ pub(crate) const BUG: Bug = Bug {
         let second = Duration::from_secs(1);
         Menu::only([Kind::LostRequest]).outages([second]).steps([])
     },
-    runs: 1800,
+    runs: 1400,
     breaks: "a term has one leader",
     takes: Takes::Two,
 };

@@ -17,7 +17,7 @@ pub(crate) const BUG: Bug = Bug {
     source: include_str!("wrong_reply.rs"),
     run,
     menu: || Menu::only([]).calls_only(),
-    runs: 1200,
+    runs: 600,
     breaks: "a reply is that of its request",
     takes: Takes::Order,
 };
