@@ -5,7 +5,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use murphy_core::Distribution;
-use murphy_fault::{Fault, Select};
+use murphy_fault::{After, Fault, Leg, Select};
+
+/// How much of a body passes before it is cut.
+const CUT: After = After::Bytes(1);
 
 /// What an exploration does to one call. Its name is that of the fault in plans and ledgers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,11 +36,15 @@ pub enum Kind {
     Nudge,
     /// The reply is.
     NudgeBack,
+    /// The connection breaks one byte into the reply's body: the head arrived, and the work was done.
+    ResetReply,
+    /// The reply's body stops after one byte, and nobody is told: a timeout that ends with the head does not see it.
+    StalledReply,
 }
 
 impl Kind {
     /// All faults, those first that break most. Nudges are none.
-    pub const FAULTS: [Self; 9] = [
+    pub const FAULTS: [Self; 11] = [
         Self::LostReply,
         Self::LostRequest,
         Self::Duplicate,
@@ -45,6 +52,8 @@ impl Kind {
         Self::RefusedAfterWork,
         Self::Latency,
         Self::SlowReply,
+        Self::ResetReply,
+        Self::StalledReply,
         Self::AlteredRequest,
         Self::AlteredReply,
     ];
@@ -67,6 +76,8 @@ impl Kind {
             Self::AlteredReply => "altered-reply",
             Self::Nudge => "nudge",
             Self::NudgeBack => "nudge-back",
+            Self::ResetReply => "reset-reply",
+            Self::StalledReply => "stalled-reply",
         }
     }
 
@@ -103,6 +114,8 @@ impl Kind {
             Self::SlowReply | Self::NudgeBack => Fault::slow_reply(by, select),
             Self::AlteredRequest => Fault::altered_request(select),
             Self::AlteredReply => Fault::altered_reply(select),
+            Self::ResetReply => Fault::reset_body(Leg::Reply, CUT, select),
+            Self::StalledReply => Fault::stalled_body(Leg::Reply, CUT, select),
         };
         fault.named(self.name())
     }
@@ -122,7 +135,7 @@ impl fmt::Display for Kind {
 /// A word that names no kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no kind of fault: known are lost-request, lost-reply, duplicate, refused, refused-after-work, latency, slow-reply, altered-request, altered-reply, nudge, nudge-back"
+    "`{0}` is no kind of fault: known are lost-request, lost-reply, duplicate, refused, refused-after-work, latency, slow-reply, reset-reply, stalled-reply, altered-request, altered-reply, nudge, nudge-back"
 )]
 pub struct BadKind(pub String);
 

@@ -32,7 +32,7 @@ pub(crate) fn plan(seed: Seed, injections: &[Injection]) -> Plan {
                 scripts.entry((&call.site, *kind)).or_default().push(point);
             }
             Injection::Upset { what, at, lasting } => {
-                plan = plan.disturb(disturbance(what).at(*at).lasting(*lasting));
+                plan = disturbed(plan, what, *at, *lasting);
             }
         }
     }
@@ -43,19 +43,32 @@ pub(crate) fn plan(seed: Seed, injections: &[Injection]) -> Plan {
     plan
 }
 
-pub(crate) fn disturbance(what: &Upset) -> Disturbance {
+/// The plan with this upset in it.
+pub(crate) fn disturbed(plan: Plan, what: &Upset, at: Duration, lasting: Duration) -> Plan {
+    let all = disturbances(what).into_iter();
+    all.fold(plan, |plan, one| plan.disturb(one.at(at).lasting(lasting)))
+}
+
+fn disturbances(what: &Upset) -> Vec<Disturbance> {
     let name = |node: &Arc<str>| Arc::clone(node);
-    match what {
+    let one = match what {
         Upset::Pause(node) => Disturbance::pause(name(node)),
         Upset::Crash(node) => Disturbance::crash(name(node)),
         Upset::Isolate(node) => Disturbance::isolate(name(node)),
-        Upset::Cut(a, b) => Disturbance::partition([[a], [b]]),
+        // A partition has a side for every node, and this is about two of them.
+        Upset::Cut(a, b) => {
+            return vec![
+                Disturbance::partition_oneway([a], [b]),
+                Disturbance::partition_oneway([b], [a]),
+            ];
+        }
         Upset::CutOneway(a, b) => Disturbance::partition_oneway([a], [b]),
         Upset::Step(node, ms) => {
             let by = Offset::from_nanos(ms.saturating_mul(1_000_000));
             Disturbance::clock(name(node), Bend::Jump(by))
         }
-    }
+    };
+    vec![one]
 }
 
 /// The rule that writes a site's calls down.
@@ -136,9 +149,9 @@ mod tests {
             ],
         );
         assert_eq!(plan.faults().len(), 2, "one a kind and site");
-        assert_eq!(plan.disturbances().len(), 1);
+        assert_eq!(plan.disturbances().len(), 2, "one a direction");
         assert!(
-            plan.describe().contains("from 1s for 5s: partition a | b"),
+            plan.describe().contains("from 1s for 5s: partition b -> a"),
             "{plan}"
         );
         // It is a plan like any other: it can be written, and read.

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "http")]
 mod client;
+#[cfg(feature = "http")]
+mod corrupt;
 mod crowd;
 mod judge;
 #[cfg(feature = "http")]

@@ -16,9 +16,9 @@ use murphy_core::Key;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::World;
 use super::serve::BoxError;
 use super::transport::Transport;
+use super::{World, corrupt};
 
 /// The largest request body: it is held in memory, so that a request can be duplicated.
 const LARGEST_REQUEST: usize = 16 << 20;
@@ -36,7 +36,8 @@ type Stack = dyn Fn(Request<Full<Bytes>>) -> ClientFuture + Send + Sync;
 /// [`World::client`].
 ///
 /// A tower service of requests, with a few methods for short tests. Its site can do all that an HTTP
-/// layer can: lose, delay, duplicate, refuse (an error, as of a connection that is refused), stop bodies. A call's key
+/// layer can: lose, delay, duplicate, refuse (an error, as of a connection that is refused), break and stall bodies of
+/// replies, and [corrupt](Self::corrupting) where it is asked to. A call's key
 /// is its `idempotency-key` header, else that of the caller's scope, else the call is positional.
 ///
 /// A message travels for a millisecond each way, so that a node can fail while it is on its way.
@@ -49,6 +50,7 @@ pub struct Client {
     from: Arc<str>,
     to: Arc<str>,
     transport: Transport,
+    corrupting: bool,
 }
 
 /// A reply, read to its end.
@@ -88,7 +90,23 @@ impl World {
 
 impl Client {
     fn new(world: World, from: Arc<str>, to: Arc<str>, transport: Transport) -> Self {
-        let layer = world
+        let mut client = Self {
+            stack: Arc::new(|_| Box::pin(async { Err("no stack".into()) })),
+            world,
+            from,
+            to,
+            transport,
+            corrupting: false,
+        };
+        client.stack = client.stacked();
+        client
+    }
+
+    /// The layers around its transport.
+    fn stacked(&self) -> Arc<Stack> {
+        let Self { from, to, .. } = self;
+        let layer = self
+            .world
             .site(&format!("{from}->{to}"))
             .layer()
             .keyed_if(|request: &Request<Full<Bytes>>| {
@@ -99,37 +117,43 @@ impl Client {
             .refusing_boxed()
             .http_replies();
         // A node that crashes resets its connections.
-        let node = world.node(&to).layer().refusing_boxed();
-        let stack = layer.layer(node.layer(transport.clone()));
-        let stack = move |request| -> ClientFuture {
-            let mut stack = stack.clone();
-            Box::pin(async move {
-                poll_fn(|cx| stack.poll_ready(cx)).await?;
-                stack.call(request).await
-            })
-        };
-        Self {
-            stack: Arc::new(stack),
-            world,
-            from,
-            to,
-            transport,
+        let node = self.world.node(to).layer().refusing_boxed();
+        let inner = node.layer(self.transport.clone());
+        if self.corrupting {
+            let layer = layer.altering_requests(corrupt::request);
+            boxed(layer.altering_replies(corrupt::reply).layer(inner))
+        } else {
+            boxed(layer.layer(inner))
         }
+    }
+
+    fn rebuilt(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self.stack = self.stacked();
+        self
     }
 
     /// The same client over HTTP/2: one connection for all calls. By default it speaks HTTP/1, a
     /// connection a call under way.
     #[must_use]
     pub fn http2(self) -> Self {
-        let transport = self.transport.http2();
-        Self::new(self.world, self.from, self.to, transport)
+        self.rebuilt(|this| this.transport = this.transport.clone().http2())
     }
 
     /// The same client, whose messages travel this long each way. Whole milliseconds; default 1 ms.
     #[must_use]
     pub fn travelling(self, time: Duration) -> Self {
-        let transport = self.transport.travelling(time);
-        Self::new(self.world, self.from, self.to, transport)
+        self.rebuilt(|this| this.transport = this.transport.clone().travelling(time))
+    }
+
+    /// The same client, on a link that corrupts: `altered-request` and `altered-reply` flip one bit of one byte of a body.
+    /// TCP's sums let one in so many pass, and memory has none; a test that does not mean to survive that leaves it out,
+    /// as is the default.
+    ///
+    /// Of a reply, a byte of its first frame; a body without a byte stays as it is.
+    #[must_use]
+    pub fn corrupting(self) -> Self {
+        self.rebuilt(|this| this.corrupting = true)
     }
 
     /// Gets what is at the path.
@@ -179,6 +203,22 @@ impl Client {
             body: body.collect().await?.to_bytes(),
         })
     }
+}
+
+/// A stack of whatever types, as one type.
+fn boxed<S>(stack: S) -> Arc<Stack>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<ReplyBody>, Error = BoxError>,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    Arc::new(move |request| {
+        let mut stack = stack.clone();
+        Box::pin(async move {
+            poll_fn(|cx| stack.poll_ready(cx)).await?;
+            stack.call(request).await
+        })
+    })
 }
 
 impl<B> Service<Request<B>> for Client

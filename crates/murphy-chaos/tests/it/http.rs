@@ -162,3 +162,77 @@ fn nobody_serves_is_an_error_that_says_so() {
     );
     assert!(outcome.marks["it says so"].held > 0, "{outcome}");
 }
+
+/// A reply whose head arrives, and whose body does not: the work was done, and nobody may take it for an answer.
+#[test]
+fn a_body_breaks_or_stalls_after_its_head() {
+    let kinds = [Kind::ResetReply, Kind::StalledReply];
+    let menu = Menu::only(kinds).calls_only();
+    let explored = exploring("bodies", 50).menu(menu).failures(9);
+    let outcome = explored.run(async |w: World| {
+        w.serve("shop", shop(Counter::default()));
+        let client = w.client("shop");
+        match timeout(PATIENCE, client.post("/sell", "a book")).await {
+            Ok(Ok(sale)) => _ = always!(sale.text() == "a book", "an answer is whole"),
+            Ok(Err(error)) => _ = always!(false, "it is not broken", "{error}"),
+            Err(_) => _ = always!(false, "it is not silent"),
+        }
+    });
+    let causes: Vec<_> = (outcome.failures.iter())
+        .map(|f| (f.violation.name.as_str(), f.injections[0].kind()))
+        .collect();
+    let want = [
+        ("it is not broken", "reset-reply"),
+        ("it is not silent", "stalled-reply"),
+    ];
+    assert_eq!(causes, want, "{outcome}");
+}
+
+/// A bit flips on its way there, or back, where a client says that its link does that.
+#[test]
+fn a_link_that_corrupts_flips_a_bit() {
+    let menu = Menu::only([Kind::AlteredRequest, Kind::AlteredReply]).calls_only();
+    let explored = |name, corrupts: bool| {
+        let explored = exploring(name, 50).menu(menu.clone()).failures(9);
+        explored.run(move |w: World| async move {
+            let heard = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+            let hears = std::sync::Arc::clone(&heard);
+            let sell = post(move |body: String| async move {
+                hears.lock().expect("no panic").clone_from(&body);
+                "sold"
+            });
+            w.serve("shop", Router::new().route("/", sell));
+            let client = w.client("shop");
+            let client = if corrupts {
+                client.corrupting()
+            } else {
+                client
+            };
+            let sale = timeout(PATIENCE, client.post("/", "a book")).await;
+            let heard = heard.lock().expect("no panic").clone();
+            always!(
+                heard == "a book",
+                "a request arrives as it was sent",
+                "{heard}"
+            );
+            if let Ok(Ok(sale)) = sale {
+                always!(sale.text() == "sold", "a reply arrives as it was sent");
+            }
+        })
+    };
+    let outcome = explored("corrupting", true);
+    let causes: Vec<_> = (outcome.failures.iter())
+        .map(|f| (f.injections[0].kind(), f.confirmed))
+        .collect();
+    assert_eq!(
+        causes,
+        [("altered-request", 3), ("altered-reply", 3)],
+        "{outcome}"
+    );
+    // By default nothing can be altered, and a menu that asks for it by name says so.
+    let outcome = explored("not-corrupting", false);
+    assert!(
+        outcome.failures.is_empty() && outcome.gaps.len() == 2,
+        "{outcome}"
+    );
+}

@@ -82,7 +82,7 @@ fn a_budget_that_ends_among_the_singles_is_undecided() {
     let outcome = exploring("small", 5).run(async |w: World| _ = one_call(&w).await);
     assert_eq!(outcome.verdict, Verdict::Undecided);
     assert!(
-        outcome.undecided[0].contains("2 of 10 were tried"),
+        outcome.undecided[0].contains("2 of 12 were tried"),
         "{outcome}"
     );
     assert_eq!(outcome.runs, 5);
@@ -94,7 +94,7 @@ fn a_budget_without_time_is_undecided() {
     let outcome = explored.run(async |w: World| _ = one_call(&w).await);
     assert_eq!(outcome.verdict, Verdict::Undecided, "{outcome}");
     assert!(
-        outcome.undecided[0].contains("0 of 10 were tried"),
+        outcome.undecided[0].contains("0 of 12 were tried"),
         "{outcome}"
     );
 }
