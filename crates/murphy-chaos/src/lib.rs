@@ -86,6 +86,8 @@ mod script;
 mod search;
 mod shrink;
 mod storm;
+#[cfg(feature = "html")]
+mod timeline;
 mod watch;
 mod world;
 
