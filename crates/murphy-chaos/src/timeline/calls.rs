@@ -115,7 +115,7 @@ impl Blow {
         match record.kind.as_str() {
             _ if record.outcome == Outcome::Overflow => Self::Lost("a queue was full"),
             "loss" if record.leg == Leg::Reply => Self::Lost("the work was done"),
-            "loss" => Self::Lost("the work was never done"),
+            "loss" => Self::Lost("it never ran"),
             "partition" => Self::Lost("the link is cut"),
             "refuse" => Self::Refused,
             "duplicate" | "resend" => Self::Copy(by),

@@ -3,7 +3,7 @@
 use super::{Row, What};
 
 /// The most rows that a picture has, about.
-pub(crate) const MOST_ROWS: usize = 240;
+const MOST_ROWS: usize = 240;
 /// A run this short is shown whole.
 const SHORT: usize = 30;
 /// Rows that are shown around each eventful one.
