@@ -11,8 +11,8 @@ use crate::timeline::{Message, Row, Timeline, What};
 use mark::{head, late, lost, refused};
 use scale::{GUTTER, HEAD, Scale};
 
-/// About the width of a letter of a label.
-const LETTER: usize = 7;
+/// About the width of two letters of a label.
+const TWO_LETTERS: usize = 13;
 
 pub(super) fn picture(timeline: &Timeline, broken: &Violation) -> Markup {
     let scale = Scale::new(timeline);
@@ -51,7 +51,7 @@ fn name_of_lane(name: &str, x: usize, y: usize, room: usize) -> Markup {
 fn draw(scale: &Scale, row: &Row, y: usize, broken: &Violation) -> Markup {
     let (left, right) = (GUTTER, scale.width - 8);
     let middle = (left + right) / 2;
-    let room = (right - left) / LETTER;
+    let room = (right - left) * 2 / TWO_LETTERS;
     match &row.what {
         What::Message(message) => arrow(scale, message, y),
         What::Lands(_) => html! {},
@@ -86,7 +86,7 @@ fn draw(scale: &Scale, row: &Row, y: usize, broken: &Violation) -> Markup {
         What::Broken => html! {
             line.broken x1=(left) x2=(right) y1=(y) y2=(y) {}
             text.broken x=(middle) y=(y - 8) text-anchor="middle" {
-                (short(&format!("✕ {} broken: {}", broken.promise, broken.name), room))
+                (short(&format!("✕ {} broken: {}", broken.promise, broken.name), room * 5 / 6))
             }
         },
     }
@@ -95,7 +95,7 @@ fn draw(scale: &Scale, row: &Row, y: usize, broken: &Violation) -> Markup {
 /// Beside a lane, where there is room.
 fn beside(scale: &Scale, lane: usize, y: usize, class: &str, words: &str) -> Markup {
     let x = scale.x(lane);
-    let words = short(words, scale.spacing / LETTER);
+    let words = short(words, scale.spacing * 2 / TWO_LETTERS);
     html! {
         @if x + scale.spacing < scale.width {
             text class=(class) x=(x + 12) y=(y + 4) { (words) }
@@ -120,7 +120,7 @@ fn arrow(scale: &Scale, message: &Message, y: usize) -> Markup {
         true => (from + scale.spacing / 2, from + scale.spacing / 4),
         false => (to, (from + to) / 2),
     };
-    let room = from.abs_diff(to) / LETTER + 4;
+    let room = from.abs_diff(to) * 2 / TWO_LETTERS + 2;
     html! {
         g.message.(class) {
             title { (message.call) @if !message.fate.is_empty() { ": " (short(&message.fate, 500)) } }
@@ -135,8 +135,8 @@ fn arrow(scale: &Scale, message: &Message, y: usize) -> Markup {
             @if message.fate.is_empty() {
                 text.call x=(label) y=(y - 6) text-anchor="middle" { (short(&message.call, room)) }
             } @else {
-                text.call x=(label) y=(y - 22) text-anchor="middle" { (short(&message.call, room)) }
-                text.fate x=(label) y=(y - 7) text-anchor="middle" { (short(&message.fate, room)) }
+                text.call x=(label) y=(y - 25) text-anchor="middle" { (short(&message.call, room)) }
+                text.fate x=(label) y=(y - 11) text-anchor="middle" { (short(&message.fate, room)) }
             }
         }
     }

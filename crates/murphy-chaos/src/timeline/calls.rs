@@ -63,7 +63,7 @@ impl Call<'_> {
     pub(super) fn messages(&self, from: usize, to: usize, all: &mut Vec<(Duration, Message)>) {
         let request = self.blows(Leg::Request);
         let late: Duration = request.iter().map(|(_, blow)| blow.late()).sum();
-        let (tone, fate) = told("the request", &request);
+        let (tone, fate) = told("request", &request);
         let message = |leg, tone, fate, lands| Message {
             number: 0,
             from: if leg == Leg::Request { from } else { to },
@@ -92,7 +92,7 @@ impl Call<'_> {
         };
         let departs = departs.max(self.at + late);
         let late: Duration = reply.iter().map(|(_, blow)| blow.late()).sum();
-        let (tone, fate) = told("the reply", &reply);
+        let (tone, fate) = told("reply", &reply);
         let arrives = (!late.is_zero() && tone <= Tone::Changed).then(|| departs + late);
         all.push((departs, message(Leg::Reply, tone, fate, arrives)));
     }
@@ -140,26 +140,21 @@ fn told(message: &str, blows: &[(Duration, Blow)]) -> (Tone, String) {
     let late: Duration = blows.iter().map(|(_, blow)| blow.late()).sum();
     for (_, blow) in blows {
         let this = match blow {
-            Blow::Lost(why) => (Tone::Lost, format!("{message} is lost: {why}")),
-            Blow::Refused if message == "the reply" => {
+            Blow::Lost(why) => (Tone::Lost, format!("{message} lost: {why}")),
+            Blow::Refused if message == "reply" => {
                 (Tone::Refused, "refused after the work was done".into())
             }
             Blow::Refused => (Tone::Refused, "refused before the work".into()),
             Blow::Late(_) => (
                 Tone::Late,
-                format!("{message} is {} late", format_duration(late)),
+                format!("{message} {} late", format_duration(late)),
             ),
             Blow::Nudged(by) => {
                 let by = format_duration(*by);
-                (
-                    Tone::Order,
-                    format!("{message} is {by} late: another order"),
-                )
+                (Tone::Order, format!("{message} {by} late: another order"))
             }
             Blow::Copy(_) => continue,
-            Blow::Changed(how) if how == "altered" => {
-                (Tone::Changed, format!("{message} is altered"))
-            }
+            Blow::Changed(how) if how == "altered" => (Tone::Changed, format!("{message} altered")),
             Blow::Changed(how) => (Tone::Changed, format!("{message}: {how}")),
         };
         if this.0 > worst.0 {

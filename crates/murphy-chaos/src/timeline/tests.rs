@@ -83,7 +83,7 @@ fn a_lost_reply_is_a_request_that_arrives_and_a_reply_that_does_not() {
         told(&timeline),
         [
             "0 api->pay",
-            "0 pay->api the reply is lost: the work was done",
+            "0 pay->api reply lost: the work was done",
             "5 api->pay",
             "5 broken",
         ]
@@ -95,12 +95,12 @@ fn a_lost_reply_is_a_request_that_arrives_and_a_reply_that_does_not() {
 fn each_fate_is_told() {
     let call = watched("api->pay", 0, secs(1));
     for (kind, leg, by, want) in [
-        ("loss", Leg::Request, None, "1 api->pay the request is lost"),
+        ("loss", Leg::Request, None, "1 api->pay request lost"),
         (
             "partition",
             Leg::Request,
             None,
-            "1 api->pay the request is lost: the link is cut",
+            "1 api->pay request lost: the link is cut",
         ),
         ("refuse", Leg::Request, None, "1 api->pay refused"),
         (
@@ -113,27 +113,17 @@ fn each_fate_is_told() {
             "latency",
             Leg::Request,
             Some(2),
-            "1 api->pay the request is 2s late",
+            "1 api->pay request 2s late",
         ),
-        (
-            "latency",
-            Leg::Reply,
-            Some(2),
-            "1 pay->api the reply is 2s late",
-        ),
+        ("latency", Leg::Reply, Some(2), "1 pay->api reply 2s late"),
         (
             "duplicate",
             Leg::Request,
             Some(2),
             "1 api->pay a copy arrives 2s later",
         ),
-        ("alter", Leg::Reply, None, "1 pay->api the reply is altered"),
-        (
-            "truncate",
-            Leg::Reply,
-            None,
-            "1 pay->api the reply: truncate",
-        ),
+        ("alter", Leg::Reply, None, "1 pay->api reply altered"),
+        ("truncate", Leg::Reply, None, "1 pay->api reply: truncate"),
     ] {
         let records = [call.clone(), struck(&call, kind, leg, by.map(secs))];
         let told = told(&Timeline::new(&[], &records, &broken(secs(9))));

@@ -242,7 +242,7 @@ mod page {
             "SAFETY",
             "it is heard",
             "The work was done, and the caller hears nothing.",
-            "the reply is lost: the work was done",
+            "reply lost: the work was done",
             &format!("MURPHY_REPLAY={code} cargo test"),
             ">lost-reply</th>",
             "tests/it/report.rs",

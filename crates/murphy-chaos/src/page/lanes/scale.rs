@@ -5,7 +5,7 @@ use std::time::Duration;
 use humantime::format_duration;
 use murphy_fault::Verb;
 
-use crate::timeline::{Message, Timeline, What};
+use crate::timeline::{Message, Row, Timeline, What};
 
 /// Room for times, at the left.
 pub(super) const GUTTER: usize = 84;
@@ -42,7 +42,7 @@ pub(super) struct State {
 #[derive(Clone, Copy)]
 pub(super) enum Landing {
     At(usize),
-    /// Not as long as the run is shown: this is where that ends.
+    /// Not while the run is shown: this is where that ends.
     Never(usize),
 }
 
@@ -51,11 +51,17 @@ impl Scale {
         let spacing = match timeline.lanes.len() {
             0..=3 => 290,
             4 => 260,
-            _ => 225,
+            _ => 195,
         };
         let lanes = timeline.lanes.len().max(1);
+        // A call to oneself goes out to the right.
+        let to_itself = |row: &Row| matches!(&row.what, What::Message(m) if m.from == m.to);
+        let aside = match timeline.rows.iter().any(to_itself) {
+            true => spacing / 2,
+            false => 0,
+        };
         let mut scale = Self {
-            width: GUTTER + spacing * (lanes - 1) + 2 * MARGIN,
+            width: GUTTER + spacing * (lanes - 1) + 2 * MARGIN + aside,
             height: 0,
             spacing,
             room: (2 * MARGIN).min(spacing) - 12,
@@ -128,14 +134,15 @@ impl Scale {
         message.lands?;
         let mut landings = self.landings.iter();
         let found = landings.find(|(number, _)| *number == message.number);
-        Some(found.map_or(Landing::Never(self.height - HEAD), |(_, y)| Landing::At(*y)))
+        let end = self.rows.last().copied().unwrap_or(HEAD);
+        Some(found.map_or(Landing::Never(end), |(_, y)| Landing::At(*y)))
     }
 }
 
 fn height(what: &What) -> usize {
     match what {
-        What::Message(message) if message.fate.is_empty() => 28,
-        What::Message(_) => 50,
+        What::Message(message) if message.fate.is_empty() => 31,
+        What::Message(_) => 54,
         What::Lands(_) => 14,
         What::Deed { .. } | What::Passed(_) | What::LeftOut(_) => 32,
         What::Broken => 44,
@@ -204,7 +211,7 @@ mod tests {
         assert_eq!(landing(2, 9).1.len(), 3);
         let (at, rows) = landing(9, 2);
         assert!(
-            matches!(at, Some(Landing::Never(y)) if y > rows[1]),
+            matches!(at, Some(Landing::Never(y)) if y == rows[1]),
             "{rows:?}"
         );
     }
