@@ -211,7 +211,7 @@ mod page {
     #[test]
     fn what_the_test_names_is_text() {
         exploring("report-hostile", 300).run(async |w: World| {
-            w.node(HOSTILE);
+            let _node = w.node(HOSTILE);
             let call = w.site(&format!("api->{HOSTILE}")).run(17u64, || async {});
             let heard = timeout(Duration::from_secs(5), call).await.is_ok();
             always!(heard, HOSTILE, "{HOSTILE}");
