@@ -2,17 +2,19 @@
 
 use std::future::Future;
 use std::num::NonZeroUsize;
+use std::panic::Location;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use murphy_core::{Seed, hash_bytes};
 
+use crate::annotate;
 use crate::budget::Budget;
 use crate::code::ReplayCode;
 use crate::files::Files;
 use crate::menu::Menu;
 use crate::once::Check;
-use crate::outcome::{Outcome, Verdict};
+use crate::outcome::Outcome;
 use crate::search::Search;
 use crate::world::World;
 
@@ -20,9 +22,13 @@ use crate::world::World;
 pub const REPLAY_VARIABLE: &str = "MURPHY_REPLAY";
 
 /// An exploration with this name: it names its files and is part of its replay codes.
+#[track_caller]
 pub fn explore(name: impl Into<String>) -> Explore {
     let name = name.into();
     Explore {
+        called_at: Location::caller(),
+        annotated: false,
+        progress: None,
         files: Files::of(&name),
         seed: None,
         budget: Budget::default(),
@@ -47,6 +53,9 @@ pub fn explore(name: impl Into<String>) -> Explore {
 #[must_use = "nothing runs before `check` or `run`"]
 pub struct Explore {
     pub(crate) name: String,
+    pub(crate) called_at: &'static Location<'static>,
+    pub(crate) annotated: bool,
+    pub(crate) progress: Option<bool>,
     pub(crate) files: Files,
     pub(crate) seed: Option<Seed>,
     pub(crate) budget: Budget,
@@ -166,10 +175,27 @@ impl Explore {
         self
     }
 
-    /// Where failures are written: report, codes, plans, ledgers, and the codes that the next
-    /// exploration begins with. Default `target/murphy/<name>/`.
+    /// Where it is written what the exploration came to: `report.txt`, `junit.xml` (feature `junit`), and, unless it passed,
+    /// codes, plans, ledgers, the page `index.html` (feature `html`), and the codes that the next exploration begins
+    /// with. Default `target/murphy/<name>/`. What an earlier exploration left there is overwritten or removed, but for
+    /// the codes. What cannot be written is a note in the report.
     pub fn artifacts(mut self, directory: impl Into<PathBuf>) -> Self {
         self.files.target = directory.into();
+        self
+    }
+
+    /// Where this runs as an action of GitHub's, each failure is annotated at the line that called [`explore`]. Without
+    /// this, only where `MURPHY_ANNOTATE` is set (and not `0`). At most ten, which is what is shown of a step.
+    pub fn annotate(mut self) -> Self {
+        self.annotated = true;
+        self
+    }
+
+    /// Whether it says on standard error how far it has come: a bar on a terminal (feature `progress`), else a line every
+    /// five seconds, and nothing in the first two. By default it does in a program whose main thread explores, and in tests
+    /// with `--nocapture`; a test whose output is captured is silent.
+    pub fn progress(mut self, on: bool) -> Self {
+        self.progress = Some(on);
         self
     }
 
@@ -219,24 +245,12 @@ impl Explore {
         if let Err(problem) = self.from_env() {
             panic!("murphy: `{}`: {problem}", self.name);
         }
-        let outcome = Search::new(&self, &*check).run();
-        self.write(outcome)
-    }
-
-    fn write(&self, mut outcome: Outcome) -> Outcome {
-        if !outcome.failures.is_empty() {
-            let target = self.files.target.display();
-            let note = match self.files.write(&outcome) {
-                Ok(()) => format!("report, codes, plans and ledgers are in {target}"),
-                Err(e) => format!("nothing could be written to {target}: {e}"),
-            };
-            outcome.notes.push(note);
-            if outcome.verdict == Verdict::Failed {
-                outcome.notes.push(format!(
-                    "to keep a failure in the corpus, add its code to {}",
-                    self.files.corpus.display()
-                ));
-            }
+        let mut outcome = Search::new(&self, &*check).run();
+        self.files.report(&mut outcome);
+        if annotate::is_wanted(self.annotated) {
+            annotate::lines(&outcome)
+                .iter()
+                .for_each(|line| eprintln!("{line}"));
         }
         outcome
     }

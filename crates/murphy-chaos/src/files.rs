@@ -1,11 +1,10 @@
-//! Where failures are kept: codes of old ones, and what is written of new ones.
+//! Where failures are kept: codes of old ones, and the directory of new ones.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::code::ReplayCode;
-use crate::outcome::Outcome;
 
 /// The most codes of one corpus that are replayed.
 const MOST_CODES: usize = 1024;
@@ -67,35 +66,9 @@ impl Files {
         }
         (codes, notes)
     }
-
-    /// Writes what failed: report, and of each failure its code, plan and ledger. Adds the codes to
-    /// those that the next exploration begins with.
-    pub(crate) fn write(&self, outcome: &Outcome) -> io::Result<()> {
-        fs::create_dir_all(&self.target)?;
-        let path = |name: &str| self.target.join(name);
-        let known = read(&path("corpus.txt")).unwrap_or_default();
-        let mut corpus = known.clone();
-        for (n, failure) in outcome.failures.iter().enumerate() {
-            let code = failure.code.to_string();
-            fs::write(path(&format!("failure-{n}.code")), format!("{code}\n"))?;
-            fs::write(
-                path(&format!("failure-{n}.plan.toml")),
-                failure.plan.to_toml(),
-            )?;
-            if let Some(transcript) = &failure.transcript {
-                let ledger = fs::File::create(path(&format!("failure-{n}.ledger.jsonl")))?;
-                transcript.write_json_lines(ledger)?;
-            }
-            if !known.lines().any(|line| line.trim() == code) {
-                corpus.push_str(&format!("# {}\n{code}\n", one_line(&failure.fingerprint())));
-            }
-        }
-        fs::write(path("report.txt"), outcome.to_string())?;
-        fs::write(path("corpus.txt"), corpus)
-    }
 }
 
-fn read(path: &Path) -> io::Result<String> {
+pub(crate) fn read(path: &Path) -> io::Result<String> {
     use io::Read;
 
     let mut text = String::new();
@@ -105,7 +78,7 @@ fn read(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 

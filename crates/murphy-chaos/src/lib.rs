@@ -55,12 +55,25 @@
 //! * `MURPHY_BUDGET`: runs and real time, as `20000`, `60s` or `20000,60s`.
 //! * `MURPHY_REPLAY`: a replay code, or `@` and a file with one. Explorations of other names skip
 //!   themselves.
+//! * `MURPHY_ANNOTATE`: where `GITHUB_ACTIONS` is `true`, annotate what is not green.
+//!
+//! # What is left behind
+//!
+//! `target/murphy/<name>/` says what the last exploration of that name came to: `index.html` to look at (lanes, messages and
+//! their fates over virtual time, the faults in words, the illegal window of a history), `junit.xml` for a CI system,
+//! `report.txt`, and of each failure its code, plan and ledger. What cannot be written is a note in the report, and no
+//! reason for another verdict.
 //!
 //! # Features
 //!
 //! * `http` (default): [`World::serve`], [`World::client`].
+//! * `html` (default): the page of what failed, `index.html`, and [`Outcome::to_html`].
+//! * `junit` (default): `junit.xml` of every exploration, and [`Outcome::to_junit`].
+//! * `progress` (default): a bar on the terminal, where an exploration takes longer than two seconds. Without it, lines.
 //! * `axum`, `grpc`: the fault layers' features of these names, for layers of your own.
 
+mod annotate;
+mod artifacts;
 mod assert;
 mod budget;
 mod catalogue;
@@ -72,12 +85,17 @@ mod enumerate;
 mod explore;
 mod files;
 mod injection;
+#[cfg(feature = "junit")]
+mod junit;
 mod kind;
 mod menu;
 mod once;
 mod order;
 mod outcome;
+#[cfg(feature = "html")]
+mod page;
 mod panics;
+mod progress;
 mod promise;
 mod repeat;
 mod report;
@@ -86,9 +104,14 @@ mod script;
 mod search;
 mod shrink;
 mod storm;
+#[cfg(feature = "html")]
+mod timeline;
 mod watch;
+#[cfg(feature = "html")]
+mod words;
 mod world;
 
+pub use annotate::ANNOTATE_VARIABLE;
 #[doc(hidden)]
 pub use assert::{__always, __eventually, __sometimes};
 pub use budget::{BadBudget, Budget};

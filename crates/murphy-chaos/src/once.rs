@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{Either, select};
+use murphy_check::Picture;
 use murphy_fault::{ArmError, Chaos, Ledger, Plan, Select, TimeLimit, Transcript};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
@@ -47,6 +48,8 @@ pub(crate) struct Setting {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ended {
     pub(crate) violation: Option<Violation>,
+    /// How the promise was broken, if a history shows it.
+    pub(crate) picture: Option<Picture>,
     pub(crate) undecided: Option<String>,
     pub(crate) marks: BTreeMap<String, Mark>,
     pub(crate) took: Duration,
@@ -167,6 +170,7 @@ async fn play(
     ended.took = took;
     ended.placed = scene.placed();
     ended.steps = scene.steps();
+    ended.picture = scene.picture();
     (ended.violation, ended.undecided, ended.marks) = scene.take();
     let horizon = || humantime::format_duration(setting.horizon);
     let broken = |promise, name: &str, detail| Violation {

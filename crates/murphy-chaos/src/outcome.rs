@@ -1,9 +1,11 @@
 //! [`Outcome`]: what an exploration came to.
 
 use std::collections::BTreeMap;
+use std::panic::Location;
 use std::process::{ExitCode, Termination};
 use std::time::Duration;
 
+use murphy_check::Picture;
 use murphy_core::Seed;
 use murphy_fault::{Plan, Transcript};
 
@@ -19,6 +21,8 @@ use crate::scene::Mark;
 pub struct Outcome {
     /// The exploration's name.
     pub name: String,
+    /// Where [`explore`](crate::explore) was called.
+    pub called_at: &'static Location<'static>,
     /// The seed that everything was drawn from.
     pub seed: Seed,
     /// Passed, failed or undecided.
@@ -115,6 +119,8 @@ pub struct Failure {
     pub plan: Plan,
     /// The ledger of the shrunk run: faults, events, and each call as a record of the rule `watch`.
     pub transcript: Option<Transcript>,
+    /// The illegal window, if it was a history that was not legal.
+    pub picture: Option<Picture>,
     /// Other single causes of the same broken promise, `lost-reply at client->pay`, and in how many runs.
     pub also: BTreeMap<String, u64>,
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use murphy_check::Picture;
 use murphy_core::Seed;
 use murphy_fault::Chaos;
 use tokio::sync::Notify;
@@ -43,6 +44,7 @@ pub(crate) struct Scene {
 #[derive(Debug, Default)]
 struct State {
     violation: Option<Violation>,
+    picture: Option<Picture>,
     undecided: Option<String>,
     marks: BTreeMap<String, Mark>,
     /// Nodes on which something may run.
@@ -85,14 +87,28 @@ impl Scene {
 
     /// Notes the first broken promise, and ends the run where it next awaits.
     pub(crate) fn broken(&self, promise: Promise, name: &str, detail: String) {
+        self.broken_as_drawn(promise, name, detail, None);
+    }
+
+    /// As [`broken`](Self::broken), with a picture of how.
+    pub(crate) fn broken_as_drawn(
+        &self,
+        promise: Promise,
+        name: &str,
+        detail: String,
+        picture: Option<Picture>,
+    ) {
         let at = self.elapsed();
         let mut state = self.lock();
-        state.violation.get_or_insert_with(|| Violation {
-            promise,
-            name: name.to_owned(),
-            detail,
-            at,
-        });
+        if state.violation.is_none() {
+            state.violation = Some(Violation {
+                promise,
+                name: name.to_owned(),
+                detail,
+                at,
+            });
+            state.picture = picture;
+        }
         state.stopped = true;
         drop(state);
         self.stop.notify_one();
@@ -146,6 +162,11 @@ impl Scene {
         while !self.lock().stopped {
             self.stop.notified().await;
         }
+    }
+
+    /// The picture of how the promise was broken, if there is one.
+    pub(crate) fn picture(&self) -> Option<Picture> {
+        self.lock().picture.take()
     }
 
     /// What there is to say at the end: the broken promise, why it is undecided, the marks.

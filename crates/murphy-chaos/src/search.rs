@@ -21,6 +21,7 @@ use crate::kind::Kind;
 use crate::once::{Check, Ended, Setting};
 use crate::order::Order;
 use crate::outcome::{Failure, Outcome, Phase, Stage, Verdict};
+use crate::progress::Progress;
 use crate::scene::Mark;
 
 /// Runs that are handed to the crew at once.
@@ -56,6 +57,7 @@ pub(crate) struct Search<'a, 'f> {
     diverged: bool,
     /// A run was cut: others like it would take as long.
     cut: bool,
+    progress: Progress,
 }
 
 impl<'a, 'f> Search<'a, 'f> {
@@ -94,6 +96,7 @@ impl<'a, 'f> Search<'a, 'f> {
             singles_done: false,
             diverged: false,
             cut: false,
+            progress: Progress::new(&explore.name, explore.progress),
         }
     }
 
@@ -196,6 +199,9 @@ impl<'a, 'f> Search<'a, 'f> {
             phase.failed += 1;
             self.found(stage, order, ended, violation);
         }
+        if let Some(phase) = self.phases.last() {
+            self.progress.tell(phase, self.failures.len());
+        }
     }
 
     /// Sites and nodes that were not known. True if there were any.
@@ -262,6 +268,7 @@ impl<'a, 'f> Search<'a, 'f> {
         self.phases.retain(|phase| phase.tried > 0);
         let mut outcome = Outcome {
             name: self.explore.name.clone(),
+            called_at: self.explore.called_at,
             seed: self.seed,
             verdict: Verdict::Passed,
             failures: self.failures,

@@ -137,20 +137,26 @@ impl Picture {
         }
         format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
              <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n\
              <p>Illegal: no order of these operations explains them. The red one cannot be explained; up to its return \
              all was well. Grey ones happened around them, and make no difference.</p>\n{key}{left_out}\
-             <div class=\"window\">\n{}</div>\n\
-             <table>\n<tr><th>called at event</th><th>returned at</th><th>process</th><th>operation</th></tr>\n{rows}</table>\n\
+             <div class=\"window\" tabindex=\"0\" role=\"region\" aria-label=\"The illegal window\">\n{}</div>\n\
+             <div class=\"rows\" tabindex=\"0\" role=\"region\" aria-label=\"The witness\">\n<table>\n<tr><th>called at event</th><th>returned at</th><th>process</th><th>operation</th></tr>\n{rows}</table>\n</div>\n\
              </body>\n</html>\n",
             self.svg()
         )
     }
 }
 
-const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem;color:#222;background:#fff}\
-    .window{overflow-x:auto;border:1px solid #ddd}table{border-collapse:collapse;margin-top:1rem}\
-    td,th{padding:.2rem .8rem;text-align:left;border-bottom:1px solid #eee}.stuck{background:#fbe3e0}";
+const STYLE: &str = ":root{color-scheme:light dark}\
+    body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:#222;background:#fff}\
+    h1{line-height:1.2;overflow-wrap:anywhere}p{max-width:46rem;overflow-wrap:anywhere}\
+    .window,.rows{overflow-x:auto;border:1px solid #ddd;border-radius:6px}.rows{border:0;margin-top:1rem}\
+    table{border-collapse:collapse}td,th{padding:.2rem .8rem;text-align:left;border-bottom:1px solid #eee}.stuck{background:#fbe3e0}\
+    @media (prefers-color-scheme:dark){body{color:#e4e4e7;background:#101114}.window{border-color:#2c2e35}\
+    td,th{border-color:#2c2e35}tr.stuck{background:#4a1c17}}";
 
 /// Text within a document: nothing in it is markup, and what no document may contain is shown as U+FFFD.
 fn escaped(text: &str) -> String {

@@ -90,6 +90,12 @@ const TOOLS: &[Tool] = &[
         needed_by: "the tests of what is kept in Redis",
         wanted_for: Some("redis"),
     },
+    Tool {
+        probe: &["chromium"],
+        source: Source::Debian("chromium"),
+        needed_by: "the tests that look at pages",
+        wanted_for: Some("tokio-tungstenite"),
+    },
 ];
 
 /// Installs what `workspace` needs and this machine lacks: unasked as root and in CI, else after

@@ -100,13 +100,14 @@ impl Search<'_, '_> {
         let again = Order::script(order.seed, &shrunk.injections)
             .watched()
             .kept();
-        let (mut confirmed, mut violation, mut transcript) = (0, violation.clone(), None);
+        let (mut confirmed, mut violation) = (0, violation.clone());
+        let (mut transcript, mut picture) = (None, None);
         for _ in 0..CONFIRMATIONS {
             self.runs += 1;
             let ended = self.crew.make_one(&again, &self.setting);
             if let Some(v) = ended.violation.filter(|v| v.fingerprint() == fingerprint) {
                 confirmed += 1;
-                (violation, transcript) = (v, ended.transcript);
+                (violation, transcript, picture) = (v, ended.transcript, ended.picture);
             }
         }
         if confirmed < CONFIRMATIONS {
@@ -129,6 +130,7 @@ impl Search<'_, '_> {
             plan: script::plan(order.seed, &shrunk.injections),
             injections: shrunk.injections,
             transcript,
+            picture,
             also: Default::default(),
         }
     }

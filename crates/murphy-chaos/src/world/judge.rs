@@ -1,11 +1,12 @@
 //! What clients saw in a run, and whether that was legal.
 
 use murphy_check::model::Model;
-use murphy_check::{Checker, History, Verdict};
+use murphy_check::{Checker, History, Picture, Verdict};
 use murphy_core::Key;
 use murphy_fault::Outcome;
 
 use super::World;
+use crate::promise::Promise;
 
 /// Steps of one check; a run is short, and there are thousands of them.
 const STEPS: u64 = 1_000_000;
@@ -19,7 +20,8 @@ impl World {
         History::new()
     }
 
-    /// SAFETY: what was recorded is linearizable. The detail of a failure is the smallest witness.
+    /// SAFETY: what was recorded is linearizable. The detail of a failure is the smallest witness, and its page
+    /// shows the illegal window.
     ///
     /// A history that is not decided within 10⁶ steps leaves the run undecided: it is no pass. For other bounds use a
     /// [`Checker`] of your own. Gives back whether it is legal.
@@ -44,11 +46,16 @@ impl World {
         history: &History<M::Request, M::Reply>,
     ) -> bool {
         let checker = Checker::new().steps(STEPS).shrink(SHRINKING);
-        match checker.check(model, &history.operations()) {
+        let operations = history.operations();
+        match checker.check(model, &operations) {
             Verdict::Legal { .. } => true,
             Verdict::Illegal(witness) => {
                 let name = format!("{name} is linearizable");
-                self.always(false, &name, || format!("\n{}", witness.describe(model)))
+                let detail = format!("\n{}", witness.describe(model));
+                let picture = Picture::new(model, &operations, &witness);
+                self.scene
+                    .broken_as_drawn(Promise::Safety, &name, detail, Some(picture));
+                false
             }
             Verdict::Unknown(why) => {
                 self.undecided(format!("{name}: {why}"));

@@ -12,4 +12,5 @@ mod panics;
 mod process;
 mod repeat;
 mod replay;
+mod report;
 mod support;

@@ -90,18 +90,29 @@ fn process(environment: &[(&str, &str)]) -> Vec<String> {
 }
 
 fn child_of(test: &str, environment: &[(&str, &str)]) -> Vec<String> {
+    let text = output_of(test, &["--nocapture"], environment);
+    let words = ["LEDGER", "CODE", "PHASES", "COVERAGE", "EXIT", "murphy: `"];
+    let lines = text.lines().filter(|l| words.iter().any(|w| l.contains(w)));
+    lines.map(str::to_owned).collect()
+}
+
+/// What the test says in a process of its own, on both streams.
+pub(crate) fn output_of(test: &str, arguments: &[&str], environment: &[(&str, &str)]) -> String {
     let this = std::env::current_exe().expect("a test is a program");
     let mut command = Command::new(this);
-    command.args(["--exact", test, "--ignored", "--nocapture"]);
-    for name in ["MURPHY_SEED", "MURPHY_BUDGET", "MURPHY_REPLAY"] {
+    command.args(["--exact", test, "--ignored"]).args(arguments);
+    for name in [
+        "MURPHY_SEED",
+        "MURPHY_BUDGET",
+        "MURPHY_REPLAY",
+        "MURPHY_ANNOTATE",
+        "GITHUB_ACTIONS",
+    ] {
         command.env_remove(name);
     }
     command.envs(environment.iter().copied());
     let Output { stdout, stderr, .. } = command.output().expect("it runs");
-    let text = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
-    let words = ["LEDGER", "CODE", "PHASES", "COVERAGE", "EXIT", "murphy: `"];
-    let lines = text.lines().filter(|l| words.iter().any(|w| l.contains(w)));
-    lines.map(str::to_owned).collect()
+    String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr)
 }
 
 #[test]

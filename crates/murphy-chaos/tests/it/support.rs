@@ -20,6 +20,7 @@ impl Counter {
 }
 
 /// An exploration that writes where tests may write, under a seed and a budget of runs.
+#[track_caller]
 pub(crate) fn exploring(name: &str, runs: u64) -> Explore {
     let target = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     // What an earlier run of the tests left is not an old failure of this one.

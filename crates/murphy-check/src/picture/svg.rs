@@ -14,6 +14,16 @@ const LEFT: usize = 110;
 const LETTER: usize = 7;
 /// The longest label that is made room for.
 const LONGEST: usize = 60;
+/// Light, and dark where that is preferred: by itself and within a page, whose other images it leaves alone.
+const STYLE: &str = "<style>\
+    .murphy-window{--paper:#fff;--line:#e4e4e7;--dim:#5f6368;--ink:#27272a;--around:#ececee;--edge:#b4b4ba;--shown:#2f6fd0;\
+    --shown-edge:#174b8f;--stuck:#c93a2b;--stuck-edge:#8f2417}\
+    @media (prefers-color-scheme:dark){.murphy-window{--paper:#17181c;--line:#2c2e35;--dim:#a1a5ad;--ink:#e4e4e7;\
+    --around:#2a2c33;--edge:#50535c;--shown:#3a6fc4;--shown-edge:#8fb4ef;--stuck:#bf3b2e;--stuck-edge:#f29a8f}}\
+    .murphy-window .paper{fill:var(--paper)}.murphy-window .lane{stroke:var(--line)}.murphy-window text{fill:var(--ink)}\
+    .murphy-window .dim{fill:var(--dim)}.murphy-window .around{fill:var(--around);stroke:var(--edge)}\
+    .murphy-window .shown{fill:var(--shown);stroke:var(--shown-edge)}.murphy-window .stuck{fill:var(--stuck);stroke:var(--stuck-edge)}\
+    .murphy-window .on{fill:#fff}</style>";
 
 pub(super) fn image(picture: &Picture) -> String {
     let bars = &picture.bars;
@@ -28,17 +38,18 @@ pub(super) fn image(picture: &Picture) -> String {
     let width = LEFT + scale.column * (scale.events.len() + 1);
     let height = TOP + LANE * processes.len() + 10;
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
-         viewBox=\"0 0 {width} {height}\" font-family=\"ui-monospace,monospace\" font-size=\"12\">\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n\
-         <text x=\"10\" y=\"18\" fill=\"#666\">events, in their order, to the right</text>\n"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"murphy-window\" role=\"img\" \
+         aria-label=\"The illegal window: a lane a process, a bar an operation\" width=\"{width}\" height=\"{height}\" \
+         viewBox=\"0 0 {width} {height}\" font-family=\"ui-monospace,monospace\" font-size=\"12\">\n{STYLE}\n\
+         <rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n\
+         <text class=\"dim\" x=\"10\" y=\"18\">events, in their order, to the right</text>\n"
     );
     for (lane, process) in processes.iter().enumerate() {
         let y = TOP + lane * LANE + LANE / 2;
         _ = writeln!(
             svg,
-            "<line x1=\"{LEFT}\" x2=\"{width}\" y1=\"{y}\" y2=\"{y}\" stroke=\"#eee\"/>\
-             <text x=\"10\" y=\"{}\" fill=\"#333\">process {}</text>",
+            "<line class=\"lane\" x1=\"{LEFT}\" x2=\"{width}\" y1=\"{y}\" y2=\"{y}\"/>\
+             <text x=\"10\" y=\"{}\">process {}</text>",
             y + 4,
             cut(&process.to_string(), 6)
         );
@@ -71,10 +82,10 @@ impl Scale {
 }
 
 fn draw(svg: &mut String, bar: &Bar, y: usize, (scale, edge): (&Scale, usize)) {
-    let (fill, stroke, ink) = match bar.tone {
-        Tone::Stuck => ("#e05b4b", "#8f2417", "#fff"),
-        Tone::Shown => ("#4b8fe0", "#174b8f", "#fff"),
-        Tone::Around => ("#ececec", "#bbb", "#888"),
+    let (class, ink) = match bar.tone {
+        Tone::Stuck => ("stuck", "on"),
+        Tone::Shown => ("shown", "on"),
+        Tone::Around => ("around", "dim"),
     };
     let from = scale.x(bar.called);
     let to = bar.returned.map_or(edge, |returned| scale.x(returned));
@@ -86,8 +97,8 @@ fn draw(svg: &mut String, bar: &Bar, y: usize, (scale, edge): (&Scale, usize)) {
     let label = cut(&bar.label, width.saturating_sub(8) / LETTER);
     _ = writeln!(
         svg,
-        "<g><title>process {}: {}</title><rect x=\"{from}\" y=\"{y}\" width=\"{width}\" height=\"{BAR}\" rx=\"3\" \
-         fill=\"{fill}\" stroke=\"{stroke}\"{dashed}/><text x=\"{}\" y=\"{}\" fill=\"{ink}\">{}</text></g>",
+        "<g><title>process {}: {}</title><rect class=\"{class}\" x=\"{from}\" y=\"{y}\" width=\"{width}\" \
+         height=\"{BAR}\" rx=\"3\"{dashed}/><text class=\"{ink}\" x=\"{}\" y=\"{}\">{}</text></g>",
         bar.process,
         escaped(&cut(&bar.label, 1_000)),
         from + 4,

@@ -1,0 +1,165 @@
+//! From the records of a ledger to calls, and from a call to its messages.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use humantime::format_duration;
+use murphy_core::Key;
+use murphy_fault::{Finding, Leg, Outcome, Record};
+
+use super::{Message, Tone};
+use crate::kind::Kind;
+
+/// A call, and the faults that struck it.
+pub(super) struct Call<'a> {
+    pub(super) site: &'a str,
+    at: Duration,
+    name: String,
+    strikes: Vec<&'a Record>,
+}
+
+/// The calls that the records are about, in the order of their first.
+pub(super) fn of(records: &[Record]) -> Vec<Call<'_>> {
+    let mut known: BTreeMap<(&str, Key, u64), usize> = BTreeMap::new();
+    let mut calls: Vec<Call<'_>> = Vec::new();
+    for record in records {
+        let id = (record.site.as_str(), record.key, record.occurrence);
+        let index = *known.entry(id).or_insert_with(|| {
+            calls.push(Call {
+                site: &record.site,
+                at: record.at,
+                name: named(record),
+                strikes: Vec::new(),
+            });
+            calls.len() - 1
+        });
+        if record.finding == Finding::Injected {
+            calls[index].strikes.push(record);
+        }
+    }
+    calls
+}
+
+fn named(record: &Record) -> String {
+    match record.keyed {
+        true => format!("key {}, passage {}", record.key, record.occurrence),
+        false => format!("call {}", record.occurrence),
+    }
+}
+
+/// What a strike does to a message.
+enum Blow {
+    Lost(&'static str),
+    Refused,
+    Late(Duration),
+    /// Late by a little, for another order.
+    Nudged(Duration),
+    Copy(Duration),
+    Changed(String),
+}
+
+impl Call<'_> {
+    /// Adds its messages, and when each departs.
+    pub(super) fn messages(&self, from: usize, to: usize, all: &mut Vec<(Duration, Message)>) {
+        let request = self.blows(Leg::Request);
+        let late: Duration = request.iter().map(|(_, blow)| blow.late()).sum();
+        let (tone, fate) = told("request", &request);
+        let message = |leg, tone, fate, lands| Message {
+            number: 0,
+            from: if leg == Leg::Request { from } else { to },
+            to: if leg == Leg::Request { to } else { from },
+            leg,
+            tone,
+            fate,
+            call: self.name.clone(),
+            lands,
+        };
+        let arrives = (!late.is_zero() && tone <= Tone::Changed).then(|| self.at + late);
+        all.push((self.at, message(Leg::Request, tone, fate, arrives)));
+        for (_, blow) in &request {
+            if let Blow::Copy(by) = blow {
+                let fate = match by.is_zero() {
+                    true => "a copy arrives too".into(),
+                    false => format!("a copy arrives {} later", format_duration(*by)),
+                };
+                let lands = (!by.is_zero()).then(|| self.at + *by);
+                all.push((self.at, message(Leg::Request, Tone::Copy, fate, lands)));
+            }
+        }
+        let reply = self.blows(Leg::Reply);
+        let Some(departs) = reply.iter().map(|(at, _)| *at).max() else {
+            return;
+        };
+        let departs = departs.max(self.at + late);
+        let late: Duration = reply.iter().map(|(_, blow)| blow.late()).sum();
+        let (tone, fate) = told("reply", &reply);
+        let arrives = (!late.is_zero() && tone <= Tone::Changed).then(|| departs + late);
+        all.push((departs, message(Leg::Reply, tone, fate, arrives)));
+    }
+
+    fn blows(&self, leg: Leg) -> Vec<(Duration, Blow)> {
+        let strikes = self.strikes.iter().filter(|strike| strike.leg == leg);
+        strikes
+            .map(|strike| (strike.at, Blow::of(strike)))
+            .collect()
+    }
+}
+
+fn is_nudge(fault: &str) -> bool {
+    fault.parse::<Kind>().is_ok_and(Kind::is_nudge)
+}
+
+impl Blow {
+    fn of(record: &Record) -> Self {
+        let by = record.magnitude.unwrap_or_default();
+        match record.kind.as_str() {
+            _ if record.outcome == Outcome::Overflow => Self::Lost("a queue was full"),
+            "loss" if record.leg == Leg::Reply => Self::Lost("the work was done"),
+            "loss" => Self::Lost("it never ran"),
+            "partition" => Self::Lost("the link is cut"),
+            "refuse" => Self::Refused,
+            "duplicate" | "resend" => Self::Copy(by),
+            "latency" if is_nudge(&record.fault) => Self::Nudged(by),
+            "latency" | "reorder" | "queue" | "hold" if !by.is_zero() => Self::Late(by),
+            "alter" => Self::Changed("altered".into()),
+            _ => Self::Changed(record.fault.clone()),
+        }
+    }
+
+    const fn late(&self) -> Duration {
+        match self {
+            Self::Late(by) | Self::Nudged(by) => *by,
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+/// What became of a message, in a colour and in words. Of several the worst.
+fn told(message: &str, blows: &[(Duration, Blow)]) -> (Tone, String) {
+    let mut worst = (Tone::Plain, String::new());
+    let late: Duration = blows.iter().map(|(_, blow)| blow.late()).sum();
+    for (_, blow) in blows {
+        let this = match blow {
+            Blow::Lost(why) => (Tone::Lost, format!("{message} lost: {why}")),
+            Blow::Refused if message == "reply" => {
+                (Tone::Refused, "refused after the work was done".into())
+            }
+            Blow::Refused => (Tone::Refused, "refused before the work".into()),
+            Blow::Late(_) => (
+                Tone::Late,
+                format!("{message} {} late", format_duration(late)),
+            ),
+            Blow::Nudged(by) => {
+                let by = format_duration(*by);
+                (Tone::Order, format!("{message} {by} late: another order"))
+            }
+            Blow::Copy(_) => continue,
+            Blow::Changed(how) if how == "altered" => (Tone::Changed, format!("{message} altered")),
+            Blow::Changed(how) => (Tone::Changed, format!("{message}: {how}")),
+        };
+        if this.0 > worst.0 {
+            worst = this;
+        }
+    }
+    worst
+}

@@ -1,0 +1,180 @@
+//! Runs in short, and builders of records that other tests use too.
+
+use murphy_core::Key;
+use murphy_fault::{Finding, Outcome};
+
+use super::*;
+use crate::promise::Promise;
+
+pub(crate) fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+pub(crate) fn broken(at: Duration) -> Violation {
+    Violation {
+        promise: Promise::Safety,
+        name: "an order is charged once".into(),
+        detail: String::new(),
+        at,
+    }
+}
+
+/// A call to `site` at `at` that was only watched.
+pub(crate) fn watched(site: &str, occurrence: u64, at: Duration) -> Record {
+    Record {
+        site: site.into(),
+        fault: "watch".into(),
+        kind: "loss".into(),
+        leg: Leg::Request,
+        ordinal: occurrence,
+        key: Key::new(17),
+        occurrence,
+        keyed: true,
+        at,
+        magnitude: None,
+        finding: Finding::Missed,
+        why: None,
+        outcome: Outcome::Nothing,
+    }
+}
+
+/// A fault that struck the call of `record`.
+pub(crate) fn struck(record: &Record, kind: &str, leg: Leg, by: Option<Duration>) -> Record {
+    Record {
+        fault: kind.into(),
+        kind: kind.into(),
+        leg,
+        magnitude: by,
+        finding: Finding::Injected,
+        ..record.clone()
+    }
+}
+
+/// The rows in short.
+fn told(timeline: &Timeline) -> Vec<String> {
+    let lane = |lane: usize| &timeline.lanes[lane];
+    let row = |row: &Row| match &row.what {
+        What::Message(m) => format!("{}->{} {}", lane(m.from), lane(m.to), m.fate),
+        What::Lands(number) => format!("{number} lands"),
+        What::Deed { words, .. } => words.clone(),
+        What::Passed(n) => format!("{n} pass"),
+        What::LeftOut(n) => format!("{n} left out"),
+        What::Broken => "broken".into(),
+    };
+    let rows = timeline.rows.iter();
+    rows.map(|r| {
+        format!("{} {}", r.at.as_secs(), row(r))
+            .trim_end()
+            .to_owned()
+    })
+    .collect()
+}
+
+#[test]
+fn a_lost_reply_is_a_request_that_arrives_and_a_reply_that_does_not() {
+    let first = watched("api->pay", 0, secs(0));
+    let records = [
+        first.clone(),
+        struck(&first, "loss", Leg::Reply, None),
+        watched("api->pay", 1, secs(5)),
+    ];
+    let timeline = Timeline::new(&[], &records, &broken(secs(5)));
+    assert_eq!(
+        told(&timeline),
+        [
+            "0 api->pay",
+            "0 pay->api reply lost: the work was done",
+            "5 api->pay",
+            "5 broken",
+        ]
+    );
+    assert_eq!(timeline.calls, 2);
+}
+
+#[test]
+fn each_fate_is_told() {
+    let call = watched("api->pay", 0, secs(1));
+    for (kind, leg, by, want) in [
+        ("loss", Leg::Request, None, "1 api->pay request lost"),
+        (
+            "partition",
+            Leg::Request,
+            None,
+            "1 api->pay request lost: the link is cut",
+        ),
+        ("refuse", Leg::Request, None, "1 api->pay refused"),
+        (
+            "refuse",
+            Leg::Reply,
+            None,
+            "1 pay->api refused after the work was done",
+        ),
+        (
+            "latency",
+            Leg::Request,
+            Some(2),
+            "1 api->pay request 2s late",
+        ),
+        ("latency", Leg::Reply, Some(2), "1 pay->api reply 2s late"),
+        (
+            "duplicate",
+            Leg::Request,
+            Some(2),
+            "1 api->pay a copy arrives 2s later",
+        ),
+        ("alter", Leg::Reply, None, "1 pay->api reply altered"),
+        ("truncate", Leg::Reply, None, "1 pay->api reply: truncate"),
+    ] {
+        let records = [call.clone(), struck(&call, kind, leg, by.map(secs))];
+        let told = told(&Timeline::new(&[], &records, &broken(secs(9))));
+        assert!(told.iter().any(|row| row.starts_with(want)), "{told:?}");
+        let late = told
+            .iter()
+            .any(|row| row.starts_with("3 ") && row.ends_with("lands"));
+        assert_eq!(late, by.is_some(), "{told:?}");
+    }
+}
+
+#[test]
+fn what_did_not_strike_is_not_shown() {
+    let call = watched("db", 0, secs(0));
+    let mut withheld = struck(&call, "loss", Leg::Request, None);
+    withheld.finding = Finding::Withheld;
+    let timeline = Timeline::new(&[], &[call, withheld], &broken(secs(0)));
+    assert_eq!(told(&timeline), ["0 the test->db", "0 broken"]);
+}
+
+#[test]
+fn deeds_come_before_the_calls_of_their_time() {
+    let event = |at, verb, whom: &str| Event {
+        at: secs(at),
+        verb,
+        whom: whom.into(),
+    };
+    let events = [
+        event(1, Verb::Pause, "pay"),
+        event(2, Verb::Partition, "api -> pay"),
+    ];
+    let records = [watched("api->pay", 0, secs(1))];
+    let timeline = Timeline::new(&events, &records, &broken(secs(3)));
+    assert_eq!(
+        told(&timeline),
+        [
+            "1 pause pay",
+            "1 api->pay",
+            "2 partition api -> pay",
+            "3 broken"
+        ]
+    );
+    assert_eq!(timeline.lanes, ["api", "pay"], "a cut has no lane");
+}
+
+#[test]
+fn more_nodes_than_lanes_share_the_last() {
+    let records: Vec<_> = (0..50)
+        .map(|n| watched(&format!("api->n{n}"), 0, secs(n)))
+        .collect();
+    let timeline = Timeline::new(&[], &records, &broken(secs(60)));
+    assert_eq!(timeline.lanes.len(), MOST_LANES);
+    assert_eq!(timeline.lanes[MOST_LANES - 1], "all others");
+}
