@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use murphy_lease::{
-    Acquire, Claim, ConnectError, EtcdStore, LeaseReply, LeaseRequest, Locks, Lost, Rank, Ttl, Why,
+    Claim, ConnectError, EtcdStore, LeaseReply, LeaseRequest, Locks, Lost, Rank, Ttl, Why,
 };
-use tests::lease::{Ask, Kind, granted, held, holds};
+use tests::lease::{Ask, Kind, granted, held, holds, served};
 use tests::ms;
 use tests::servers::{Etcd, Switch};
 use tokio::time::{sleep, timeout};
@@ -127,27 +127,10 @@ async fn one_whose_key_was_deleted_queues_again() {
 }
 
 #[tokio::test]
-async fn a_killed_server_remembers_and_the_client_finds_it_again() {
+async fn a_killed_server_remembers_and_is_found_again() {
     let mut server = Etcd::durable().await;
-    let lock = Ask::of(&store(&server).await, "orders");
-    let first = granted(&lock.acquire(1, LONG).await);
-    let waiting = lock.clone();
-    let waiting = tokio::spawn(async move {
-        let wish = waiting.wish(3, LONG);
-        let wish = LeaseRequest::Acquire(Acquire { wait: LONG, ..wish });
-        waiting.insist(wish).await
-    });
-    sleep(ms(200)).await;
-    server.kill();
-    let reply = lock.say(LeaseRequest::Acquire(lock.wish(2, LONG))).await;
-    assert!(reply.is_err(), "{reply:?}");
-    server.restart().await;
-    let other = lock.insist(LeaseRequest::Acquire(lock.wish(2, LONG))).await;
-    assert_eq!(held(&other).rank, first.rank);
-    let reply = lock.insist(lock.renewal(1, first.rank, LONG)).await;
-    assert!(matches!(reply, LeaseReply::Renewed { .. }), "{reply:?}");
-    assert!(lock.release(1).await);
-    assert!(granted(&waiting.await.unwrap()).rank > first.rank);
+    let store = store(&server).await;
+    served::a_killed_server_remembers_and_is_found_again(&mut server, &store, true).await;
 }
 
 #[tokio::test]
@@ -269,19 +252,8 @@ async fn what_a_lost_reply_granted_is_found_under_its_nonce() {
     let server = Etcd::start().await;
     let switch = Switch::to(server.address()).await;
     let store = at(switch.address()).await.timeout(ms(500)).unwrap();
-    let lock = Ask::of(&store, "orders");
-    // A lease is granted ahead.
-    let _ = granted(&lock.acquire(1, LONG).await);
-    assert!(lock.release(1).await);
-    switch.delay(ms(700));
-    let wish = LeaseRequest::Acquire(lock.wish(2, LONG));
-    assert!(lock.say(wish.clone()).await.is_err());
-    let (_, holder) = Ask::of(&self::store(&server).await, "orders")
-        .observe()
-        .await;
-    let holder = holder.expect("it was granted");
-    switch.delay(ms(0));
-    assert_eq!(granted(&lock.insist(wish).await).rank, holder.rank);
+    let behind = self::store(&server).await;
+    served::what_a_lost_reply_granted_is_found_under_its_nonce(&switch, &store, &behind).await;
 }
 
 #[tokio::test]
@@ -300,13 +272,8 @@ async fn a_lease_that_has_ended_is_not_used_again() {
 #[tokio::test]
 async fn a_recorded_era_wins() {
     let server = Etcd::start().await;
-    let old = Ask::of(&store(&server).await, "orders");
-    let new = Ask::of(&store(&server).await.era(7), "orders");
-    assert_eq!(granted(&old.acquire(1, LONG).await).rank.era, 0);
-    assert!(old.release(1).await);
-    assert_eq!(granted(&new.acquire(2, LONG).await).rank.era, 7);
-    assert!(new.release(2).await);
-    assert_eq!(granted(&old.acquire(3, LONG).await).rank.era, 7);
+    let (old, new) = (store(&server).await, store(&server).await.era(7));
+    served::a_recorded_era_wins(&old, &new).await;
 }
 
 #[tokio::test]
