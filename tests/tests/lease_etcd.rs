@@ -4,9 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use murphy_lease::{
-    Claim, ConnectError, EtcdStore, LeaseReply, LeaseRequest, Locks, Lost, Rank, Ttl, Why,
-};
+use murphy_lease::{Claim, ConnectError, EtcdStore, LeaseReply, Locks, Lost, Rank, Ttl, Why};
 use tests::lease::{Ask, Kind, granted, held, holds, served};
 use tests::ms;
 use tests::servers::{Etcd, Switch};

@@ -7,7 +7,6 @@ use murphy_lease::{Claim, ConnectError, LeaseReply, LeaseRequest, Rank, RedisSto
 use tests::lease::{Ask, Kind, granted, held, holds, served};
 use tests::ms;
 use tests::servers::{Redis, Switch};
-use tokio::time::sleep;
 
 /// A lease that does not end while a test runs.
 const LONG: Duration = Duration::from_secs(300);
