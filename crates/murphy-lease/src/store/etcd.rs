@@ -48,7 +48,9 @@ use crate::{LeaseReply, LeaseRequest};
 /// key of its own keeps the highest for ever, and nobody queues there. All else leaves nothing behind but the era.
 ///
 /// Each grant makes a key and each release deletes it; etcd keeps the names until it is compacted, and looks through those
-/// of a lock at each acquire. Let it compact by itself (`--auto-compaction-retention`).
+/// of a lock at each acquire: a thousand grants of a lock since the last compaction make an acquire of it some 0.1 ms slower. Let it
+/// compact by itself (`--auto-compaction-retention`): without that, which is its default, that grows without a bound. A watch
+/// whose place was compacted away begins anew.
 ///
 /// To build it takes `protoc` and the well-known protobuf types (Debian: `protobuf-compiler`, `libprotobuf-dev`).
 ///

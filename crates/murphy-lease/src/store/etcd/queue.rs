@@ -107,7 +107,7 @@ impl Shared {
         Ok(None)
     }
 
-    /// It is his: for its whole time from now, if the key is still there after that.
+    /// It is his. Where much of his lease is gone it begins anew, and it is his if the key is still there after that.
     async fn his(
         self: &Arc<Self>,
         keys: &Keys,
@@ -116,6 +116,9 @@ impl Shared {
         place: &mut Place,
     ) -> Result<Option<LeaseReply>, StoreError> {
         let granted = async {
+            if self.leases.is_fresh(&place.lease) {
+                return Ok(Some(place.lease));
+            }
             let mut client = self.link.client().lease_client();
             let fresh = self.leases.keep_alive(&mut client, place.lease).await;
             let state = self.state(VERB, keys).await?;
