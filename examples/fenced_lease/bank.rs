@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path as FilePath;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use axum::extract::{Path, Request, State};
 use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
@@ -15,23 +16,30 @@ use axum::{Extension, Router};
 use murphy_core::Seed;
 use murphy_fault::{Chaos, Plan, TimeLimit};
 use murphy_lease::FencingToken;
-use murphy_lease::fence::{FenceGuardLayer, FencedFileError, FencedStore, FileFenced, StoreError};
+use murphy_lease::fence::FenceGuardLayer;
 use tokio::sync::mpsc;
 
-/// What everybody starts with.
-const BALANCE: i64 = 100;
+use crate::accounts::{Denied, Fenced};
 
-/// What the network does to writes of the first worker, once it is armed: longer than two leases.
-const SLOW: &str = r#"
-    version = 1
-    [[fault]]
-    site = "worker-1->bank"
-    kind = "latency"
-    place = "wire"
-    delay = "2500ms"
-    only = ["PUT /*"]
-    probability = 1
-"#;
+/// What everybody starts with.
+pub(crate) const BALANCE: i64 = 100;
+
+/// What the network does to writes of the first worker, once it is armed.
+fn slow(delay: Duration) -> String {
+    format!(
+        r#"
+        version = 1
+        [[fault]]
+        site = "worker-1->bank"
+        kind = "latency"
+        place = "wire"
+        delay = "{}ms"
+        only = ["PUT /*"]
+        probability = 1
+        "#,
+        delay.as_millis()
+    )
+}
 
 /// The bank, as the one who runs it sees it.
 pub(crate) struct Bank {
@@ -47,13 +55,13 @@ struct Accounts {
     /// These take what they are sent.
     open: Arc<Mutex<BTreeMap<String, i64>>>,
     /// These take it from the latest holder that they have heard of.
-    fenced: FileFenced,
+    fenced: Fenced,
 }
 
 impl Bank {
-    /// A server on a port of its own; the fenced accounts are in this file.
-    pub(crate) async fn serve(file: &FilePath) -> Result<Self> {
-        let fenced = FileFenced::open(file)?;
+    /// A server on a port of its own; the fenced accounts are beside the leases, or in this file.
+    pub(crate) async fn serve(store: &str, file: &FilePath) -> Result<Self> {
+        let fenced = Fenced::open(store, file).await?;
         let accounts = Accounts {
             open: Arc::default(),
             fenced,
@@ -78,13 +86,13 @@ impl Bank {
         })
     }
 
-    /// From now on writes of the first worker take their time.
-    pub(crate) fn slow_down(&self) -> Result<()> {
-        let minute = std::time::Duration::from_secs(60);
+    /// From now on writes of the first worker take that long.
+    pub(crate) fn slow_down(&self, delay: Duration) -> Result<()> {
+        let minute = Duration::from_secs(60);
         // It ends with the process.
         std::mem::forget(
             self.network
-                .arm(&Plan::from_toml(SLOW)?, TimeLimit::After(minute))?,
+                .arm(&Plan::from_toml(&slow(delay))?, TimeLimit::After(minute))?,
         );
         Ok(())
     }
@@ -94,10 +102,16 @@ impl Bank {
         self.accounts.open(account)
     }
 
-    /// What is in the fenced one: its owner may look without a token.
+    /// Opens a fenced account with what everybody starts with: its owner has to hold the lock.
+    pub(crate) async fn begin(&self, account: &str, token: &FencingToken) -> Result<()> {
+        let written = self.accounts.fenced.write(account, token, BALANCE).await;
+        written.map_err(|(status, said)| anyhow!("{account}: {status}: {said}"))
+    }
+
+    /// What is in the fenced one: its owner has to hold the lock for that, too.
     pub(crate) async fn fenced(&self, account: &str, token: &FencingToken) -> Result<i64> {
-        let sealed = self.accounts.fenced.seal(account, token).await?;
-        Ok(balance(sealed.value.as_deref()))
+        let read = self.accounts.fenced.read(account, token).await;
+        read.map_err(|(status, said)| anyhow!("{account}: {status}: {said}"))
     }
 }
 
@@ -146,16 +160,13 @@ async fn write_open(
     StatusCode::OK
 }
 
-/// A holder that reads here has sealed: nobody before it writes any more.
 async fn read_fenced(
     State(accounts): State<Accounts>,
     Path(account): Path<String>,
     Extension(token): Extension<FencingToken>,
-) -> (StatusCode, String) {
-    match accounts.fenced.seal(&account, &token).await {
-        Ok(sealed) => (StatusCode::OK, balance(sealed.value.as_deref()).to_string()),
-        Err(e) => refused(&e),
-    }
+) -> Result<String, Denied> {
+    let balance = accounts.fenced.read(&account, &token).await?;
+    Ok(balance.to_string())
 }
 
 async fn write_fenced(
@@ -163,27 +174,8 @@ async fn write_fenced(
     Path(account): Path<String>,
     Extension(token): Extension<FencingToken>,
     body: String,
-) -> (StatusCode, String) {
-    // One transaction looks at the token and writes.
-    match accounts
-        .fenced
-        .write(&account, &token, body.into_bytes())
-        .await
-    {
-        Ok(_) => (StatusCode::OK, String::new()),
-        Err(e) => refused(&e),
-    }
-}
-
-fn refused(error: &StoreError<FencedFileError>) -> (StatusCode, String) {
-    let status = match error.refused() {
-        Some(_) => StatusCode::PRECONDITION_FAILED,
-        None => StatusCode::INTERNAL_SERVER_ERROR,
-    };
-    (status, error.to_string())
-}
-
-fn balance(kept: Option<&[u8]>) -> i64 {
-    let text = kept.and_then(|kept| std::str::from_utf8(kept).ok());
-    text.and_then(|text| text.parse().ok()).unwrap_or(BALANCE)
+) -> Result<(), Denied> {
+    let amount = body.parse();
+    let amount = amount.map_err(|_| (StatusCode::BAD_REQUEST, format!("no amount: {body:?}")))?;
+    accounts.fenced.write(&account, &token, amount).await
 }

@@ -15,9 +15,27 @@
 //!
 //! The locks are kept in a file, of which this process serves the workers over a socket. It takes 11 s of real time, and
 //! fails where the account without a fence is not corrupted, or the fenced one is.
+//!
+//! # In a real server
+//!
+//! ```text
+//! cargo run --features servers --example fenced_lease -- --store redis://127.0.0.1:6379
+//! cargo run --features servers --example fenced_lease -- --store postgres://user:password@127.0.0.1/database
+//! cargo run --features servers --example fenced_lease -- --store etcd://127.0.0.1:2379
+//! ```
+//!
+//! `--store redis`, `postgres` or `etcd` starts one on loopback for the time, where it is installed (`cargo xtask setup`). To build
+//! etcd's client takes `protoc`. In PostgreSQL the fenced accounts are a table beside the leases (`murphy_fenced`, rows
+//! `fenced_lease/…`, which stay), and a write and the look at its token are one statement of the server's; Redis and etcd have no fenced
+//! store here, and the accounts are in a file of the bank's, as by default. With etcd it takes some 20 s: its leases are two
+//! seconds at least. There is no TLS.
 
 #[cfg(unix)]
+mod accounts;
+#[cfg(unix)]
 mod bank;
+#[cfg(all(unix, feature = "servers"))]
+mod servers;
 #[cfg(unix)]
 mod stores;
 #[cfg(unix)]

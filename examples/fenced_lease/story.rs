@@ -9,21 +9,22 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, Subcommand};
 use comfy_table::{Table, presets::ASCII_MARKDOWN};
 use examples::process::Process;
-use murphy_lease::{FileStore, Locks};
+use murphy_lease::Locks;
 use rustix::process::Signal;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::bank::Bank;
+use crate::bank::{BALANCE, Bank};
 use crate::stores;
 use crate::worker::{Order, Place, Said, TTL};
 
 #[derive(Parser)]
 #[command(about = "A lease that expires under its holder", version)]
 pub(crate) struct Args {
-    /// Where the leases are kept: a server's URL, or, as by default, a file of this process.
-    #[arg(long, value_name = "URL", default_value = "file", global = true)]
+    /// Where the leases are kept: a server's URL (`redis://`, `postgres://` or `etcd://`); `redis`, `postgres` or `etcd`, which
+    /// is then started for the time; or a file of this process.
+    #[arg(long, value_name = "STORE", default_value = "file", global = true)]
     pub(crate) store: String,
     /// Write the figures to this file, as JSON lines.
     #[arg(long, value_name = "FILE")]
@@ -52,7 +53,6 @@ const PLACES: [(Place, &str, &str); 3] = [
         "on-the-way",
     ),
 ];
-const BALANCE: i64 = 100;
 const FIRST: i64 = 10;
 const SECOND: i64 = 5;
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -66,6 +66,8 @@ struct Player {
 
 struct Story {
     began: Instant,
+    /// How long the network takes for a write that is to come late.
+    on_the_way: Duration,
     bank: Bank,
     players: [Player; 2],
 }
@@ -87,23 +89,23 @@ pub(crate) async fn tell(args: Args) -> Result<()> {
     let json = args.json.as_deref().map(File::create).transpose();
     let json = json.context("--json: cannot write there")?;
     let folder = tempfile::tempdir()?;
-    let store = match args.store.as_str() {
-        "file" => {
-            let socket = folder.path().join("leases.sock");
-            let store = FileStore::open(folder.path().join("leases.redb"))?;
-            let served = store.serve(&socket)?;
-            let address = format!("file:{}", socket.display());
-            (address, Some((store, served)))
-        }
-        url => (url.to_owned(), None),
-    };
-    let bank = Bank::serve(&folder.path().join("accounts.redb")).await?;
+    let store = stores::serve(&args.store, folder.path()).await?;
+    let address = store.address.as_str();
+    let bank = Bank::serve(address, &folder.path().join("accounts.redb")).await?;
+    // The owner of the accounts opens them, and looks at them in the end, as the holder of the lock.
+    let locks = Locks::new(stores::connect(address).await?).ttl(TTL);
+    let lease = locks.acquire("accounts").await?;
+    for (_, _, account) in PLACES {
+        bank.begin(account, lease.token()?).await?;
+    }
+    lease.release().await?;
     let players = [
-        Player::start("worker-1", &store.0, &bank)?,
-        Player::start("worker-2", &store.0, &bank)?,
+        Player::start("worker-1", address, &bank)?,
+        Player::start("worker-2", address, &bank)?,
     ];
     let mut story = Story {
         began: Instant::now(),
+        on_the_way: stores::outlives(address),
         bank,
         players,
     };
@@ -112,8 +114,6 @@ pub(crate) async fn tell(args: Args) -> Result<()> {
         story.line("", &format!("── worker-1: {title}"));
         outcomes.push(story.act(place, title, account).await?);
     }
-    // The owner of the accounts looks at them as the last holder of the lock.
-    let locks = Locks::new(stores::connect(&store.0).await?).ttl(TTL);
     let lease = locks.acquire("accounts").await?;
     for outcome in &mut outcomes {
         outcome.fenced = story.bank.fenced(outcome.account, lease.token()?).await?;
@@ -154,7 +154,7 @@ impl Story {
     ) -> Result<Outcome> {
         let (mut caught, mut refused) = (false, false);
         if place == Place::OnTheWay {
-            self.bank.slow_down()?;
+            self.bank.slow_down(self.on_the_way)?;
         }
         self.players[0].order(account, FIRST, Some(place))?;
         match place {

@@ -3,6 +3,8 @@
 mod ask;
 mod contract;
 mod crowd;
+#[cfg(unix)]
+pub mod served;
 
 pub use ask::{Ask, granted, held};
 pub use contract::{Kind, holds};

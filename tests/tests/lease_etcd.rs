@@ -4,11 +4,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use murphy_lease::{Acquire, Claim, ConnectError, EtcdStore, LeaseReply, LeaseRequest, Rank};
-use tests::lease::{Ask, Kind, granted, held, holds};
+use murphy_lease::{Claim, ConnectError, EtcdStore, LeaseReply, Locks, Lost, Rank, Ttl, Why};
+use tests::lease::{Ask, Kind, granted, held, holds, served};
 use tests::ms;
 use tests::servers::{Etcd, Switch};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// A lease that does not end while a test runs.
 const LONG: Duration = Duration::from_secs(300);
@@ -125,27 +125,10 @@ async fn one_whose_key_was_deleted_queues_again() {
 }
 
 #[tokio::test]
-async fn a_killed_server_remembers_and_the_client_finds_it_again() {
+async fn a_killed_server_remembers_and_is_found_again() {
     let mut server = Etcd::durable().await;
-    let lock = Ask::of(&store(&server).await, "orders");
-    let first = granted(&lock.acquire(1, LONG).await);
-    let waiting = lock.clone();
-    let waiting = tokio::spawn(async move {
-        let wish = waiting.wish(3, LONG);
-        let wish = LeaseRequest::Acquire(Acquire { wait: LONG, ..wish });
-        waiting.insist(wish).await
-    });
-    sleep(ms(200)).await;
-    server.kill();
-    let reply = lock.say(LeaseRequest::Acquire(lock.wish(2, LONG))).await;
-    assert!(reply.is_err(), "{reply:?}");
-    server.restart().await;
-    let other = lock.insist(LeaseRequest::Acquire(lock.wish(2, LONG))).await;
-    assert_eq!(held(&other).rank, first.rank);
-    let reply = lock.insist(lock.renewal(1, first.rank, LONG)).await;
-    assert!(matches!(reply, LeaseReply::Renewed { .. }), "{reply:?}");
-    assert!(lock.release(1).await);
-    assert!(granted(&waiting.await.unwrap()).rank > first.rank);
+    let store = store(&server).await;
+    served::a_killed_server_remembers_and_is_found_again(&mut server, &store, true).await;
 }
 
 #[tokio::test]
@@ -173,19 +156,93 @@ async fn no_stale_renewal_after_a_stop_that_was_longer_than_the_lease() {
 }
 
 #[tokio::test]
-async fn a_connection_on_which_nothing_arrives_is_left() {
+async fn a_connection_on_which_nothing_arrives_is_left_as_soon_as_a_call_waited_in_vain() {
     let server = Etcd::start().await;
     let switch = Switch::to(server.address()).await;
-    let store = at(switch.address()).await;
-    let lock = Ask::of(&store, "orders");
+    let lock = Ask::of(&at(switch.address()).await, "orders");
     let first = granted(&lock.acquire(1, LONG).await);
     switch.black_hole();
     let renewal = lock.renewal(1, first.rank, LONG);
     assert!(lock.say(renewal.clone()).await.is_err());
-    // The old connection stays silent for good: only a new one is of use.
     switch.open();
-    let reply = lock.insist(renewal).await;
-    assert!(matches!(reply, LeaseReply::Renewed { .. }), "{reply:?}");
+    // By itself the client would see it after eight seconds: that is in the middle of the third.
+    let again = async {
+        match lock.say(renewal.clone()).await {
+            Err(_) => lock.say(renewal).await,
+            reply => reply,
+        }
+    };
+    let reply = again.await;
+    assert!(matches!(reply, Ok(LeaseReply::Renewed { .. })), "{reply:?}");
+}
+
+/// A lease through this store, which watches it, and that what follows has ended it, long before it is renewed.
+async fn ends(store: &EtcdStore, how: impl AsyncFnOnce(u128)) {
+    let locks = Locks::new(store.clone()).watch(store.clone());
+    let lease = locks.acquire("orders").ttl(Ttl::try_new(LONG).unwrap());
+    let lease = lease.await.unwrap();
+    // Long enough to be watched.
+    sleep(ms(500)).await;
+    assert!(lease.token().is_ok());
+    how(lease.token().unwrap().nonce().bits()).await;
+    let lost = timeout(Duration::from_secs(60), lease.lost()).await;
+    let Lost { why, .. } = lost.expect("renewed after a hundred seconds, it is lost before");
+    assert_eq!(why, Why::Refused);
+}
+
+#[tokio::test]
+async fn a_holder_whose_key_is_deleted_has_lost_it_before_it_renews() {
+    let server = Etcd::start().await;
+    let other = Ask::of(&store(&server).await, "orders");
+    let here = store(&server).await;
+    ends(&here, async |nonce| assert!(other.release(nonce).await)).await;
+    // And again: a watch that ended is not in the way of the next.
+    ends(&here, async |nonce| assert!(other.release(nonce).await)).await;
+}
+
+#[tokio::test]
+async fn a_holder_whose_watch_broke_watches_anew() {
+    let server = Etcd::start().await;
+    let switch = Switch::to(server.address()).await;
+    let other = Ask::of(&store(&server).await, "orders");
+    ends(&at(switch.address()).await, async |nonce| {
+        switch.turn(server.address());
+        sleep(ms(3000)).await;
+        assert!(other.release(nonce).await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_that_was_deleted_while_nobody_watched_is_missed() {
+    let server = Etcd::start().await;
+    let switch = Switch::to(server.address()).await;
+    let other = Ask::of(&store(&server).await, "orders");
+    ends(&at(switch.address()).await, async |nonce| {
+        switch.black_hole();
+        assert!(other.release(nonce).await);
+        // Whoever comes next has it, and that is not seen either.
+        let _ = granted(&other.acquire(7, LONG).await);
+        switch.open();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lease_that_is_held_stays_so_while_it_is_watched() {
+    let server = Etcd::start().await;
+    let store = store(&server).await;
+    let locks = Locks::new(store.clone()).watch(store.clone());
+    let lease = locks.acquire("orders").ttl(Ttl::try_new(SHORT).unwrap());
+    let lease = lease.await.unwrap();
+    // Others queue behind it, leave, and are gone; it is renewed.
+    let other = Ask::of(&store, "orders");
+    for nonce in 2..5 {
+        let _ = held(&other.wait(nonce, LONG, ms(500)).await);
+    }
+    sleep(ms(2000)).await;
+    assert!(lease.token().is_ok());
+    lease.release().await.unwrap();
 }
 
 #[tokio::test]
@@ -193,19 +250,8 @@ async fn what_a_lost_reply_granted_is_found_under_its_nonce() {
     let server = Etcd::start().await;
     let switch = Switch::to(server.address()).await;
     let store = at(switch.address()).await.timeout(ms(500)).unwrap();
-    let lock = Ask::of(&store, "orders");
-    // A lease is granted ahead.
-    let _ = granted(&lock.acquire(1, LONG).await);
-    assert!(lock.release(1).await);
-    switch.delay(ms(700));
-    let wish = LeaseRequest::Acquire(lock.wish(2, LONG));
-    assert!(lock.say(wish.clone()).await.is_err());
-    let (_, holder) = Ask::of(&self::store(&server).await, "orders")
-        .observe()
-        .await;
-    let holder = holder.expect("it was granted");
-    switch.delay(ms(0));
-    assert_eq!(granted(&lock.insist(wish).await).rank, holder.rank);
+    let behind = self::store(&server).await;
+    served::what_a_lost_reply_granted_is_found_under_its_nonce(&switch, &store, &behind).await;
 }
 
 #[tokio::test]
@@ -224,13 +270,8 @@ async fn a_lease_that_has_ended_is_not_used_again() {
 #[tokio::test]
 async fn a_recorded_era_wins() {
     let server = Etcd::start().await;
-    let old = Ask::of(&store(&server).await, "orders");
-    let new = Ask::of(&store(&server).await.era(7), "orders");
-    assert_eq!(granted(&old.acquire(1, LONG).await).rank.era, 0);
-    assert!(old.release(1).await);
-    assert_eq!(granted(&new.acquire(2, LONG).await).rank.era, 7);
-    assert!(new.release(2).await);
-    assert_eq!(granted(&old.acquire(3, LONG).await).rank.era, 7);
+    let (old, new) = (store(&server).await, store(&server).await.era(7));
+    served::a_recorded_era_wins(&old, &new).await;
 }
 
 #[tokio::test]

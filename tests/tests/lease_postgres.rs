@@ -4,13 +4,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use murphy_lease::{
-    Acquire, ConnectError, LeaseReply, LeaseRequest, PostgresStore, Rank, StoreError,
-};
-use tests::lease::{Ask, Kind, granted, held, holds};
+use murphy_lease::{Claim, ConnectError, LeaseRequest, PostgresStore, Rank, StoreError};
+use tests::lease::{Ask, Kind, granted, held, holds, served};
 use tests::ms;
 use tests::servers::{Postgres, Switch};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// A lease that does not end while a test runs.
 const LONG: Duration = Duration::from_secs(300);
@@ -139,28 +137,10 @@ async fn who_waits_where_nothing_is_heard_asks_by_himself() {
 }
 
 #[tokio::test]
-async fn a_killed_server_remembers_and_the_client_finds_it_again() {
+async fn a_killed_server_remembers_and_is_found_again() {
     let mut server = Postgres::durable().await;
-    let lock = Ask::of(&store(&server).await, "orders");
-    let first = granted(&lock.acquire(1, LONG).await);
-    let waiting = lock.clone();
-    let waiting = tokio::spawn(async move {
-        let wish = waiting.wish(3, LONG);
-        waiting
-            .insist(LeaseRequest::Acquire(Acquire { wait: LONG, ..wish }))
-            .await
-    });
-    sleep(ms(200)).await;
-    server.kill();
-    let reply = lock.say(LeaseRequest::Acquire(lock.wish(2, LONG))).await;
-    assert!(reply.is_err(), "{reply:?}");
-    server.restart().await;
-    let other = lock.insist(LeaseRequest::Acquire(lock.wish(2, LONG))).await;
-    assert_eq!(held(&other).rank, first.rank);
-    let reply = lock.renew(1, first.rank, LONG).await;
-    assert!(matches!(reply, LeaseReply::Renewed { .. }), "{reply:?}");
-    assert!(lock.release(1).await);
-    assert!(granted(&waiting.await.unwrap()).rank > first.rank);
+    let store = store(&server).await;
+    served::a_killed_server_remembers_and_is_found_again(&mut server, &store, true).await;
 }
 
 #[tokio::test]
@@ -188,35 +168,18 @@ async fn rows_that_were_lost_or_restored_are_granted_higher() {
 }
 
 #[tokio::test]
-async fn a_server_stopped_for_longer_than_the_lease_has_ended_it() {
+async fn a_server_that_was_stopped_for_longer_than_the_lease_has_ended_it() {
     let server = Postgres::start().await;
     let store = store(&server).await.timeout(ms(300)).unwrap();
-    let lock = Ask::of(&store, "orders");
-    let first = granted(&lock.acquire(1, ms(500)).await);
-    server.stop();
-    let renewal = lock.renewal(1, first.rank, ms(500));
-    assert!(lock.say(renewal.clone()).await.is_err(), "it is silent");
-    sleep(ms(700)).await;
-    server.go_on();
-    let reply = lock.insist(renewal).await;
-    assert!(matches!(reply, LeaseReply::NotHolder { .. }), "{reply:?}");
-    assert!(lock.have(2, LONG).await.rank > first.rank);
+    served::a_server_that_was_stopped_for_longer_than_the_lease_has_ended_it(&server, &store).await;
 }
 
 #[tokio::test]
-async fn connections_on_which_nothing_arrives_are_left() {
+async fn a_connection_on_which_nothing_arrives_is_left() {
     let server = Postgres::start().await;
     let switch = Switch::to(server.address()).await;
     let store = at(switch.address()).await.timeout(ms(500)).unwrap();
-    let lock = Ask::of(&store, "orders");
-    let first = granted(&lock.acquire(1, LONG).await);
-    switch.black_hole();
-    let renewal = lock.renewal(1, first.rank, LONG);
-    assert!(lock.say(renewal.clone()).await.is_err());
-    // The old connections stay silent for good: only new ones are of use.
-    switch.open();
-    let reply = lock.insist(renewal).await;
-    assert!(matches!(reply, LeaseReply::Renewed { .. }), "{reply:?}");
+    served::a_connection_on_which_nothing_arrives_is_left(&switch, &store).await;
 }
 
 #[tokio::test]
@@ -224,35 +187,86 @@ async fn what_a_lost_reply_granted_is_found_under_its_nonce() {
     let server = Postgres::start().await;
     let switch = Switch::to(server.address()).await;
     let store = at(switch.address()).await.timeout(ms(500)).unwrap();
-    let lock = Ask::of(&store, "orders");
-    let _ = granted(&lock.acquire(1, LONG).await);
-    assert!(lock.release(1).await);
-    switch.delay(ms(5000));
-    let wish = LeaseRequest::Acquire(lock.wish(2, LONG));
-    let said = lock.say(wish.clone()).await.unwrap_err().to_string();
-    assert!(
-        said.starts_with("no answer to `acquire` within 500ms"),
-        "{said}"
-    );
-    let (_, holder) = Ask::of(&self::store(&server).await, "orders")
-        .observe()
-        .await;
-    let holder = holder.expect("it was granted");
-    switch.delay(ms(0));
-    assert_eq!(granted(&lock.insist(wish).await).rank, holder.rank);
+    let behind = self::store(&server).await;
+    served::what_a_lost_reply_granted_is_found_under_its_nonce(&switch, &store, &behind).await;
 }
 
 #[tokio::test]
 async fn a_recorded_era_wins() {
     let server = Postgres::start().await;
-    let old = Ask::of(&store(&server).await, "orders");
-    let new = Ask::of(&store(&server).await.era(7), "orders");
-    assert_eq!(granted(&old.acquire(1, LONG).await).rank.era, 0);
-    assert!(old.release(1).await);
-    assert_eq!(new.observe().await.0, Rank::new(7, 0));
-    assert_eq!(granted(&new.acquire(2, LONG).await).rank.era, 7);
-    assert!(new.release(2).await);
-    assert_eq!(granted(&old.acquire(3, LONG).await).rank.era, 7);
+    let (old, new) = (store(&server).await, store(&server).await.era(7));
+    assert_eq!(Ask::of(&new, "orders").observe().await.0, Rank::new(7, 0));
+    served::a_recorded_era_wins(&old, &new).await;
+}
+
+/// Waits until a statement of the store's waits for a row's lock.
+async fn one_waits_for_a_row(client: &tokio_postgres::Client) {
+    let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'murphy-lease' AND wait_event_type = 'Lock')";
+    let seen = async {
+        while !client
+            .query_one(waits, &[])
+            .await
+            .unwrap()
+            .get::<_, bool>(0)
+        {
+            sleep(ms(5)).await;
+        }
+    };
+    timeout(tests::servers::LONG, seen).await.expect("it waits");
+}
+
+#[tokio::test]
+async fn what_changed_between_its_look_and_its_grip_is_looked_at_again() {
+    let server = Postgres::start().await;
+    let store = store(&server)
+        .await
+        .timeout(Duration::from_secs(60))
+        .unwrap();
+    let connected = tokio_postgres::connect(&server.url(), tokio_postgres::NoTls).await;
+    let (client, connection) = connected.unwrap();
+    let _task = tokio::spawn(connection);
+    // What another does, and what is left for one who comes at this rank, at the next ten, or anywhere above.
+    let passed = "nonce = '', until = 'epoch', rank = rank + 10";
+    let taken = "nonce = 'another', until = now() + interval '1 hour', rank = rank + 1";
+    let last = "nonce = '', until = 'epoch', rank = 79228162514264337593543950335";
+    for (name, meanwhile, exact, want) in [
+        ("an exact rank that was passed", passed, Some(5), "passed"),
+        ("an exact rank that was had", passed, Some(10), "passed"),
+        (
+            "an exact rank that is still free",
+            passed,
+            Some(11),
+            "granted",
+        ),
+        (
+            "an exact rank of a lock that was taken",
+            taken,
+            Some(5),
+            "held",
+        ),
+        ("any rank of a lock that was taken", taken, None, "held"),
+        ("any rank of a lock that is used up", last, None, "passed"),
+    ] {
+        let lock = Ask::fresh(&store);
+        let first = granted(&lock.acquire(1, LONG).await).rank;
+        assert!(lock.release(1).await);
+        let claim = exact.map_or(Claim::Above(Rank::ZERO), |n| {
+            Claim::Exactly(Rank::new(first.era, first.seq + n))
+        });
+        client.batch_execute("BEGIN").await.unwrap();
+        let meanwhile = format!(
+            "UPDATE murphy_lease SET {meanwhile} WHERE rank = {}",
+            first.seq
+        );
+        assert_eq!(client.execute(&meanwhile, &[]).await.unwrap(), 1, "{name}");
+        let asked = lock.claim(2, LONG, claim);
+        let changing = async {
+            one_waits_for_a_row(&client).await;
+            client.batch_execute("COMMIT").await.unwrap();
+        };
+        let (reply, ()) = tokio::join!(asked, changing);
+        assert_eq!(reply.name(), want, "{name}: {reply:?}");
+    }
 }
 
 #[tokio::test]

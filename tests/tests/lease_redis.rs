@@ -4,10 +4,9 @@
 use std::time::Duration;
 
 use murphy_lease::{Claim, ConnectError, LeaseReply, LeaseRequest, Rank, RedisStore};
-use tests::lease::{Ask, Kind, granted, held, holds};
+use tests::lease::{Ask, Kind, granted, held, holds, served};
 use tests::ms;
 use tests::servers::{Redis, Switch};
-use tokio::time::sleep;
 
 /// A lease that does not end while a test runs.
 const LONG: Duration = Duration::from_secs(300);
@@ -56,7 +55,14 @@ async fn ranks_rise_through_whatever_it_forgets() {
 }
 
 #[tokio::test]
-async fn a_killed_server_that_kept_nothing_grants_higher_and_one_that_kept_all_still_holds() {
+async fn a_killed_server_that_kept_all_remembers_and_is_found_again() {
+    let mut server = Redis::durable().await;
+    let store = store(&server).await;
+    served::a_killed_server_remembers_and_is_found_again(&mut server, &store, false).await;
+}
+
+#[tokio::test]
+async fn a_killed_server_that_kept_nothing_grants_higher() {
     let mut forgetful = Redis::start().await;
     let lock = Ask::of(&store(&forgetful).await, "orders");
     let first = granted(&lock.acquire(1, LONG).await);
@@ -65,33 +71,13 @@ async fn a_killed_server_that_kept_nothing_grants_higher_and_one_that_kept_all_s
     assert!(reply.is_err(), "{reply:?}");
     forgetful.restart().await;
     assert!(lock.have(2, LONG).await.rank > first.rank);
-
-    let mut durable = Redis::durable().await;
-    let lock = Ask::of(&store(&durable).await, "orders");
-    let first = granted(&lock.acquire(1, LONG).await);
-    durable.kill();
-    durable.restart().await;
-    let other = lock.insist(LeaseRequest::Acquire(lock.wish(2, LONG))).await;
-    assert_eq!(held(&other).rank, first.rank);
-    let reply = lock.renew(1, first.rank, LONG).await;
-    assert!(matches!(reply, LeaseReply::Renewed { .. }), "{reply:?}");
 }
 
 #[tokio::test]
-async fn a_server_stopped_for_longer_than_the_lease_has_ended_it() {
+async fn a_server_that_was_stopped_for_longer_than_the_lease_has_ended_it() {
     let server = Redis::start().await;
     let store = store(&server).await.timeout(ms(300)).unwrap();
-    let lock = Ask::of(&store, "orders");
-    let first = granted(&lock.acquire(1, ms(500)).await);
-    server.stop();
-    let renewal = lock.renewal(1, first.rank, ms(500));
-    assert!(lock.say(renewal.clone()).await.is_err(), "it is silent");
-    sleep(ms(700)).await;
-    server.go_on();
-    // The renewal that waited in its socket came too late as well.
-    let reply = lock.insist(renewal).await;
-    assert!(matches!(reply, LeaseReply::NotHolder { .. }), "{reply:?}");
-    assert!(lock.have(2, LONG).await.rank > first.rank);
+    served::a_server_that_was_stopped_for_longer_than_the_lease_has_ended_it(&server, &store).await;
 }
 
 #[tokio::test]
@@ -144,60 +130,33 @@ async fn a_primary_that_became_a_replica_is_left_for_the_one_that_its_name_leads
 }
 
 #[tokio::test]
-async fn a_connection_on_which_nothing_arrives_is_dialled_anew() {
+async fn a_connection_on_which_nothing_arrives_is_left() {
     let server = Redis::start().await;
     let (switch, store) = switched(&server).await;
     let store = store.timeout(ms(1500)).unwrap();
-    let lock = Ask::of(&store, "orders");
-    let first = granted(&lock.acquire(1, LONG).await);
-    switch.black_hole();
-    let renewal = lock.renewal(1, first.rank, LONG);
-    assert!(lock.say(renewal.clone()).await.is_err());
-    // The old connection stays silent for good: only a new one is of use.
-    switch.open();
-    let reply = lock.insist(renewal).await;
-    assert!(matches!(reply, LeaseReply::Renewed { .. }), "{reply:?}");
+    served::a_connection_on_which_nothing_arrives_is_left(&switch, &store).await;
 }
 
 #[tokio::test]
-async fn slow_replies_are_waited_for_up_to_the_timeout() {
+async fn what_a_lost_reply_granted_is_found_under_its_nonce() {
     let server = Redis::start().await;
     let (switch, store) = switched(&server).await;
     let store = store.timeout(ms(500)).unwrap();
-    let lock = Ask::of(&store, "orders");
-    switch.delay(ms(150));
-    let first = granted(&lock.acquire(1, LONG).await);
-    switch.delay(ms(5000));
-    let wish = LeaseRequest::Acquire(lock.wish(2, LONG));
-    let said = lock.say(wish).await.unwrap_err().to_string();
-    assert!(
-        said.starts_with("no answer to `acquire` within 500ms"),
-        "{said}"
-    );
-    switch.delay(ms(0));
-    // What was done without our knowing is found under the same nonce.
-    let again = lock.insist(LeaseRequest::Acquire(lock.wish(1, LONG))).await;
-    assert_eq!(granted(&again).rank, first.rank);
+    let behind = self::store(&server).await;
+    served::what_a_lost_reply_granted_is_found_under_its_nonce(&switch, &store, &behind).await;
 }
 
 #[tokio::test]
 async fn a_recorded_era_wins_and_ballots_below_the_era_are_passed() {
     let server = Redis::start().await;
-    let old = Ask::of(&store(&server).await, "orders");
-    let new = Ask::of(&store(&server).await.era(7), "orders");
-    assert_eq!(granted(&old.acquire(1, LONG).await).rank.era, 0);
-    assert!(old.release(1).await);
-    let reply = new
-        .claim(2, LONG, Claim::Exactly(Rank::new(6, u64::MAX)))
-        .await;
+    let (old, new) = (store(&server).await, store(&server).await.era(7));
+    let below = Claim::Exactly(Rank::new(6, u64::MAX));
+    let reply = Ask::of(&new, "orders").claim(2, LONG, below).await;
     assert!(
         matches!(reply, LeaseReply::Passed { high } if high.era == 7),
         "{reply:?}"
     );
-    assert_eq!(granted(&new.acquire(2, LONG).await).rank.era, 7);
-    assert!(new.release(2).await);
-    assert_eq!(granted(&old.acquire(3, LONG).await).rank.era, 7);
-    assert!(old.release(3).await);
+    served::a_recorded_era_wins(&old, &new).await;
 }
 
 #[tokio::test]

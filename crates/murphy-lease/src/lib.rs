@@ -78,6 +78,7 @@ mod token;
 mod ttl;
 mod unfenced;
 mod validity;
+mod watch;
 
 pub use ask::LeaseStore;
 pub use election::id::NodeId;
@@ -124,3 +125,4 @@ pub use store::redis::{RedisLink, RedisStore};
 pub use token::{BadToken, FencingToken};
 pub use ttl::Ttl;
 pub use unfenced::{Unfenced, UnfencedLock};
+pub use watch::Watch;

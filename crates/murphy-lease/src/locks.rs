@@ -16,7 +16,7 @@ use murphy_core::{Clock, Seed};
 use self::acquire::Acquiring;
 use crate::ask::LeaseStore;
 use crate::settings::Settings;
-use crate::{BadName, Lease, LockName, Ttl, UnfencedLock};
+use crate::{BadName, Lease, LockName, Ttl, UnfencedLock, Watch};
 
 /// Locks whose holders are held to account: leases over any [store](LeaseStore), and a
 /// [`FencingToken`](crate::FencingToken) with each.
@@ -99,6 +99,16 @@ impl<S: LeaseStore> Locks<S> {
         F: Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync + 'static,
     {
         self.settings.executor = Arc::new(executor);
+        self
+    }
+
+    /// Who says at once that a lease is over, where the store can tell: [`Lost`](crate::Lost) is then said within a round trip of
+    /// that, and not at the next renewal. Nobody by default.
+    ///
+    /// It is asked beside the store, and not through the layers that are in front of it.
+    #[must_use]
+    pub fn watch(mut self, watch: impl Watch + 'static) -> Self {
+        self.settings.watch = Some(Arc::new(watch));
         self
     }
 

@@ -24,7 +24,7 @@ pub struct Lost {
 pub enum Why {
     /// Its time was up by the holder's own clock, and no renewal had come back.
     Expired,
-    /// The store said that it is not, or no longer, the holder's.
+    /// The store said that it is not, or no longer, the holder's: to a renewal, or [by itself](crate::Watch).
     Refused,
     /// It was released, or its guard dropped.
     Released,
@@ -36,7 +36,7 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Expired => "its time was up",
-            Self::Refused => "the store refused to renew it",
+            Self::Refused => "the store says that it is over",
             Self::Released => "it was released",
             Self::Unattended => "the task that renews it has ended",
         })

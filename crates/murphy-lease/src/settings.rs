@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use crate::nonce::Nonces;
 use crate::pace::Pace;
 use crate::validity::Validity;
-use crate::{Nonce, Ttl};
+use crate::{Nonce, Ttl, Watch};
 
 /// Work that runs beside its caller.
 pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -25,6 +25,7 @@ pub(crate) struct Settings {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) executor: Arc<dyn Fn(Task) + Send + Sync>,
     pub(crate) nonces: Arc<Nonces>,
+    pub(crate) watch: Option<Arc<dyn Watch>>,
     pub(crate) site: Arc<str>,
     seed: Seed,
     pace: Pace,
@@ -44,6 +45,7 @@ impl Settings {
             clock: Arc::new(BootClock::new()),
             executor: Arc::new(spawn),
             nonces: Arc::new(Nonces::fresh()),
+            watch: None,
             pace: Pace::new(seed, &site),
             seed,
             site,

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-use tracing::{Event, Subscriber};
+use murphy_lease::{Locks, MemoryStore, QuorumStore};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -23,6 +24,34 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Told {
         let told = (event.metadata().name().to_owned(), span.to_owned());
         self.0.lock().unwrap().insert(told);
     }
+}
+
+/// What was said louder than debug.
+#[derive(Clone, Default)]
+struct Loud(Arc<Mutex<Vec<String>>>);
+
+impl<S: Subscriber> Layer<S> for Loud {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let metadata = event.metadata();
+        if *metadata.level() < Level::DEBUG {
+            self.0.lock().unwrap().push(metadata.name().to_owned());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn to_try_a_lock_that_is_held_at_a_quorum_is_no_cause_for_alarm() {
+    let loud = Loud::default();
+    let subscriber = tracing_subscriber::registry().with(loud.clone());
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let stores = ["a", "b", "c"].map(|name| (name, MemoryStore::new()));
+    let locks = Locks::new(QuorumStore::try_new(stores).unwrap());
+    let lease = locks.acquire("orders").await.unwrap();
+    for _ in 0..3 {
+        locks.try_acquire("orders").await.unwrap_err();
+    }
+    lease.release().await.unwrap();
+    assert_eq!(*loud.0.lock().unwrap(), [""; 0]);
 }
 
 /// The names in the table of the crate's docs.

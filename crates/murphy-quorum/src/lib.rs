@@ -24,7 +24,7 @@
 //!
 //! | name | level | when | fields | counter |
 //! |---|---|---|---|---|
-//! | `quorum.impossible` | warn | there will be no quorum | `site`, `why` | `murphy_quorum_impossible_total` |
+//! | `quorum.impossible` | warn, or debug where it is [quiet](Quorum::quiet) | there will be no quorum | `site`, `why` | `murphy_quorum_impossible_total` |
 //! | `quorum.hedged` | debug | one more member is asked | `site`, `member` | `murphy_quorum_hedges_total` |
 //! | `quorum.straggler_dropped` | warn | no room for one that is late | `site` | `murphy_quorum_stragglers_dropped_total` |
 //! | `quorum.undone` | debug | a grant was taken back | `site`, `member`, `attempts` | `murphy_quorum_undone_total` |

@@ -91,6 +91,7 @@ pub struct Quorum<N, S, U, J = Heard, T = Cancel> {
     plan: Plan,
     patience: Option<Duration>,
     site: Arc<str>,
+    is_quiet: bool,
     latencies: Arc<Latencies>,
 }
 
@@ -121,6 +122,7 @@ impl<N: PartialEq + fmt::Debug, S, U: Panel> Quorum<N, S, U> {
             plan: Plan::Broadcast,
             patience: None,
             site: "quorum".into(),
+            is_quiet: false,
             latencies: Arc::new(Latencies::new(named)),
         })
     }
@@ -138,6 +140,7 @@ impl<N, S, U, J, T> Quorum<N, S, U, J, T> {
             plan: self.plan,
             patience: self.patience,
             site: self.site,
+            is_quiet: self.is_quiet,
             latencies: self.latencies,
         }
     }
@@ -153,6 +156,7 @@ impl<N, S, U, J, T> Quorum<N, S, U, J, T> {
             plan: self.plan,
             patience: self.patience,
             site: self.site,
+            is_quiet: self.is_quiet,
             latencies: self.latencies,
         }
     }
@@ -176,6 +180,14 @@ impl<N, S, U, J, T> Quorum<N, S, U, J, T> {
     #[must_use]
     pub fn named(mut self, site: impl Into<Arc<str>>) -> Self {
         self.site = site.into();
+        self
+    }
+
+    /// That there will be no quorum is said at the level debug, and not as a warning: for whoever asks what is often refused, as who
+    /// tries a lock does. It is counted, and answered, as without.
+    #[must_use]
+    pub const fn quiet(mut self) -> Self {
+        self.is_quiet = true;
         self
     }
 }

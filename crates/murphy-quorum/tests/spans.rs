@@ -1,4 +1,4 @@
-//! Whatever a member's stack says is said within its call.
+//! Whatever a member's stack says is said within its call; and how loud the end is.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,9 +8,35 @@ use tokio::time::sleep;
 use tower::{ServiceExt, service_fn};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
+
+/// At which levels it was said that there will be no quorum.
+#[derive(Clone, Default)]
+struct Levels(Arc<Mutex<Vec<Level>>>);
+
+impl<S: Subscriber> Layer<S> for Levels {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let metadata = event.metadata();
+        if metadata.name() == "quorum.impossible" {
+            self.0.lock().unwrap().push(*metadata.level());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_without_a_quorum_is_a_warning_and_of_a_quiet_one_it_is_not() {
+    let levels = Levels::default();
+    let subscriber = tracing_subscriber::registry().with(levels.clone());
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let member = service_fn(|()| async { Err::<(), _>("held") });
+    let rule = Threshold::majority(3).unwrap();
+    let quorum = Quorum::try_new((0..3).map(|n| (n, member)), rule).unwrap();
+    quorum.clone().oneshot(()).await.unwrap_err();
+    quorum.quiet().oneshot(()).await.unwrap_err();
+    assert_eq!(*levels.0.lock().unwrap(), [Level::WARN, Level::DEBUG]);
+}
 
 /// The members in whose calls something was said, and how many calls there were.
 #[derive(Clone, Default)]

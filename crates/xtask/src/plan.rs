@@ -40,6 +40,13 @@ const EXAMPLE_ARGUMENTS: &[(&str, &str)] = &[
     ("storm", "--seed 1 --seeds 20"),
 ];
 
+/// What it is given when it runs once more with the clients of servers built in: it starts the servers.
+const WITH_SERVERS: &[(&str, &str)] = &[
+    ("fenced_lease", "--store redis"),
+    ("fenced_lease", "--store postgres"),
+    ("fenced_lease", "--store etcd"),
+];
+
 /// The steps for `workspace`.
 pub(crate) fn steps(workspace: &Workspace, mode: Mode) -> Vec<Step> {
     let mut steps = Vec::new();
@@ -152,27 +159,23 @@ const DOOR: &str = "murphy";
 fn examples(package: &Package) -> impl Iterator<Item = Step> {
     package.targets_of_kind("example").flat_map(|target| {
         let name = &target.name;
-        let heavy = target.required_features.iter().any(|f| f != "plot");
-        let how = if heavy {
-            "run --all-features"
-        } else {
-            "run --release"
+        let light = format!("run --release -p {} --example {name}", package.name);
+        let heavy = format!("run --all-features -p {} --example {name}", package.name);
+        let is_heavy = target.required_features.iter().any(|f| f != "plot");
+        let command = if is_heavy { &heavy } else { &light };
+        let given = |(_, given): &(&str, &str), command: &str| {
+            let name = format!("example {name} {given}");
+            cargo(name, &format!("{command} -- {given}"))
         };
-        let command = format!("{how} -p {} --example {name}", package.name);
-        let runs = EXAMPLE_ARGUMENTS.iter().filter(|(n, _)| n == name);
-        let mut runs: Vec<_> = runs
-            .map(|(_, given)| {
-                (
-                    format!("example {name} {given}"),
-                    format!("{command} -- {given}"),
-                )
-            })
-            .collect();
+        let of_this = |(n, _): &&(&str, &str)| n == name;
+        let runs = EXAMPLE_ARGUMENTS.iter().filter(of_this);
+        let mut runs: Vec<_> = runs.map(|run| given(run, command)).collect();
         if runs.is_empty() {
-            runs.push((format!("example {name}"), command));
+            runs.push(cargo(format!("example {name}"), command));
         }
-        runs.into_iter()
-            .map(|(name, command)| cargo(name, &command))
+        let more = WITH_SERVERS.iter().filter(of_this);
+        runs.extend(more.map(|run| given(run, &heavy)));
+        runs
     })
 }
 
@@ -220,6 +223,7 @@ mod tests {
         { "name": "murphy", "publish": null, "features": { "a": [], "b": [] } },
         { "name": "examples", "publish": [], "targets": [
           { "name": "storm", "kind": ["example"] },
+          { "name": "fenced_lease", "kind": ["example"] },
           { "name": "redis", "kind": ["example"], "required-features": ["redis", "plots"] } ] },
         { "name": "tests", "publish": [], "features": { "servers": [] },
           "targets": [{ "name": "floors", "kind": ["test"] }] },
@@ -264,6 +268,10 @@ mod tests {
                 "RUSTDOCFLAGS=\"-D warnings\" cargo doc --no-deps --workspace --all-features",
                 "cargo run --release -p examples --example storm -- --seed 42",
                 "cargo run --release -p examples --example storm -- --seed 1 --seeds 20",
+                "cargo run --release -p examples --example fenced_lease",
+                "cargo run --all-features -p examples --example fenced_lease -- --store redis",
+                "cargo run --all-features -p examples --example fenced_lease -- --store postgres",
+                "cargo run --all-features -p examples --example fenced_lease -- --store etcd",
                 "cargo run --all-features -p examples --example redis",
             ]
         );

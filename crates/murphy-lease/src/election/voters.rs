@@ -87,7 +87,9 @@ where
         let asked = Quorum::try_new(voters.clone(), majority)?
             .judge(Judging)
             .stragglers(undo.clone())
-            .named("election");
+            .named("election")
+            // Whoever is not elected is told by the reply.
+            .quiet();
         let crowd = Quorum::try_new(voters, Matching::try_new(members, need - 1)?)?
             .judge(Polled)
             .named("election.observe");

@@ -48,9 +48,13 @@ impl Drop for Attended {
     }
 }
 
+/// Word from the store that it is over.
+type Over = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 enum Woke<E> {
     Told(Option<Answer>),
     Replied(Result<LeaseReply, E>),
+    Over,
     Nudged,
     Due,
 }
@@ -70,6 +74,8 @@ impl<S: LeaseStore> Keeper<S> {
     async fn hold(&mut self) -> Option<Option<Answer>> {
         let mut call: Option<Asked<S::Error>> = None;
         let mut timer = Timer::default();
+        let watch = self.settings.watch.as_ref();
+        let mut over = watch.map(|watch| watch.over(&self.shared.token));
         loop {
             let now = self.shared.clock.now();
             self.hear(now);
@@ -85,7 +91,10 @@ impl<S: LeaseStore> Keeper<S> {
                     self.failed(now, &"no answer");
                 }
                 Todo::Wait(_) if self.moves_again() => {}
-                Todo::Wait(at) => match self.wait(&mut call, timer.at(&self.shared, at)).await {
+                Todo::Wait(at) => match self
+                    .wait(&mut call, &mut over, timer.at(&self.shared, at))
+                    .await
+                {
                     Woke::Told(answer) => {
                         self.machine.lose(Why::Released);
                         return Some(answer);
@@ -93,6 +102,10 @@ impl<S: LeaseStore> Keeper<S> {
                     Woke::Replied(reply) => {
                         call = None;
                         self.replied(reply);
+                    }
+                    Woke::Over => {
+                        over = None;
+                        self.machine.lose(Why::Refused);
                     }
                     Woke::Nudged | Woke::Due => {}
                 },
@@ -170,6 +183,7 @@ impl<S: LeaseStore> Keeper<S> {
     async fn wait(
         &mut self,
         call: &mut Option<Asked<S::Error>>,
+        over: &mut Option<Over>,
         due: &mut Sleep,
     ) -> Woke<S::Error> {
         let shared = Arc::clone(&self.shared);
@@ -180,6 +194,9 @@ impl<S: LeaseStore> Keeper<S> {
             }
             if let Some(Poll::Ready(reply)) = call.as_mut().map(|call| call.as_mut().poll(cx)) {
                 return Poll::Ready(Woke::Replied(reply));
+            }
+            if let Some(Poll::Ready(())) = over.as_mut().map(|over| over.as_mut().poll(cx)) {
+                return Poll::Ready(Woke::Over);
             }
             if nudged.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Woke::Nudged);

@@ -113,6 +113,11 @@ impl Patience {
         Err(BadKnob::new("timeout", format_args!("{timeout:?}"), remedy))
     }
 
+    #[cfg(feature = "etcd")]
+    pub(crate) const fn get(self) -> Duration {
+        self.0
+    }
+
     /// What `work` gives, if it does in time.
     pub(crate) async fn bound<T>(
         self,

@@ -38,7 +38,7 @@ type Stores<S> = Quorum<Arc<str>, Member<S>, Threshold, Judging, Undo<S>>;
 /// | asked | rounds | answered |
 /// |---|---|---|
 /// | acquire | one where nobody is in the way; else up to [`rounds`](Self::rounds), apart by jittered backoff | `Granted` for the shortest time of the majority's; `Held` until so many could be free that it pays to try again |
-/// | renew | one | `Renewed` for the shortest; `NotHolder` if a majority says so |
+/// | renew | one | `Renewed` for the shortest; `NotHolder` if so many say so that those who are left are no majority |
 /// | release | one, two for a nonce that this store has not granted | by a majority; the others go on |
 /// | observe | one | the highest rank of a majority |
 ///
@@ -176,7 +176,9 @@ where
         let stores = Quorum::try_new(members, majority)?
             .judge(Judging)
             .stragglers(undo.clone())
-            .named("lease");
+            .named("lease")
+            // That a lock is held is no cause for alarm; who finds too few members is told by the error.
+            .quiet();
         Ok(Self {
             stores,
             undo,

@@ -33,7 +33,9 @@ use crate::{LeaseReply, LeaseRequest};
 /// server that forgets nothing: `maxmemory-policy noeviction` and `appendfsync always`. Rows numbered by the clock are
 /// forgotten a week after their lease; all others are kept.
 ///
-/// There is no queue: a request is answered at once, whatever its `wait`. Redis 5 or later. A script takes the server some
+/// There is no queue: a request is answered at once, whatever its `wait`, and who waits asks again. Releases are not published
+/// (`PUBLISH`): who releases does not know whether anybody waits, so that each would be, in a cluster to all its nodes; and a
+/// message is lost with its connection, so that who waits would have to ask again all the same. Redis 5 or later. A script takes the server some
 /// 5 µs longer than a plain `SET`, which is what the token costs.
 ///
 /// # Cancel safety

@@ -1,8 +1,11 @@
 //! The task of a lease: renewal, loss, and what was asked when.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
-use murphy_lease::{Renewal, Why};
+use murphy_lease::{FencingToken, Renewal, Watch, Why};
+use tokio::sync::watch;
 use tokio::time::{Instant, advance, sleep, timeout};
 
 use crate::store::{Fate, Store, TTL, ms};
@@ -166,4 +169,58 @@ async fn a_store_that_answers_a_renewal_with_nonsense_has_not_renewed_it() {
         assert!(Instant::now() - until <= ms(1));
         assert!(store.verbs().len() < 200, "{}", store.verbs().len());
     }
+}
+
+/// Says what it is told, of any lease.
+struct Word(watch::Receiver<bool>);
+
+impl Watch for Word {
+    fn over(&self, _: &FencingToken) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let mut word = self.0.clone();
+        Box::pin(async move {
+            if word.wait_for(|over| *over).await.is_err() {
+                std::future::pending().await
+            }
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_its_watch_says_is_over_is_lost_at_once_and_not_released() {
+    let store = Store::new();
+    let (say, word) = watch::channel(false);
+    let lease = store.locks(1).watch(Word(word)).acquire("orders").await;
+    let lease = lease.unwrap();
+    sleep(ms(500)).await;
+    let until = Instant::now();
+    say.send(true).unwrap();
+    assert_eq!(lease.lost().await.why, Why::Refused);
+    assert_eq!(Instant::now(), until);
+    lease.release().await.unwrap_err();
+    assert_eq!(store.verbs(), ["acquire"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_says_nothing_or_is_gone_changes_nothing() {
+    let store = Store::new();
+    let (say, word) = watch::channel(false);
+    let lease = store.locks(1).watch(Word(word)).acquire("orders").await;
+    let lease = lease.unwrap();
+    sleep(TTL.get() * 3).await;
+    drop(say);
+    sleep(TTL.get() * 3).await;
+    assert!(lease.token().is_ok());
+    lease.release().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_is_heard_while_a_renewal_hangs() {
+    let store = Store::new();
+    let (say, word) = watch::channel(false);
+    let lease = store.locks(1).watch(Word(word)).acquire("orders").await;
+    let lease = lease.unwrap();
+    store.all(Fate::Lost);
+    sleep(TTL.get() / 2).await;
+    say.send(true).unwrap();
+    assert_eq!(lease.lost().await.why, Why::Refused);
 }

@@ -237,6 +237,23 @@ async fn a_renewal_takes_a_majority_and_its_refusal_another() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_four_two_are_enough_to_know_that_a_lease_is_over() {
+    let lines = lines(4);
+    let store = of(&lines);
+    let rank = granted(&store, 1).await.rank;
+    lines[0].set(Mode::LosesReplies);
+    lines[1].forget(&lock(), 1, rank).await;
+    // It takes three to renew it, and three may still do it.
+    assert!(store.clone().oneshot(renew(1, rank)).await.is_err());
+    lines[0].set(Mode::Up);
+    let reply = ask(&store, renew(1, rank)).await;
+    assert_eq!(reply, LeaseReply::Renewed { ttl: TTL });
+    lines[2].forget(&lock(), 1, rank).await;
+    let over = LeaseReply::NotHolder { high: rank };
+    assert_eq!(ask(&store, renew(1, rank)).await, over);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_expired_lease_is_not_renewed_though_nobody_took_it() {
     let lines = lines(5);
     let store = of(&lines);

@@ -21,9 +21,14 @@ pub(super) fn calling(site: &str, member: usize) -> Span {
 }
 
 #[cold]
-pub(super) fn impossible(site: &str, why: &Why) {
+pub(super) fn impossible(site: &str, why: &Why, is_quiet: bool) {
+    const SAID: &str = "no quorum, and none to come";
     count("murphy_quorum_impossible_total", site);
-    tracing::warn!(name: "quorum.impossible", target: TARGET, site, %why, "no quorum, and none to come");
+    if is_quiet {
+        tracing::debug!(name: "quorum.impossible", target: TARGET, site, %why, "{SAID}");
+    } else {
+        tracing::warn!(name: "quorum.impossible", target: TARGET, site, %why, "{SAID}");
+    }
 }
 
 #[cold]

@@ -41,6 +41,7 @@ where
 {
     names: Arc<Members<N>>,
     site: Arc<str>,
+    is_quiet: bool,
     round: Option<Round<J::Vote, U>>,
     judge: J,
     stragglers: T,
@@ -78,6 +79,7 @@ where
         Self {
             names: Arc::clone(&quorum.names),
             site: Arc::clone(&quorum.site),
+            is_quiet: quorum.is_quiet,
             round: Some(Round::new(quorum.rule.clone())),
             judge: quorum.judge.clone(),
             stragglers,

@@ -41,7 +41,12 @@ impl Shared {
         verb: &'static str,
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        self.patience.bound(verb, work).await
+        let asked = self.link.ask(self.patience.get());
+        let result = self.patience.bound(verb, work).await;
+        if !matches!(result, Err(StoreError::Elapsed { .. })) {
+            asked.answered();
+        }
+        result
     }
 
     pub(super) async fn txn(
@@ -49,7 +54,7 @@ impl Shared {
         verb: &'static str,
         txn: Txn,
     ) -> Result<TxnResponse, StoreError> {
-        let reply = self.client.kv_client().txn(txn).await;
+        let reply = self.link.client().kv_client().txn(txn).await;
         reply.map_err(|e| StoreError::failed(verb, e))
     }
 
@@ -60,7 +65,7 @@ impl Shared {
         lease: Kept,
         txn: Txn,
     ) -> Result<Option<TxnResponse>, StoreError> {
-        match self.client.kv_client().txn(txn).await {
+        match self.link.client().kv_client().txn(txn).await {
             Ok(reply) => Ok(Some(reply)),
             Err(e) if is_ended(&e) => {
                 self.leases.forget(lease.id);
@@ -74,7 +79,7 @@ impl Shared {
     }
 
     pub(super) async fn lease(&self, asked: &Acquire) -> Result<Kept, StoreError> {
-        let mut client = self.client.lease_client();
+        let mut client = self.link.client().lease_client();
         let lease = self.leases.take(&mut client, asked.ttl.get()).await;
         lease.map_err(|e| StoreError::failed("acquire", e))
     }
@@ -82,7 +87,7 @@ impl Shared {
     /// Ends a lease, and with it what hangs on it.
     pub(super) async fn leave(&self, lease: Kept) -> Result<(), StoreError> {
         self.leases.forget(lease.id);
-        match self.client.lease_client().revoke(lease.id).await {
+        match self.link.client().lease_client().revoke(lease.id).await {
             Err(e) if !is_ended(&e) => Err(StoreError::failed("acquire", e)),
             _ => Ok(()),
         }
@@ -106,7 +111,7 @@ impl Shared {
     /// Who holds it, and for how long: up to a second longer than it is, for etcd tells whole seconds, rounded down, and
     /// takes a while to end a lease.
     pub(super) async fn holder(&self, key: &KeyValue) -> Result<Holder, StoreError> {
-        let mut client = self.client.lease_client();
+        let mut client = self.link.client().lease_client();
         let lease = self.leases.find(&mut client, key.lease()).await;
         let lease = lease.map_err(|e| StoreError::failed("acquire", e))?;
         let left = lease.map_or(Duration::ZERO, |lease| self.leases.left(&lease));
@@ -144,7 +149,7 @@ impl Shared {
         ttl: Duration,
     ) -> Result<Option<Kept>, StoreError> {
         let failed = |e| StoreError::failed("renew", e);
-        let mut client = self.client.lease_client();
+        let mut client = self.link.client().lease_client();
         let lease = self.leases.find(&mut client, key.lease()).await;
         let Some(lease) = lease.map_err(failed)? else {
             return Ok(None);

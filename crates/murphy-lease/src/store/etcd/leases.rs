@@ -57,12 +57,11 @@ impl Leases {
     ) -> Result<Kept, Error> {
         let seconds = i64::try_from(ttl.as_nanos().div_ceil(1_000_000_000)).unwrap_or(i64::MAX);
         while let Some(spare) = self.spare(seconds) {
-            let left = self.left(&spare);
-            if left >= spare.ttl - spare.ttl / 10 {
+            if self.is_fresh(&spare) {
                 return Ok(self.keep(spare));
             }
             // Its last third may end on the way.
-            if left > spare.ttl / 3
+            if self.left(&spare) > spare.ttl / 3
                 && let Ok(fresh) = self.keep_alive(client, spare).await
             {
                 return Ok(self.keep(fresh));
@@ -121,6 +120,11 @@ impl Leases {
     /// For how long it runs at least.
     pub(super) fn left(&self, lease: &Kept) -> Duration {
         (lease.since + lease.ttl).saturating_duration_since(self.clock.now())
+    }
+
+    /// Nearly all of it is left.
+    pub(super) fn is_fresh(&self, lease: &Kept) -> bool {
+        self.left(lease) >= lease.ttl - lease.ttl / 10
     }
 
     /// Nothing hangs on it any more: it may be used again, if it is ours.

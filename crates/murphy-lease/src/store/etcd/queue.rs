@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use etcd_client::{
-    Compare, CompareOp, EventType, PutOptions, Txn, TxnOp, WatchFilterType, WatchOptions,
-    WatchStream,
-};
+use etcd_client::{Compare, CompareOp, PutOptions, Txn, TxnOp, WatchStream};
 use tokio::time::{Instant, timeout_at};
 
 use super::super::error::StoreError;
 use super::Shared;
 use super::keys::{Keys, rank_of_key};
 use super::leases::Kept;
+use super::link::Dialled;
+use super::own::{deleted, deletions_from};
 use super::state::{State, read, same_ballot, same_era};
 use super::take::Tried;
 use crate::{Acquire, Claim, LeaseReply, Rank};
@@ -108,7 +107,7 @@ impl Shared {
         Ok(None)
     }
 
-    /// It is his: for its whole time from now, if the key is still there after that.
+    /// It is his. Where much of his lease is gone it begins anew, and it is his if the key is still there after that.
     async fn his(
         self: &Arc<Self>,
         keys: &Keys,
@@ -117,7 +116,10 @@ impl Shared {
         place: &mut Place,
     ) -> Result<Option<LeaseReply>, StoreError> {
         let granted = async {
-            let mut client = self.client.lease_client();
+            if self.leases.is_fresh(&place.lease) {
+                return Ok(Some(place.lease));
+            }
+            let mut client = self.link.client().lease_client();
             let fresh = self.leases.keep_alive(&mut client, place.lease).await;
             let state = self.state(VERB, keys).await?;
             let holds = state.holds(keys, asked.nonce, rank).is_some();
@@ -142,12 +144,9 @@ impl Shared {
         from: i64,
         deadline: Instant,
     ) -> Result<(), StoreError> {
-        let mut client = self.client.watch_client();
-        let options = || {
-            WatchOptions::new()
-                .with_start_revision(from)
-                .with_filters([WatchFilterType::NoPut])
-        };
+        let mut client = self.link.client().watch_client();
+        let options = || deletions_from(from);
+        let mut dialled = self.link.dialled();
         let [before, own] = watched;
         let begun = async {
             let mut stream = client.watch(before, Some(options())).await;
@@ -162,11 +161,12 @@ impl Shared {
         let mut stream = self.bound(VERB, begun).await?;
         loop {
             let third = Instant::now() + place.lease.ttl / 3;
-            match timeout_at(third.min(deadline), gone(&mut stream)).await {
+            let gone = gone(&mut stream, &mut dialled);
+            match timeout_at(third.min(deadline), gone).await {
                 Ok(()) => return Ok(()),
                 Err(_) if Instant::now() >= deadline => return Ok(()),
                 Err(_) => {
-                    let mut client = self.client.lease_client();
+                    let mut client = self.link.client().lease_client();
                     let kept = async {
                         let kept = self.leases.keep_alive(&mut client, place.lease).await;
                         kept.map_err(|e| StoreError::failed(VERB, e))
@@ -193,15 +193,11 @@ fn turn(state: &State, own: &str) -> Turn {
 }
 
 /// Until a key was deleted, or the watch is lost.
-async fn gone(stream: &mut WatchStream) {
-    while let Ok(Some(message)) = stream.message().await {
-        let mut events = message.events().iter();
-        if message.canceled() || events.any(|event| event.event_type() == EventType::Delete) {
-            return;
-        }
+async fn gone(stream: &mut WatchStream, dialled: &mut Dialled) {
+    if !deleted(stream, dialled).await {
+        // Do not ask at once what may be down.
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    // Do not ask at once what may be down.
-    tokio::time::sleep(Duration::from_millis(50)).await;
 }
 
 /// A place in a queue. Whoever drops it leaves: its lease is revoked in the background, and with it his key, and a put

@@ -116,7 +116,8 @@ where
         });
         let (over, high) = over.fold((0, Rank::ZERO), |(n, most), high| (n + 1, most.max(high)));
         self.memory.saw(&lock, high);
-        if over < self.need {
+        // Those who are left are no majority, whatever they say.
+        if over <= self.members - self.need {
             return Err(missed.of("renew", &lock));
         }
         self.memory.lost(&lock, nonce);

@@ -37,7 +37,7 @@ where
     }
 
     pub(super) fn impossible(&mut self, why: Why) -> QuorumError<N, S::Error> {
-        event::impossible(&self.site, &why);
+        event::impossible(&self.site, &why, self.is_quiet);
         let outcomes = self.outcomes().without_replies();
         self.settle(false);
         let elapsed = self.watch.began().elapsed();
