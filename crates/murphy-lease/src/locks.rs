@@ -105,7 +105,8 @@ impl<S: LeaseStore> Locks<S> {
     /// Who says at once that a lease is over, where the store can tell: [`Lost`](crate::Lost) is then said within a round trip of
     /// that, and not at the next renewal. Nobody by default.
     ///
-    /// It is asked beside the store, and not through the layers that are in front of it.
+    /// It is asked beside the store, and not through the layers that are in front of it, and has to be of the very store that
+    /// grants: a member of a [quorum](crate::QuorumStore) knows its leases by other nonces, and would say that they are over.
     #[must_use]
     pub fn watch(mut self, watch: impl Watch + 'static) -> Self {
         self.settings.watch = Some(Arc::new(watch));

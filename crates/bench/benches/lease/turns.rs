@@ -80,7 +80,7 @@ fn of(store: &str, mut seen: Seen) -> Vec<Figure> {
     let turns = seen.waits.len();
     let hold = seen.held / u32::try_from(turns).unwrap_or(u32::MAX).max(1);
     let fair = hold * CLIENTS;
-    let p99 = percentile(&mut seen.waits, 99);
+    let [p50, p99, most] = [50, 99, 100].map(|at| percentile(&mut seen.waits, at));
     let note = format!("{turns} turns of {hold:.2?}; a round of all 32 holds {fair:.1?}");
     let figure = |what: &str, value, unit, note: &str| {
         Figure::new(format!("lease.{store}.{what}"), "murphy", value, unit, note)
@@ -88,7 +88,9 @@ fn of(store: &str, mut seen: Seen) -> Vec<Figure> {
     let micros = |time: Duration| time.as_secs_f64() * 1e6;
     let handover = "from before a release to the next grant, at its client";
     vec![
+        figure("wait_p50_ms", p50.as_secs_f64() * 1e3, "ms", &note),
         figure("wait_p99_ms", p99.as_secs_f64() * 1e3, "ms", &note),
+        figure("wait_max_ms", most.as_secs_f64() * 1e3, "ms", &note),
         figure(
             "wait_p99_by_fair",
             p99.as_secs_f64() / fair.as_secs_f64(),

@@ -66,7 +66,7 @@ where
     );
     let mut figures = Vec::new();
     for (of, what) in [(&waits, "wait"), (&handovers, "handover")] {
-        for (part, at) in [("p50", 0.5), ("p99", 0.99)] {
+        for (part, at) in [("p50", 0.5), ("p99", 0.99), ("max", 1.0)] {
             let figure = format!("lease.{name}.{what}_{part}_ms");
             figures.push(Figure::new(figure, "murphy", quantile(of, at), "ms", &note));
         }

@@ -94,7 +94,15 @@ impl Shared {
     }
 
     pub(super) async fn state(&self, verb: &'static str, keys: &Keys) -> Result<State, StoreError> {
-        let reply = self.txn(verb, Txn::new().and_then(read(keys))).await?;
+        self.state_by(verb, read(keys)).await
+    }
+
+    pub(super) async fn state_by(
+        &self,
+        verb: &'static str,
+        read: [TxnOp; 3],
+    ) -> Result<State, StoreError> {
+        let reply = self.txn(verb, Txn::new().and_then(read)).await?;
         let state = State::from(verb, &reply)?;
         self.seen(state.revision);
         Ok(state)

@@ -12,7 +12,7 @@ use super::keys::{Keys, rank_of_key};
 use super::leases::Kept;
 use super::link::Dialled;
 use super::own::{deleted, deletions_from};
-use super::state::{State, read, same_ballot, same_era};
+use super::state::{State, read, read_there, same_ballot, same_era};
 use super::take::Tried;
 use crate::{Acquire, Claim, LeaseReply, Rank};
 
@@ -101,10 +101,20 @@ impl Shared {
                 }
                 _ => break,
             }
-            state = self.bound(VERB, self.state(VERB, keys)).await?;
+            state = self.bound(VERB, self.look(keys, &own)).await?;
         }
         place.leave().await?;
         Ok(None)
+    }
+
+    /// How it stands. One member alone may say what is old; but where it says that it is his turn, it is: nobody comes before him any
+    /// more, and that he is still there is known from his lease.
+    async fn look(&self, keys: &Keys, own: &str) -> Result<State, StoreError> {
+        let there = self.state_by(VERB, read_there(keys)).await?;
+        match turn(&there, own) {
+            Turn::His(_) => Ok(there),
+            _ => self.state(VERB, keys).await,
+        }
     }
 
     /// It is his. Where much of his lease is gone it begins anew, and it is his if the key is still there after that.

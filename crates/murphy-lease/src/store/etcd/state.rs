@@ -29,13 +29,21 @@ pub(super) struct Era {
 
 /// Reads all of it: the last three operations of a transaction.
 pub(super) fn read(keys: &Keys) -> [TxnOp; 3] {
-    let by_age = GetOptions::new()
-        .with_prefix()
-        .with_sort(SortTarget::Create, SortOrder::Ascend);
+    read_with(keys, GetOptions::new())
+}
+
+/// The same from the member that is asked, as it knows it: what it says was so at some time.
+pub(super) fn read_there(keys: &Keys) -> [TxnOp; 3] {
+    read_with(keys, GetOptions::new().with_serializable())
+}
+
+fn read_with(keys: &Keys, options: GetOptions) -> [TxnOp; 3] {
+    let by_age = options.clone().with_prefix();
+    let by_age = by_age.with_sort(SortTarget::Create, SortOrder::Ascend);
     [
         TxnOp::get(keys.queue.clone(), Some(by_age)),
-        TxnOp::get(keys.era.clone(), None),
-        TxnOp::get(keys.ballot.clone(), None),
+        TxnOp::get(keys.era.clone(), Some(options.clone())),
+        TxnOp::get(keys.ballot.clone(), Some(options)),
     ]
 }
 
