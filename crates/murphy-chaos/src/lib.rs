@@ -82,6 +82,7 @@ mod coverage;
 mod crew;
 mod ddmin;
 mod enumerate;
+mod exchange;
 mod explore;
 mod files;
 mod injection;

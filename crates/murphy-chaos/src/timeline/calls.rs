@@ -8,28 +8,45 @@ use murphy_core::Key;
 use murphy_fault::{Finding, Leg, Outcome, Record};
 
 use super::{Message, Tone};
+use crate::exchange::{End, Exchange};
 use crate::kind::Kind;
+
+/// Two clocks of one run are no further apart.
+const CLOSE: Duration = Duration::from_millis(5);
 
 /// A call, and the faults that struck it.
 pub(super) struct Call<'a> {
     pub(super) site: &'a str,
-    at: Duration,
+    pub(super) at: Duration,
     name: String,
     strikes: Vec<&'a Record>,
+    exchange: Option<&'a Exchange>,
 }
 
 /// The calls that the records are about, in the order of their first.
-pub(super) fn of(records: &[Record]) -> Vec<Call<'_>> {
+pub(super) fn of<'a>(records: &'a [Record], exchanges: &'a [Exchange]) -> Vec<Call<'a>> {
+    // A client's n-th call at its site is the site's n-th, unless somebody else calls there too.
+    let mut asked: BTreeMap<&str, Vec<&Exchange>> = BTreeMap::new();
+    for exchange in exchanges {
+        asked.entry(&exchange.site).or_default().push(exchange);
+    }
+    let exchange = |record: &Record| -> Option<&'a Exchange> {
+        let nth = usize::try_from(record.ordinal).ok()?;
+        let exchange = *asked.get(record.site.as_str())?.get(nth)?;
+        (exchange.at.abs_diff(record.at) <= CLOSE).then_some(exchange)
+    };
     let mut known: BTreeMap<(&str, Key, u64), usize> = BTreeMap::new();
-    let mut calls: Vec<Call<'_>> = Vec::new();
+    let mut calls: Vec<Call<'a>> = Vec::new();
     for record in records {
         let id = (record.site.as_str(), record.key, record.occurrence);
         let index = *known.entry(id).or_insert_with(|| {
+            let exchange = exchange(record);
             calls.push(Call {
                 site: &record.site,
                 at: record.at,
-                name: named(record),
+                name: named(record, exchange),
                 strikes: Vec::new(),
+                exchange,
             });
             calls.len() - 1
         });
@@ -40,10 +57,14 @@ pub(super) fn of(records: &[Record]) -> Vec<Call<'_>> {
     calls
 }
 
-fn named(record: &Record) -> String {
-    match record.keyed {
+fn named(record: &Record, exchange: Option<&Exchange>) -> String {
+    let which = match record.keyed {
         true => format!("key {}, passage {}", record.key, record.occurrence),
         false => format!("call {}", record.occurrence),
+    };
+    match exchange {
+        Some(exchange) => format!("{} ({which})", exchange.asked),
+        None => which,
     }
 }
 
@@ -59,8 +80,9 @@ enum Blow {
 }
 
 impl Call<'_> {
-    /// Adds its messages, and when each departs.
-    pub(super) fn messages(&self, from: usize, to: usize, all: &mut Vec<(Duration, Message)>) {
+    /// Its messages, and when each departs.
+    pub(super) fn messages(&self, from: usize, to: usize) -> Vec<(Duration, Message)> {
+        let mut all = Vec::new();
         let request = self.blows(Leg::Request);
         let late: Duration = request.iter().map(|(_, blow)| blow.late()).sum();
         let (tone, fate) = told("request", &request);
@@ -88,13 +110,40 @@ impl Call<'_> {
         }
         let reply = self.blows(Leg::Reply);
         let Some(departs) = reply.iter().map(|(at, _)| *at).max() else {
-            return;
+            // A refusal is the answer.
+            if let (Some((at, words)), true) = (self.told(), tone != Tone::Refused) {
+                let mut message = message(Leg::Reply, Tone::Plain, String::new(), None);
+                message.call = words;
+                all.push((at, message));
+            }
+            return all;
         };
         let departs = departs.max(self.at + late);
         let late: Duration = reply.iter().map(|(_, blow)| blow.late()).sum();
         let (tone, fate) = told("reply", &reply);
         let arrives = (!late.is_zero() && tone <= Tone::Changed).then(|| departs + late);
         all.push((departs, message(Leg::Reply, tone, fate, arrives)));
+        all
+    }
+
+    /// When the caller was told what.
+    fn told(&self) -> Option<(Duration, String)> {
+        match self.exchange?.end.as_ref()? {
+            (at, End::Told(words)) => Some((*at, words.clone())),
+            (_, End::GaveUp) => None,
+        }
+    }
+
+    /// When the caller stopped to wait, and for which call.
+    pub(super) fn given_up(&self) -> Option<(Duration, String)> {
+        match self.exchange? {
+            Exchange {
+                asked,
+                end: Some((at, End::GaveUp)),
+                ..
+            } => Some((*at, asked.clone())),
+            _ => None,
+        }
     }
 
     fn blows(&self, leg: Leg) -> Vec<(Duration, Blow)> {

@@ -274,6 +274,26 @@ mod page {
         );
     }
 
+    #[cfg(feature = "http")]
+    #[test]
+    fn what_a_client_asked_and_was_told_is_on_it() {
+        use axum::{Router, routing::post};
+
+        let outcome = exploring("report-client", 300).run(async |w: World| {
+            w.serve("pay", Router::new().route("/charge", post(async || "done")));
+            let pay = w.client("pay");
+            let lost = async || {
+                let charge = pay.post("/charge", "42 EUR");
+                timeout(Duration::from_secs(5), charge).await.is_err()
+            };
+            always!(!lost().await || lost().await, "what was lost stays lost");
+        });
+        let page = outcome.to_html();
+        for want in ["POST /charge (call 0)", ">gave up<", ">200 OK<"] {
+            assert!(page.contains(want), "{want}");
+        }
+    }
+
     #[test]
     fn a_long_run_is_cut_and_says_so() {
         let outcome = exploring("report-long", 40).run(async |w: World| {
