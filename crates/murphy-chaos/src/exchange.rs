@@ -14,21 +14,26 @@ use tokio::time::Instant;
 const MOST: usize = 1 << 15;
 
 /// What a client asked, and was told.
+///
+/// Of a [`Client`](crate::Client) only: other calls are not in anybody's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Exchange {
-    pub(crate) site: String,
+#[non_exhaustive]
+pub struct Exchange {
+    /// The site that it passed, `client->pay`.
+    pub site: String,
     /// When, after the run began.
-    pub(crate) at: Duration,
+    pub at: Duration,
     /// `POST /charge`.
-    pub(crate) asked: String,
-    /// When it ended, if it did.
-    pub(crate) end: Option<(Duration, End)>,
+    pub asked: String,
+    /// When it ended and how, if it did.
+    pub end: Option<(Duration, Answer)>,
 }
 
 /// How an exchange ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// With these words: a status, or an error.
+#[non_exhaustive]
+pub enum Answer {
+    /// The caller was told this: a status, or an error.
     Told(String),
     /// The caller heard nothing, and waits no longer.
     GaveUp,
@@ -96,11 +101,11 @@ impl UnderWay {
     /// It was told this.
     pub(crate) fn told(mut self, words: impl FnOnce() -> String) {
         if self.at.is_some() {
-            self.end(End::Told(words()));
+            self.end(Answer::Told(words()));
         }
     }
 
-    fn end(&mut self, end: End) {
+    fn end(&mut self, end: Answer) {
         let Some(at) = self.at.take() else { return };
         if let Some(exchange) = self.all.list().as_mut().and_then(|list| list.get_mut(at)) {
             exchange.end = Some((self.began.elapsed(), end));
@@ -111,7 +116,7 @@ impl UnderWay {
 #[cfg(any(feature = "http", test))]
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.end(End::GaveUp);
+        self.end(Answer::GaveUp);
     }
 }
 
@@ -134,8 +139,8 @@ mod tests {
         let ends: Vec<_> = all.take().into_iter().map(|e| (e.asked, e.end)).collect();
         let after = Duration::from_secs(5);
         let want = [
-            ("a".into(), Some((after, End::Told("200 OK".into())))),
-            ("b".into(), Some((after, End::GaveUp))),
+            ("a".into(), Some((after, Answer::Told("200 OK".into())))),
+            ("b".into(), Some((after, Answer::GaveUp))),
             ("c".into(), None),
         ];
         assert_eq!(ends, want);

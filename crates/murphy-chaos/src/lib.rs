@@ -119,6 +119,7 @@ pub use budget::{BadBudget, Budget};
 pub use catalogue::Passed;
 pub use code::{BadCode, ReplayCode};
 pub use coverage::{Cell, Coverage};
+pub use exchange::{Answer, Exchange};
 pub use explore::{Ends, Explore, REPLAY_VARIABLE, explore};
 pub use injection::{CallId, Injection, Upset};
 pub use kind::{BadKind, Kind};

@@ -8,7 +8,7 @@ use murphy_core::Key;
 use murphy_fault::{Finding, Leg, Outcome, Record};
 
 use super::{Message, Tone};
-use crate::exchange::{End, Exchange};
+use crate::exchange::{Answer, Exchange};
 use crate::kind::Kind;
 
 /// Two clocks of one run are no further apart.
@@ -129,8 +129,8 @@ impl Call<'_> {
     /// When the caller was told what.
     fn told(&self) -> Option<(Duration, String)> {
         match self.exchange?.end.as_ref()? {
-            (at, End::Told(words)) => Some((*at, words.clone())),
-            (_, End::GaveUp) => None,
+            (at, Answer::Told(words)) => Some((*at, words.clone())),
+            (_, Answer::GaveUp) => None,
         }
     }
 
@@ -139,7 +139,7 @@ impl Call<'_> {
         match self.exchange? {
             Exchange {
                 asked,
-                end: Some((at, End::GaveUp)),
+                end: Some((at, Answer::GaveUp)),
                 ..
             } => Some((*at, asked.clone())),
             _ => None,

@@ -4,7 +4,7 @@ use murphy_core::Key;
 use murphy_fault::{Finding, Outcome};
 
 use super::*;
-use crate::exchange::End;
+use crate::exchange::Answer;
 use crate::promise::Promise;
 
 pub(crate) fn secs(n: u64) -> Duration {
@@ -138,7 +138,7 @@ fn each_fate_is_told() {
 }
 
 /// What a client asked at `at`, and how that ended.
-fn asked(asked: &str, at: u64, end: Option<(u64, End)>) -> Exchange {
+fn asked(asked: &str, at: u64, end: Option<(u64, Answer)>) -> Exchange {
     Exchange {
         site: "api->pay".into(),
         at: secs(at),
@@ -157,8 +157,8 @@ fn what_a_client_asked_and_was_told_is_shown_and_when_it_gave_up() {
         watched("api->bank", 0, secs(5)),
     ];
     let exchanges = [
-        asked("POST /charge", 0, Some((5, End::GaveUp))),
-        asked("POST /again", 5, Some((6, End::Told("200 OK".into())))),
+        asked("POST /charge", 0, Some((5, Answer::GaveUp))),
+        asked("POST /again", 5, Some((6, Answer::Told("200 OK".into())))),
     ];
     let timeline = Timeline::new(&[], &records, &exchanges, &broken(secs(7)));
     assert_eq!(
@@ -188,9 +188,26 @@ fn what_a_client_asked_and_was_told_is_shown_and_when_it_gave_up() {
 }
 
 #[test]
+fn a_refusal_is_the_answer() {
+    let call = watched("api->pay", 0, secs(0));
+    let records = [call.clone(), struck(&call, "refuse", Leg::Request, None)];
+    let end = Answer::Told("connection refused".into());
+    let timeline = Timeline::new(
+        &[],
+        &records,
+        &[asked("POST /charge", 0, Some((0, end)))],
+        &broken(secs(1)),
+    );
+    assert_eq!(
+        told(&timeline),
+        ["0 api->pay refused before the work", "1 broken"]
+    );
+}
+
+#[test]
 fn an_exchange_of_another_time_is_of_another_call() {
     let records = [watched("api->pay", 0, secs(3))];
-    let other = [asked("POST /charge", 0, Some((9, End::GaveUp)))];
+    let other = [asked("POST /charge", 0, Some((9, Answer::GaveUp)))];
     let timeline = Timeline::new(&[], &records, &other, &broken(secs(9)));
     assert_eq!(told(&timeline), ["3 api->pay", "9 broken"]);
 }
