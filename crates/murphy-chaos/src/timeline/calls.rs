@@ -73,7 +73,7 @@ enum Blow {
     Lost(&'static str),
     Refused,
     Late(Duration),
-    /// Late by a little, for another order.
+    /// Late by a little or by nothing, for another order.
     Nudged(Duration),
     Copy(Duration),
     Changed(String),
@@ -82,22 +82,22 @@ enum Blow {
 impl Call<'_> {
     /// Its messages, and when each departs.
     pub(super) fn messages(&self, from: usize, to: usize) -> Vec<(Duration, Message)> {
-        let mut all = Vec::new();
         let request = self.blows(Leg::Request);
         let late: Duration = request.iter().map(|(_, blow)| blow.late()).sum();
-        let (tone, fate) = told("request", &request);
-        let message = |leg, tone, fate, lands| Message {
+        let message = |(tone, fate), lands| Message {
             number: 0,
-            from: if leg == Leg::Request { from } else { to },
-            to: if leg == Leg::Request { to } else { from },
-            leg,
+            from,
+            to,
+            leg: Leg::Request,
             tone,
             fate,
             call: self.name.clone(),
             lands,
         };
-        let arrives = (!late.is_zero() && tone <= Tone::Changed).then(|| self.at + late);
-        all.push((self.at, message(Leg::Request, tone, fate, arrives)));
+        let told = told("request", &request);
+        let is_refused = told.0 == Tone::Refused;
+        let arrives = (!late.is_zero() && told.0 <= Tone::Changed).then(|| self.at + late);
+        let mut all = vec![(self.at, message(told, arrives))];
         for (_, blow) in &request {
             if let Blow::Copy(by) = blow {
                 let fate = match by.is_zero() {
@@ -105,25 +105,55 @@ impl Call<'_> {
                     false => format!("a copy arrives {} later", format_duration(*by)),
                 };
                 let lands = (!by.is_zero()).then(|| self.at + *by);
-                all.push((self.at, message(Leg::Request, Tone::Copy, fate, lands)));
+                all.push((self.at, message((Tone::Copy, fate), lands)));
             }
         }
-        let reply = self.blows(Leg::Reply);
-        let Some(departs) = reply.iter().map(|(at, _)| *at).max() else {
-            // A refusal is the answer.
-            if let (Some((at, words)), true) = (self.told(), tone != Tone::Refused) {
-                let mut message = message(Leg::Reply, Tone::Plain, String::new(), None);
-                message.call = words;
-                all.push((at, message));
-            }
-            return all;
-        };
-        let departs = departs.max(self.at + late);
-        let late: Duration = reply.iter().map(|(_, blow)| blow.late()).sum();
-        let (tone, fate) = told("reply", &reply);
-        let arrives = (!late.is_zero() && tone <= Tone::Changed).then(|| departs + late);
-        all.push((departs, message(Leg::Reply, tone, fate, arrives)));
+        // A refusal is the answer.
+        let reply = self.reply(self.at + late).filter(|_| !is_refused);
+        all.extend(reply.map(|(departs, reply)| {
+            let leg = Leg::Reply;
+            let (from, to) = (to, from);
+            (
+                departs,
+                Message {
+                    leg,
+                    from,
+                    to,
+                    ..reply
+                },
+            )
+        }));
         all
+    }
+
+    /// The reply, if something was done to it, or it is known what it was; no earlier than `from`. Lanes are the caller's
+    /// business.
+    fn reply(&self, from: Duration) -> Option<(Duration, Message)> {
+        let blows = self.blows(Leg::Reply);
+        let struck = blows.iter().map(|(at, _)| *at).max();
+        let late: Duration = blows.iter().map(|(_, blow)| blow.late()).sum();
+        let (tone, fate) = told("reply", &blows);
+        let heard = self.told().filter(|_| tone <= Tone::Changed);
+        let departs = match (&heard, struck) {
+            (Some((at, _)), _) => at.saturating_sub(late),
+            (None, Some(at)) => at.max(from),
+            (None, None) => return None,
+        };
+        let arrives = departs + late;
+        let message = Message {
+            number: 0,
+            from: 0,
+            to: 0,
+            leg: Leg::Reply,
+            tone,
+            call: match (heard, struck) {
+                (Some((_, words)), None) => words,
+                _ => self.name.clone(),
+            },
+            fate,
+            lands: (arrives > departs && tone <= Tone::Changed).then_some(arrives),
+        };
+        Some((departs, message))
     }
 
     /// When the caller was told what.
@@ -168,7 +198,7 @@ impl Blow {
             "partition" => Self::Lost("the link is cut"),
             "refuse" => Self::Refused,
             "duplicate" | "resend" => Self::Copy(by),
-            "latency" if is_nudge(&record.fault) => Self::Nudged(by),
+            _ if is_nudge(&record.fault) => Self::Nudged(by),
             "latency" | "reorder" | "queue" | "hold" if !by.is_zero() => Self::Late(by),
             "alter" => Self::Changed("altered".into()),
             _ => Self::Changed(record.fault.clone()),
@@ -198,6 +228,7 @@ fn told(message: &str, blows: &[(Duration, Blow)]) -> (Tone, String) {
                 Tone::Late,
                 format!("{message} {} late", format_duration(late)),
             ),
+            Blow::Nudged(by) if by.is_zero() => (Tone::Order, "others go first".into()),
             Blow::Nudged(by) => {
                 let by = format_duration(*by);
                 (Tone::Order, format!("{message} {by} late: another order"))

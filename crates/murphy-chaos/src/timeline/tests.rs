@@ -188,6 +188,22 @@ fn what_a_client_asked_and_was_told_is_shown_and_when_it_gave_up() {
 }
 
 #[test]
+fn a_slow_reply_arrives_when_it_was_heard() {
+    let call = watched("api->pay", 0, secs(0));
+    let slow = struck(&call, "latency", Leg::Reply, Some(secs(2)));
+    let end = Some((5, Answer::Told("200 OK".into())));
+    let exchanges = [asked("POST /charge", 0, end)];
+    let timeline = Timeline::new(&[], &[call, slow], &exchanges, &broken(secs(7)));
+    let want = [
+        "0 api->pay",
+        "3 pay->api reply 2s late",
+        "5 1 lands",
+        "7 broken",
+    ];
+    assert_eq!(told(&timeline), want);
+}
+
+#[test]
 fn a_refusal_is_the_answer() {
     let call = watched("api->pay", 0, secs(0));
     let records = [call.clone(), struck(&call, "refuse", Leg::Request, None)];
