@@ -15,6 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
 
 use crate::catalogue::Passed;
+use crate::exchange::Exchange;
 use crate::injection::Injection;
 use crate::kind::Kind;
 use crate::order::{Order, Trouble};
@@ -50,6 +51,8 @@ pub(crate) struct Ended {
     pub(crate) violation: Option<Violation>,
     /// How the promise was broken, if a history shows it.
     pub(crate) picture: Option<Picture>,
+    /// What clients asked and were told, where the run is kept.
+    pub(crate) exchanges: Vec<Exchange>,
     pub(crate) undecided: Option<String>,
     pub(crate) marks: BTreeMap<String, Mark>,
     pub(crate) took: Duration,
@@ -146,6 +149,9 @@ async fn play(
     order.prepare(chaos, setting, &plan);
     chaos.explain(order.watched);
     let scene = Arc::new(Scene::new(chaos.clone(), order.seed));
+    if order.kept {
+        scene.exchanges.keep();
+    }
     let armed = match chaos.arm(&plan, setting.storm) {
         Ok(armed) => armed,
         Err(e) => return undecided(format!("the plan cannot be armed: {e}")),
@@ -171,6 +177,7 @@ async fn play(
     ended.placed = scene.placed();
     ended.steps = scene.steps();
     ended.picture = scene.picture();
+    ended.exchanges = scene.exchanges.take();
     (ended.violation, ended.undecided, ended.marks) = scene.take();
     let horizon = || humantime::format_duration(setting.horizon);
     let broken = |promise, name: &str, detail| Violation {

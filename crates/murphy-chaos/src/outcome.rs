@@ -11,6 +11,7 @@ use murphy_fault::{Plan, Transcript};
 
 use crate::code::ReplayCode;
 use crate::coverage::Coverage;
+use crate::exchange::Exchange;
 use crate::injection::Injection;
 use crate::promise::Violation;
 use crate::scene::Mark;
@@ -121,6 +122,8 @@ pub struct Failure {
     pub transcript: Option<Transcript>,
     /// The illegal window, if it was a history that was not legal.
     pub picture: Option<Picture>,
+    /// What clients asked and were told in the shrunk run, in the order in which they asked; at most 32,768.
+    pub exchanges: Vec<Exchange>,
     /// Other single causes of the same broken promise, `lost-reply at client->pay`, and in how many runs.
     pub also: BTreeMap<String, u64>,
 }

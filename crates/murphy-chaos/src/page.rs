@@ -198,6 +198,14 @@ fn count(n: u64, what: &str) -> String {
     format!("{} {what}{s}", number(n))
 }
 
+/// What a fold holds.
+fn passed(calls: usize, replies: usize) -> String {
+    match calls {
+        0 => count(replies as u64, "message"),
+        n => format!("{} that nothing was done to", count(n as u64, "call")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! How far an exploration has come: a bar on a terminal, plain lines elsewhere, and nothing of what is quickly done.
 
+#[cfg(feature = "progress")]
 use std::io::IsTerminal;
 use std::time::Duration;
 

@@ -11,6 +11,9 @@ use murphy_fault::Chaos;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::exchange::Exchanges;
+#[cfg(feature = "http")]
+use crate::exchange::UnderWay;
 use crate::promise::{Promise, Violation};
 
 /// The most names of marks in one run.
@@ -37,6 +40,7 @@ pub(crate) struct Scene {
     started: Instant,
     state: Mutex<State>,
     stop: Notify,
+    pub(crate) exchanges: Exchanges,
     #[cfg(feature = "http")]
     pub(crate) served: crate::world::Served,
 }
@@ -66,6 +70,7 @@ impl Scene {
             started: Instant::now(),
             state: Mutex::default(),
             stop: Notify::new(),
+            exchanges: Exchanges::default(),
             #[cfg(feature = "http")]
             served: Default::default(),
         }
@@ -83,6 +88,12 @@ impl Scene {
 
     pub(crate) fn elapsed(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// A call leaves now: its site, and what it asks.
+    #[cfg(feature = "http")]
+    pub(crate) fn asks(&self, what: impl FnOnce() -> (String, String)) -> UnderWay {
+        self.exchanges.begin(self.started, what)
     }
 
     /// Notes the first broken promise, and ends the run where it next awaits.

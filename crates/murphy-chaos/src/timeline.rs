@@ -4,8 +4,9 @@
 //! ledger ─▶ calls ─▶ messages, landings, deeds, the broken promise ─▶ sorted ─▶ cut to what a person reads
 //! ```
 //!
-//! The ledger knows when a call was made and what was done to it, not when it was answered: a reply is a message of its own
-//! only where something was done to it. Calls after the faults ended are not in it.
+//! The ledger knows when a call was made and what was done to it, not when it was answered: that is known of what clients of
+//! the world asked. Of other calls a reply is a message only where something was done to it. Calls after the faults
+//! ended are not in the ledger.
 
 mod calls;
 mod cut;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use murphy_fault::{Event, Leg, Record, Verb};
 
+use crate::exchange::Exchange;
 use crate::promise::Violation;
 
 /// The most lanes of their own; what comes after shares the last.
@@ -51,8 +53,16 @@ pub(crate) enum What {
         verb: Verb,
         words: String,
     },
-    /// So many calls that nothing was done to.
-    Passed(usize),
+    /// The caller waits no longer.
+    GaveUp {
+        lane: usize,
+        call: String,
+    },
+    /// So many calls that nothing was done to, and so many replies.
+    Passed {
+        calls: usize,
+        replies: usize,
+    },
     /// So many rows that are not shown.
     LeftOut(usize),
     /// The promise was broken.
@@ -89,62 +99,84 @@ pub(crate) enum Tone {
 }
 
 impl Timeline {
-    /// Of a ledger's events and records, and of the promise that was broken.
-    pub(crate) fn new(events: &[Event], records: &[Record], broken: &Violation) -> Self {
-        let calls = calls::of(records);
+    /// Of a ledger's events and records, of what clients asked and were told, and of the promise that was broken.
+    pub(crate) fn new(
+        events: &[Event],
+        records: &[Record],
+        exchanges: &[Exchange],
+        broken: &Violation,
+    ) -> Self {
+        let calls = calls::of(records, exchanges);
         let mut lanes = Lanes::default();
-        let mut messages = Vec::new();
+        let mut rows = Rows::default();
         for call in &calls {
             let (from, to) = lanes.of_site(call.site);
-            call.messages(from, to, &mut messages);
-        }
-        let mut rows = Vec::new();
-        for (number, (at, mut message)) in messages.into_iter().enumerate() {
-            message.number = number;
-            // What would arrive after the end never does.
-            if let Some(lands) = message.lands.filter(|lands| *lands <= broken.at) {
-                rows.push(Row {
-                    at: lands,
-                    what: What::Lands(number),
-                });
+            for (at, message) in call.messages(from, to) {
+                // What would arrive after the end never does.
+                let lands = message.lands.filter(|lands| *lands <= broken.at);
+                rows.message(at, at > call.at, message, lands);
             }
-            rows.push(Row {
-                at,
-                what: What::Message(message),
-            });
+            if let Some((at, call)) = call.given_up() {
+                rows.add(at, Rank::GaveUp, What::GaveUp { lane: from, call });
+            }
         }
-        rows.extend(events.iter().map(|event| Row {
-            at: event.at,
-            what: What::Deed {
-                lane: is_of_a_node(event.verb).then(|| lanes.of(&event.whom)),
-                verb: event.verb,
-                words: event.to_string(),
-            },
-        }));
-        rows.push(Row {
-            at: broken.at,
-            what: What::Broken,
-        });
-        // What was done to the world comes before what it was done to; the promise was broken after all of it.
-        rows.sort_by_key(|row| (row.at, row.what.rank()));
+        for event in events {
+            let lane = is_of_a_node(event.verb).then(|| lanes.of(&event.whom));
+            let (verb, words) = (event.verb, event.to_string());
+            rows.add(event.at, Rank::Deed, What::Deed { lane, verb, words });
+        }
+        rows.add(broken.at, Rank::Broken, What::Broken);
         Self {
             lanes: lanes.names,
-            rows: cut::cut(rows),
+            rows: cut::cut(rows.sorted()),
             calls: calls.len(),
         }
     }
 }
 
-impl What {
-    const fn rank(&self) -> u8 {
-        match self {
-            Self::Deed { .. } => 0,
-            Self::Lands(_) => 1,
-            Self::Message(_) | Self::Passed(_) | Self::LeftOut(_) => 2,
-            Self::Broken => 3,
-        }
+/// What comes first of what happens at one time: what was done to the world comes before what it was done to, an answer
+/// before what is done about it, and a promise was broken after all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Deed,
+    Lands,
+    Answer,
+    GaveUp,
+    Call,
+    Broken,
+}
+
+/// Rows that are not in order yet.
+#[derive(Debug, Default)]
+struct Rows {
+    rows: Vec<(Duration, Rank, What)>,
+    messages: usize,
+}
+
+impl Rows {
+    fn add(&mut self, at: Duration, rank: Rank, what: What) {
+        self.rows.push((at, rank, what));
     }
 
+    /// `is_later`: later than the call that it is of was made.
+    fn message(&mut self, at: Duration, is_later: bool, message: Message, lands: Option<Duration>) {
+        let number = self.messages;
+        self.messages += 1;
+        if let Some(lands) = lands {
+            self.add(lands, Rank::Lands, What::Lands(number));
+        }
+        let rank = if is_later { Rank::Answer } else { Rank::Call };
+        self.add(at, rank, What::Message(Message { number, ..message }));
+    }
+
+    fn sorted(mut self) -> Vec<Row> {
+        self.rows.sort_by_key(|(at, rank, _)| (*at, *rank));
+        let rows = self.rows.into_iter();
+        rows.map(|(at, _, what)| Row { at, what }).collect()
+    }
+}
+
+impl What {
     /// Whether it is why one looks at the picture.
     pub(crate) fn is_eventful(&self) -> bool {
         !matches!(self, Self::Message(message) if message.tone == Tone::Plain)

@@ -43,45 +43,59 @@ pub(crate) fn of(injection: &Injection) -> Words {
     }
 }
 
+/// By the name that plans and ledgers have for it; a kind without words has its name.
 fn of_kind(kind: Kind, by: &str) -> (String, &'static str) {
-    let silent = "The work was never done, and the caller hears nothing.";
-    let done = "The work was done, and the caller hears nothing.";
-    match kind {
-        Kind::LostRequest => ("the request is lost".into(), silent),
-        Kind::LostReply => ("the reply is lost".into(), done),
-        Kind::Duplicate => (
-            format!("a copy of the request arrives, {by} later"),
+    let (what, meaning) = match kind.name() {
+        "lost-request" => (
+            "the request is lost",
+            "The work was never done, and the caller hears nothing.",
+        ),
+        "lost-reply" => (
+            "the reply is lost",
+            "The work was done, and the caller hears nothing.",
+        ),
+        "duplicate" => (
+            "a copy of the request arrives",
             "The service is asked twice for what its caller asked once.",
         ),
-        Kind::Refused => (
-            "the request is refused".into(),
+        "refused" => (
+            "the request is refused",
             "The work was never done, and the caller is told so at once.",
         ),
-        Kind::RefusedAfterWork => (
-            "the answer is a refusal".into(),
+        "refused-after-work" => (
+            "the answer is a refusal",
             "The work was done, and the caller is told that it failed.",
         ),
-        Kind::Latency => (
-            format!("the request is {by} late"),
+        "latency" => (
+            "the request is late",
             "The caller may have given up by the time that the work is done.",
         ),
-        Kind::SlowReply => (
-            format!("the reply is {by} late"),
+        "slow-reply" => (
+            "the reply is late",
             "The work was done in time, and the caller hears of it late.",
         ),
-        Kind::AlteredRequest => (
-            "the request is altered".into(),
+        "reset-reply" => (
+            "the connection breaks within the reply",
+            "The work was done, and the caller has half an answer.",
+        ),
+        "stalled-reply" => (
+            "the reply stops on its way",
+            "The work was done, and the caller waits for the rest.",
+        ),
+        "altered-request" => (
+            "the request is altered",
             "The service is asked for something else.",
         ),
-        Kind::AlteredReply => (
-            "the reply is altered".into(),
-            "The caller is told something else.",
-        ),
+        "altered-reply" => ("the reply is altered", "The caller is told something else."),
         _ if kind.is_nudge() => (
-            format!("{by} late"),
+            "others go first",
             "No fault: the same calls in another order.",
         ),
-        _ => (kind.name().replace('-', " "), ""),
+        name => (name, ""),
+    };
+    match kind.has_magnitude() {
+        true => (format!("{what}, by {by}"), meaning),
+        false => (what.into(), meaning),
     }
 }
 
@@ -132,27 +146,28 @@ mod tests {
 
     #[test]
     fn each_kind_has_words_of_its_own() {
-        let mut all: Vec<String> = (Kind::FAULTS.into_iter().chain(Kind::NUDGES))
-            .map(|kind| {
-                let call = CallId {
-                    site: "api->pay".into(),
-                    key: Key::new(17),
-                    occurrence: 0,
-                };
-                let words = of(&Injection::Call {
-                    call,
-                    kind,
-                    magnitude: Some(Duration::from_secs(2)),
-                });
-                assert_eq!(words.whose, "passage 0 of key 0x11 at api->pay");
-                assert!(!words.meaning.is_empty(), "{kind}");
-                assert_eq!(words.what.contains("2s"), kind.has_magnitude(), "{kind}");
-                words.what
-            })
-            .collect();
-        all.sort();
-        all.dedup();
-        assert_eq!(all.len(), Kind::FAULTS.len() + 1, "both nudges are late");
+        let words = |kind: Kind| {
+            let call = CallId {
+                site: "api->pay".into(),
+                key: Key::new(17),
+                occurrence: 0,
+            };
+            let words = of(&Injection::Call {
+                call,
+                kind,
+                magnitude: kind.has_magnitude().then_some(Duration::from_secs(2)),
+            });
+            assert_eq!(words.whose, "passage 0 of key 0x11 at api->pay");
+            assert!(!words.meaning.is_empty(), "{kind}");
+            assert_eq!(words.what.contains("2s"), kind.has_magnitude(), "{kind}");
+            words
+        };
+        let mut faults = Kind::FAULTS.map(|kind| words(kind).what);
+        faults.sort();
+        assert!(faults.windows(2).all(|two| two[0] != two[1]), "{faults:?}");
+        for nudge in Kind::NUDGES {
+            assert!(words(nudge).meaning.starts_with("No fault"), "{nudge}");
+        }
     }
 
     #[test]

@@ -89,8 +89,9 @@ fn run(failure: &Failure) -> Markup {
     let Some(transcript) = &failure.transcript else {
         return html! { p.note { "It did not come again, so there is no run to show." } };
     };
-    let timeline = Timeline::new(&transcript.events, &transcript.records, &failure.violation);
-    let folded = |what: &What| matches!(what, What::Passed(_) | What::LeftOut(_));
+    let (events, records) = (&transcript.events, &transcript.records);
+    let timeline = Timeline::new(events, records, &failure.exchanges, &failure.violation);
+    let folded = |what: &What| matches!(what, What::Passed { .. } | What::LeftOut(_));
     let is_cut = timeline.rows.iter().any(|row| folded(&row.what));
     html! {
         section {
@@ -102,7 +103,7 @@ fn run(failure: &Failure) -> Markup {
                 (count(timeline.calls as u64, "call")) ". "
                 @if is_cut { "The run is cut: most of what nothing was done to is folded into lines that say how much. " }
                 @if transcript.overflowed > 0 { (count(transcript.overflowed, "record")) " found no room in the ledger. " }
-                "Time is virtual and runs downwards. A plain arrow is a request that nothing was done to; its reply is not drawn. "
+                "Time is virtual and runs downwards. A plain arrow is a message that nothing was done to; replies are drawn to clients of the world. "
                 "Calls after the faults ended are not written down."
             }
             details {
@@ -128,10 +129,15 @@ fn table(timeline: &Timeline, failure: &Failure) -> Markup {
                                 bdi { (cut(lane(m.from), 80)) } " → " bdi { (cut(lane(m.to), 80)) }
                                 @if !m.fate.is_empty() { ": " (cut(&m.fate, 200)) }
                             }
-                            td { (m.call) }
+                            td { bdi { (cut(&m.call, 200)) } }
                         },
                         What::Deed { words, .. } => tr { td { (at) } td { bdi { (cut(words, 200)) } } td {} },
-                        What::Passed(n) => tr { td { (at) } td { (count(*n as u64, "call")) " that nothing was done to" } td {} },
+                        What::GaveUp { lane: who, call } => tr {
+                            td { (at) }
+                            td { bdi { (cut(lane(*who), 80)) } " gave up" }
+                            td { bdi { (cut(call, 200)) } }
+                        },
+                        What::Passed { calls, replies } => tr { td { (at) } td { (super::passed(*calls, *replies)) } td {} },
                         What::LeftOut(n) => tr { td { (at) } td { (count(*n as u64, "row")) " left out" } td {} },
                         What::Broken => tr.broken {
                             td { (at) }

@@ -68,21 +68,17 @@ fn draw(scale: &Scale, row: &Row, y: usize, broken: &Violation) -> Markup {
                 },
             }
         }
-        What::Passed(n) => folded(
-            left,
-            right,
-            y,
-            &format!(
-                "{} that nothing was done to",
-                super::count(*n as u64, "call")
-            ),
-        ),
+        What::Passed { calls, replies } => folded(left, right, y, &super::passed(*calls, *replies)),
         What::LeftOut(n) => folded(
             left,
             right,
             y,
             &format!("{} left out", super::count(*n as u64, "row")),
         ),
+        What::GaveUp { lane, .. } => html! {
+            circle.left cx=(scale.x(*lane)) cy=(y) r="4" {}
+            (beside(scale, *lane, y, "left", "gave up"))
+        },
         What::Broken => html! {
             line.broken x1=(left) x2=(right) y1=(y) y2=(y) {}
             text.broken x=(middle) y=(y - 8) text-anchor="middle" {

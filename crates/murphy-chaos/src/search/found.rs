@@ -101,13 +101,14 @@ impl Search<'_, '_> {
             .watched()
             .kept();
         let (mut confirmed, mut violation) = (0, violation.clone());
-        let (mut transcript, mut picture) = (None, None);
+        let (mut transcript, mut picture, mut exchanges) = (None, None, Vec::new());
         for _ in 0..CONFIRMATIONS {
             self.runs += 1;
             let ended = self.crew.make_one(&again, &self.setting);
             if let Some(v) = ended.violation.filter(|v| v.fingerprint() == fingerprint) {
                 confirmed += 1;
-                (violation, transcript, picture) = (v, ended.transcript, ended.picture);
+                (violation, transcript) = (v, ended.transcript);
+                (picture, exchanges) = (ended.picture, ended.exchanges);
             }
         }
         if confirmed < CONFIRMATIONS {
@@ -131,6 +132,7 @@ impl Search<'_, '_> {
             injections: shrunk.injections,
             transcript,
             picture,
+            exchanges,
             also: Default::default(),
         }
     }

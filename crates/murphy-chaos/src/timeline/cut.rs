@@ -1,5 +1,7 @@
 //! What is left of a long run: what was done, and a little around it.
 
+use murphy_fault::Leg;
+
 use super::{Row, What};
 
 /// The most rows that a picture has, about.
@@ -55,10 +57,18 @@ fn near(eventful: &[bool]) -> Vec<bool> {
 
 fn fold(uneventful: &mut Vec<Row>, into: &mut Vec<Row>) {
     match uneventful.first() {
-        Some(first) if uneventful.len() >= FEWEST => into.push(Row {
-            at: first.at,
-            what: What::Passed(uneventful.len()),
-        }),
+        Some(first) if uneventful.len() >= FEWEST => {
+            let is_call =
+                |row: &&Row| matches!(&row.what, What::Message(m) if m.leg == Leg::Request);
+            let calls = uneventful.iter().filter(is_call).count();
+            into.push(Row {
+                at: first.at,
+                what: What::Passed {
+                    calls,
+                    replies: uneventful.len() - calls,
+                },
+            });
+        }
         _ => into.append(uneventful),
     }
     uneventful.clear();
@@ -68,7 +78,6 @@ fn fold(uneventful: &mut Vec<Row>, into: &mut Vec<Row>) {
 mod tests {
     use std::time::Duration;
 
-    use murphy_fault::Leg;
     use proptest::prelude::*;
 
     use super::*;
@@ -84,12 +93,12 @@ mod tests {
                 std::iter::once(call).chain(fault)
             })
             .collect();
-        Timeline::new(&[], &records, &broken(secs(n)))
+        Timeline::new(&[], &records, &[], &broken(secs(n)))
     }
 
     fn passed(timeline: &Timeline) -> usize {
         let of = |row: &Row| match &row.what {
-            What::Passed(n) | What::LeftOut(n) => *n,
+            What::Passed { calls: n, .. } | What::LeftOut(n) => *n,
             What::Message(m) if m.leg == Leg::Request => 1,
             _ => 0,
         };

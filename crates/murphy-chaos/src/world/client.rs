@@ -196,12 +196,26 @@ impl Client {
     ) -> Result<Reply, BoxError> {
         let request = Request::builder().method(method).uri(path);
         let request = request.body(Full::new(body.into()))?;
-        let (head, body) = (self.stack)(request).await?.into_parts();
+        let (head, body) = self.asks(request).await?.into_parts();
         Ok(Reply {
             status: head.status,
             headers: head.headers,
             body: body.collect().await?.to_bytes(),
         })
+    }
+
+    /// Makes the call; in a run that is kept, it is noted what was asked and told.
+    async fn asks(&self, request: Request<Full<Bytes>>) -> Result<Response<ReplyBody>, BoxError> {
+        let under_way = self.world.scene.asks(|| {
+            let asked = format!("{} {}", request.method(), request.uri().path());
+            (format!("{}->{}", self.from, self.to), asked)
+        });
+        let answer = (self.stack)(request).await;
+        under_way.told(|| match &answer {
+            Ok(reply) => reply.status().to_string(),
+            Err(e) => e.to_string(),
+        });
+        answer
     }
 }
 
@@ -235,12 +249,12 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> ClientFuture {
-        let stack = Arc::clone(&self.stack);
+        let client = self.clone();
         Box::pin(async move {
             let (head, body) = request.into_parts();
             let body = Limited::new(body, LARGEST_REQUEST).collect().await?;
             let body = Full::new(body.to_bytes());
-            stack(Request::from_parts(head, body)).await
+            client.asks(Request::from_parts(head, body)).await
         })
     }
 }

@@ -144,7 +144,8 @@ fn height(what: &What) -> usize {
         What::Message(message) if message.fate.is_empty() => 31,
         What::Message(_) => 54,
         What::Lands(_) => 14,
-        What::Deed { .. } | What::Passed(_) | What::LeftOut(_) => 32,
+        What::Deed { .. } | What::Passed { .. } | What::LeftOut(_) => 32,
+        What::GaveUp { .. } => 26,
         What::Broken => 44,
     }
 }
@@ -176,7 +177,7 @@ mod tests {
             event(2, Verb::Resume, "pay"),
             event(3, Verb::Crash, "pay"),
         ];
-        let timeline = Timeline::new(&events, &[], &broken(secs(4)));
+        let timeline = Timeline::new(&events, &[], &[], &broken(secs(4)));
         let scale = Scale::new(&timeline);
         let [paused, down] = &scale.states[..] else {
             panic!("two states")
@@ -195,7 +196,7 @@ mod tests {
             ]
         };
         let landing = |n, at: u64| {
-            let timeline = Timeline::new(&[], &by(n), &broken(secs(at)));
+            let timeline = Timeline::new(&[], &by(n), &[], &broken(secs(at)));
             let scale = Scale::new(&timeline);
             let messages = timeline.rows.iter().find_map(|row| match &row.what {
                 What::Message(message) => Some(message.clone()),
