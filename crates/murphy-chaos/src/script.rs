@@ -32,7 +32,9 @@ pub(crate) fn plan(seed: Seed, injections: &[Injection]) -> Plan {
                 scripts.entry((&call.site, *kind)).or_default().push(point);
             }
             Injection::Upset { what, at, lasting } => {
-                plan = plan.disturb(disturbance(what).at(*at).lasting(*lasting));
+                for disturbance in disturbances(what) {
+                    plan = plan.disturb(disturbance.at(*at).lasting(*lasting));
+                }
             }
         }
     }
@@ -43,19 +45,26 @@ pub(crate) fn plan(seed: Seed, injections: &[Injection]) -> Plan {
     plan
 }
 
-pub(crate) fn disturbance(what: &Upset) -> Disturbance {
+/// What the fault crate does for it: a cut is one each way, as a partition would have to say on which side all others are.
+pub(crate) fn disturbances(what: &Upset) -> Vec<Disturbance> {
     let name = |node: &Arc<str>| Arc::clone(node);
-    match what {
+    let one = match what {
         Upset::Pause(node) => Disturbance::pause(name(node)),
         Upset::Crash(node) => Disturbance::crash(name(node)),
         Upset::Isolate(node) => Disturbance::isolate(name(node)),
-        Upset::Cut(a, b) => Disturbance::partition([[a], [b]]),
+        Upset::Cut(a, b) => {
+            let each_way = [(a, b), (b, a)];
+            return each_way
+                .map(|(a, b)| Disturbance::partition_oneway([a], [b]))
+                .into();
+        }
         Upset::CutOneway(a, b) => Disturbance::partition_oneway([a], [b]),
         Upset::Step(node, ms) => {
             let by = Offset::from_nanos(ms.saturating_mul(1_000_000));
             Disturbance::clock(name(node), Bend::Jump(by))
         }
-    }
+    };
+    vec![one]
 }
 
 /// The rule that writes a site's calls down.
@@ -136,11 +145,8 @@ mod tests {
             ],
         );
         assert_eq!(plan.faults().len(), 2, "one a kind and site");
-        assert_eq!(plan.disturbances().len(), 1);
-        assert!(
-            plan.describe().contains("from 1s for 5s: partition a | b"),
-            "{plan}"
-        );
+        assert_eq!(plan.disturbances().len(), 2, "one each way");
+        assert!(plan.describe().contains("from 1s for 5s: "), "{plan}");
         // It is a plan like any other: it can be written, and read.
         assert_eq!(Plan::from_toml(&plan.to_toml()).unwrap(), plan);
     }

@@ -49,7 +49,9 @@ pub(crate) fn storm(seed: Seed, catalogue: &Catalogue, menu: &Menu, until: Durat
     let upsets = upsets(&dice, catalogue, menu, until);
     for upset in &upsets {
         if let Injection::Upset { what, at, lasting } = upset {
-            plan = plan.disturb(script::disturbance(what).at(*at).lasting(*lasting));
+            for disturbance in script::disturbances(what) {
+                plan = plan.disturb(disturbance.at(*at).lasting(*lasting));
+            }
         }
     }
     Storm { plan, upsets }

@@ -38,6 +38,9 @@ const EXAMPLE_ARGUMENTS: &[(&str, &str)] = &[
     // Seeds are given, so that what fails in CI fails at home.
     ("storm", "--seed 42"),
     ("storm", "--seed 1 --seeds 20"),
+    // First with its bug, which is to be found; then without.
+    ("explore_orders", "--seed 8"),
+    ("explore_orders", "--seed 8 --fixed"),
 ];
 
 /// The steps for `workspace`.

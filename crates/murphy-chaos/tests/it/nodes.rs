@@ -112,3 +112,26 @@ fn a_two_way_cut_is_shrunk_to_one_way() {
         "{what}"
     );
 }
+
+/// Of three nodes two are cut off from one another, and the third from nobody.
+#[test]
+fn a_cut_between_two_of_three_nodes_can_be_made() {
+    let menu = Menu::only([]).outages([Duration::from_secs(30)]).steps([]);
+    let outcome = exploring("cut-of-three", 500)
+        .menu(menu)
+        .run(async |w: World| {
+            let _ = w.network().nodes(["a", "b", "c"]);
+            for to in ["b", "c"] {
+                let site = w.site(&format!("a->{to}"));
+                let call = site.run(1u64, async || sleep(Duration::from_millis(3)).await);
+                let _ = tokio::time::timeout(Duration::from_secs(5), call).await;
+            }
+        });
+    assert_eq!(outcome.verdict, Verdict::Passed, "{outcome}");
+    let mut cells = outcome.coverage.cells();
+    let cut = cells.find(|(place, kind, _)| (*place, *kind) == ("a | b", "cut"));
+    assert!(
+        cut.is_some_and(|(_, _, cell)| cell.injected > 0),
+        "{outcome}"
+    );
+}
