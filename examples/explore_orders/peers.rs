@@ -1,0 +1,52 @@
+//! The two services that the shop calls: stock and payment. Each does once what it is asked for several times.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::post;
+
+/// Orders, as a service that lists them knows them: who reserved, who paid.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Book(Arc<Mutex<BTreeSet<u64>>>);
+
+impl Book {
+    pub(crate) fn has(&self, order: u64) -> bool {
+        self.lock().contains(&order)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// `POST /reserve/{order}` and `POST /release/{order}`, for a shelf with so many pieces.
+pub(crate) fn stock(reserved: Book, pieces: usize) -> Router {
+    let reserve = move |State(reserved): State<Book>, Path(order): Path<u64>| async move {
+        let mut reserved = reserved.lock();
+        if reserved.len() < pieces || reserved.contains(&order) {
+            reserved.insert(order);
+            return StatusCode::OK;
+        }
+        StatusCode::CONFLICT
+    };
+    let release = async |State(reserved): State<Book>, Path(order): Path<u64>| {
+        reserved.lock().remove(&order);
+    };
+    Router::new()
+        .route("/reserve/{order}", post(reserve))
+        .route("/release/{order}", post(release))
+        .with_state(reserved)
+}
+
+/// `POST /charge/{order}`: an order is charged once, however often it is asked for.
+pub(crate) fn payment(paid: Book) -> Router {
+    let charge = async |State(paid): State<Book>, Path(order): Path<u64>| {
+        paid.lock().insert(order);
+    };
+    Router::new()
+        .route("/charge/{order}", post(charge))
+        .with_state(paid)
+}
