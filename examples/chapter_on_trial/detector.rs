@@ -2,9 +2,11 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::future::select;
 use murphy_chaos::{Menu, World, always};
 use murphy_core::clock::{Clock, Offset, Wall};
 use murphy_detect::detector::Fixed;
@@ -126,9 +128,5 @@ async fn beating(w: &World, hear: impl Fn(&'static str, u64)) {
 
 /// Until there are no more beats.
 async fn until_over(judging: impl Future, beating: impl Future<Output = ()>) {
-    tokio::select! {
-        biased;
-        () = beating => {}
-        _ = judging => {}
-    }
+    drop(select(pin!(beating), pin!(judging)).await);
 }

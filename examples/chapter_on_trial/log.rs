@@ -42,7 +42,7 @@ async fn twin(w: World) -> Result<(), String> {
     };
     let (one, two) = (clock("machine-1")?, clock("machine-2")?);
     let stamp = two.tick();
-    let mut events = vec![(stamp.clone(), "A")];
+    let mut events = vec![(stamp, "A")];
     tells(&w).await;
     // The stamp came with the message.
     let heard = one.observe(&stamp).map_err(|e| e.to_string())?;

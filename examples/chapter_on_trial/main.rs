@@ -110,7 +110,6 @@ fn report(held: &[(&Trial, Sentence)]) {
         let row = [trial.snippet, &promise, &by, trial.made_of, &clean];
         table.add_row(row);
     }
-    for (t, s) in held {}
     println!("{table}\n\nTo repeat one, with this example:");
     for (_, sentence) in held {
         if let Some(failure) = sentence.failure() {
