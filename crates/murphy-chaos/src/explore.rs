@@ -36,6 +36,7 @@ pub fn explore(name: impl Into<String>) -> Explore {
         tolerant: false,
         patience: Duration::from_secs(60),
         replay: None,
+        fresh: false,
         name,
     }
 }
@@ -60,6 +61,8 @@ pub struct Explore {
     pub(crate) tolerant: bool,
     pub(crate) patience: Duration,
     pub(crate) replay: Option<ReplayCode>,
+    /// Old failures are not replayed.
+    pub(crate) fresh: bool,
 }
 
 /// What a test's closure gives back: nothing, or a result whose error breaks a promise.
@@ -223,7 +226,7 @@ impl Explore {
         self.write(outcome)
     }
 
-    fn write(&self, mut outcome: Outcome) -> Outcome {
+    pub(crate) fn write(&self, mut outcome: Outcome) -> Outcome {
         if !outcome.failures.is_empty() {
             let target = self.files.target.display();
             let note = match self.files.write(&outcome) {
@@ -250,7 +253,7 @@ impl Explore {
         clippy::wrong_self_convention,
         reason = "it takes what the environment says"
     )]
-    fn from_env(&mut self) -> Result<(), String> {
+    pub(crate) fn from_env(&mut self) -> Result<(), String> {
         if let Some(seed) = Seed::from_env().map_err(|e| e.to_string())? {
             self.seed = Some(seed);
         }

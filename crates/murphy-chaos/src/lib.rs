@@ -47,7 +47,8 @@
 //! # } #[cfg(not(feature = "http"))] fn main() {}
 //! ```
 //!
-//! In a test, `.check(..)` in place of `.run(..)` fails it with the report.
+//! In a test, `.check(..)` in place of `.run(..)` fails it with the report. [`Explore::ablate`] explores again without each of
+//! your policies, and tells which faults it pays for.
 //!
 //! # Environment
 //!
@@ -61,6 +62,8 @@
 //! * `http` (default): [`World::serve`], [`World::client`].
 //! * `axum`, `grpc`: the fault layers' features of these names, for layers of your own.
 
+mod ablate;
+mod ablation;
 mod assert;
 mod budget;
 mod catalogue;
@@ -89,6 +92,8 @@ mod storm;
 mod watch;
 mod world;
 
+pub use ablate::Policies;
+pub use ablation::{Ablation, Cause, NotAblated, Row, Worth};
 #[doc(hidden)]
 pub use assert::{__always, __eventually, __sometimes};
 pub use budget::{BadBudget, Budget};

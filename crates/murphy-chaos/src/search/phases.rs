@@ -24,6 +24,9 @@ const MOST_REVEALED: usize = 16_384;
 impl Search<'_, '_> {
     /// Failures of old: they must not fail again.
     pub(super) fn corpus(&mut self) {
+        if self.explore.fresh {
+            return;
+        }
         let (codes, notes) = self.explore.files.codes(&self.explore.name);
         self.notes.extend(notes.into_iter().take(MOST_REASONS));
         let orders: Vec<Order> = codes

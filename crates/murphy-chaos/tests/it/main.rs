@@ -1,5 +1,6 @@
 //! Explorations of small systems with known bugs.
 
+mod ablate;
 mod bugs;
 mod corpus;
 mod history;
