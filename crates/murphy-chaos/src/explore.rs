@@ -226,7 +226,7 @@ impl Explore {
         self.write(outcome)
     }
 
-    pub(crate) fn write(&self, mut outcome: Outcome) -> Outcome {
+    fn write(&self, mut outcome: Outcome) -> Outcome {
         if !outcome.failures.is_empty() {
             let target = self.files.target.display();
             let note = match self.files.write(&outcome) {

@@ -32,9 +32,7 @@ pub(crate) fn plan(seed: Seed, injections: &[Injection]) -> Plan {
                 scripts.entry((&call.site, *kind)).or_default().push(point);
             }
             Injection::Upset { what, at, lasting } => {
-                for disturbance in disturbances(what) {
-                    plan = plan.disturb(disturbance.at(*at).lasting(*lasting));
-                }
+                plan = disturbed(plan, what, *at, *lasting);
             }
         }
     }
@@ -45,18 +43,24 @@ pub(crate) fn plan(seed: Seed, injections: &[Injection]) -> Plan {
     plan
 }
 
-/// What the fault crate does for it: a cut is one each way, as a partition would have to say on which side all others are.
-pub(crate) fn disturbances(what: &Upset) -> Vec<Disturbance> {
+/// The plan with this upset in it.
+pub(crate) fn disturbed(plan: Plan, what: &Upset, at: Duration, lasting: Duration) -> Plan {
+    let all = disturbances(what).into_iter();
+    all.fold(plan, |plan, one| plan.disturb(one.at(at).lasting(lasting)))
+}
+
+fn disturbances(what: &Upset) -> Vec<Disturbance> {
     let name = |node: &Arc<str>| Arc::clone(node);
     let one = match what {
         Upset::Pause(node) => Disturbance::pause(name(node)),
         Upset::Crash(node) => Disturbance::crash(name(node)),
         Upset::Isolate(node) => Disturbance::isolate(name(node)),
+        // A partition has a side for every node, and this is about two of them.
         Upset::Cut(a, b) => {
-            let each_way = [(a, b), (b, a)];
-            return each_way
-                .map(|(a, b)| Disturbance::partition_oneway([a], [b]))
-                .into();
+            return vec![
+                Disturbance::partition_oneway([a], [b]),
+                Disturbance::partition_oneway([b], [a]),
+            ];
         }
         Upset::CutOneway(a, b) => Disturbance::partition_oneway([a], [b]),
         Upset::Step(node, ms) => {
@@ -145,8 +149,11 @@ mod tests {
             ],
         );
         assert_eq!(plan.faults().len(), 2, "one a kind and site");
-        assert_eq!(plan.disturbances().len(), 2, "one each way");
-        assert!(plan.describe().contains("from 1s for 5s: "), "{plan}");
+        assert_eq!(plan.disturbances().len(), 2, "one a direction");
+        assert!(
+            plan.describe().contains("from 1s for 5s: partition b -> a"),
+            "{plan}"
+        );
         // It is a plan like any other: it can be written, and read.
         assert_eq!(Plan::from_toml(&plan.to_toml()).unwrap(), plan);
     }

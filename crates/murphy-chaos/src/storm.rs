@@ -49,9 +49,7 @@ pub(crate) fn storm(seed: Seed, catalogue: &Catalogue, menu: &Menu, until: Durat
     let upsets = upsets(&dice, catalogue, menu, until);
     for upset in &upsets {
         if let Injection::Upset { what, at, lasting } = upset {
-            for disturbance in script::disturbances(what) {
-                plan = plan.disturb(disturbance.at(*at).lasting(*lasting));
-            }
+            plan = script::disturbed(plan, what, *at, *lasting);
         }
     }
     Storm { plan, upsets }
