@@ -15,7 +15,7 @@
 //! found is shrunk in a few replays, and its code still repeats it after unrelated code was changed.
 //!
 //! What it does not do: real sockets (there is no I/O driver in a run: keep to in-memory
-//! transports), threads, and every interleaving of tasks (it moves calls by milliseconds, which is enough to
+//! transports, or explore [in real time](Explore::real_time)), threads, and every interleaving of tasks (it moves calls by milliseconds, which is enough to
 //! swap any two that pass a site; [`World::step`] is one without a call). A loop that never awaits a timer is not cut by the horizon. Whatever
 //! draws entropy (a `HashMap`'s order, uuids, `select!` without `biased`) makes runs that do not repeat
 //! themselves; every exploration runs a seed twice to find out, and is undecided if they differ.
@@ -82,6 +82,7 @@ mod order;
 mod outcome;
 mod panics;
 mod promise;
+mod real;
 mod repeat;
 mod report;
 mod scene;
@@ -115,6 +116,7 @@ pub use murphy_core as core;
 pub use murphy_fault as fault;
 pub use outcome::{Failure, Outcome, Phase, Stage, Verdict};
 pub use promise::{Promise, Violation};
+pub use real::{BadConfirm, RealTime};
 pub use repeat::Divergence;
 pub use scene::Mark;
 pub use world::{Caller, Crowd, World};

@@ -11,6 +11,7 @@ mod orders;
 mod outcome;
 mod panics;
 mod process;
+mod real;
 mod repeat;
 mod replay;
 mod support;
