@@ -108,25 +108,22 @@ impl Explore {
     ///
     /// ```
     /// use murphy_chaos::{Budget, Kind, Menu, always, explore};
-    /// use std::time::Duration;
+    /// use std::{cell::Cell, rc::Rc, time::Duration};
     ///
-    /// let menu = Menu::only([Kind::LostRequest]).calls_only();
-    /// let explored = explore("doc-ablate").budget(Budget::runs(20)).menu(menu);
-    /// let ablation = explored.ablate(["retry", "log"], |w, policies| async move {
-    ///     let _writes_a_log = policies.has("log");
-    ///     let attempts = if policies.has("retry") { 3 } else { 1 };
-    ///     for _ in 0..attempts {
-    ///         let call = w.site("api->pay").run(17u64, || async {});
-    ///         if tokio::time::timeout(Duration::from_secs(1), call).await.is_ok() {
-    ///             return;
-    ///         }
-    ///         // Two losses are more than what it is for.
-    ///         if w.elapsed() > Duration::from_secs(1) { return; }
+    /// let menu = Menu::only([Kind::LostRequest, Kind::LostReply]).calls_only();
+    /// let explored = explore("doc-ablate").budget(Budget::runs(100)).menu(menu);
+    /// let ablation = explored.ablate(["key", "log"], |w, policies| async move {
+    ///     let (has_key, _writes_a_log) = (policies.has("key"), policies.has("log"));
+    ///     let charged = Rc::new(Cell::new(0));
+    ///     for _attempt in 0..2 {
+    ///         let charge = async || charged.set(if has_key { 1 } else { charged.get() + 1 });
+    ///         let call = w.site("api->pay").run(17u64, charge).inline();
+    ///         if tokio::time::timeout(Duration::from_secs(1), call).await.is_ok() { break; }
     ///     }
-    ///     always!(false, "the call is heard of");
+    ///     always!(charged.get() <= 1, "an order is charged once");
     /// })?;
     /// println!("{ablation}");
-    /// assert_eq!(ablation.paid_for("retry"), ["lost-request"]);
+    /// assert_eq!(ablation.paid_for("key"), ["lost-reply"]);
     /// assert!(ablation.never_mattered("log"));
     /// # Ok::<(), murphy_chaos::NotAblated>(())
     /// ```

@@ -122,3 +122,7 @@ pub use scene::Mark;
 pub use world::{Caller, Crowd, World};
 #[cfg(feature = "http")]
 pub use world::{Client, ClientFuture, NotServed, Reply, ReplyBody};
+
+#[cfg(all(doctest, feature = "http"))]
+#[doc = include_str!("../../../docs/guide-ci.md")]
+mod guide {}
