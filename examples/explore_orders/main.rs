@@ -7,6 +7,7 @@
 //! ```text
 //! cargo run --release --example explore_orders
 //! cargo run --release --example explore_orders -- --fixed
+//! cargo run --release --example explore_orders -- --ablate
 //! MURPHY_REPLAY=.. cargo run --release --example explore_orders
 //! ```
 //!
@@ -29,7 +30,7 @@ use murphy_core::Seed;
 use tokio::time::{sleep, timeout};
 
 use peers::Book;
-use shop::{LONGEST, Order, Shop};
+use shop::{LONGEST, Order, Rules, Shop};
 
 /// Customers, and pieces on the shelf: one comes too late.
 const CUSTOMERS: u64 = 3;
@@ -44,6 +45,9 @@ struct Args {
     /// Explore the shop without its bug.
     #[arg(long)]
     fixed: bool,
+    /// Take what the fixed shop does about faults out, piece by piece: which is for what?
+    #[arg(long)]
+    ablate: bool,
     /// The seed of the exploration.
     #[arg(long, default_value = "8")]
     seed: Seed,
@@ -52,14 +56,18 @@ struct Args {
 fn main() -> Result<()> {
     let args = Args::parse();
     let explored = exploration(args.seed);
+    if args.ablate {
+        return ablate(explored);
+    }
+    let (bug, rules) = (rules(false), rules(args.fixed));
     if std::env::var_os(REPLAY_VARIABLE).is_some() || args.fixed {
-        let outcome = explored.run(|w| shopping(w, args.fixed));
+        let outcome = explored.run(|w| shopping(w, rules));
         print!("{outcome}");
         ensure!(outcome.passed(), "a promise is broken");
         return Ok(());
     }
     forget()?;
-    let outcome = explored.clone().run(|w| shopping(w, false));
+    let outcome = explored.clone().run(|w| shopping(w, bug));
     print!("{outcome}");
     let [failure, ..] = &outcome.failures[..] else {
         bail!("the lesson did not appear: the bug was not found");
@@ -72,7 +80,7 @@ fn main() -> Result<()> {
     // As in another process, on another day: from the line alone.
     let again = explored
         .replay(failure.code.to_string().parse()?)
-        .run(|w| shopping(w, false));
+        .run(|w| shopping(w, bug));
     let came = again.failures.first();
     ensure!(
         came.is_some_and(|again| again.fingerprint() == failure.fingerprint()),
@@ -85,6 +93,37 @@ fn main() -> Result<()> {
     println!(
         "Two attempts that nobody answered are no refusal: the money was taken. With `--fixed` the shop says so, \
          and settles when it is asked again."
+    );
+    Ok(())
+}
+
+fn rules(fixed: bool) -> Rules {
+    Rules {
+        fixed,
+        retry: true,
+        key: true,
+    }
+}
+
+/// What each of the two is for, in the shop without its bug.
+fn ablate(explored: Explore) -> Result<()> {
+    let ablation = explored.ablate(["retry", "key"], |w, policies| {
+        let (retry, key) = (policies.has("retry"), policies.has("key"));
+        let fixed = true;
+        shopping(w, Rules { fixed, retry, key })
+    })?;
+    print!("{ablation}");
+    let is_for_lost_replies = ablation.paid_for("key").contains(&"lost-reply");
+    ensure!(
+        is_for_lost_replies,
+        "the lesson did not appear: the key is for nothing"
+    );
+    ensure!(
+        ablation.never_mattered("retry"),
+        "the lesson did not appear: the retry is for more than speed"
+    );
+    println!(
+        "\nA key is what makes asking again safe. The shop's own retry keeps no promise: its customers ask again. It saves them the wait."
     );
     Ok(())
 }
@@ -112,15 +151,15 @@ fn forget() -> Result<()> {
 }
 
 /// One run: three customers, each with an order.
-async fn shopping(w: World, fixed: bool) -> Result<()> {
+async fn shopping(w: World, rules: Rules) -> Result<()> {
     let (reserved, paid) = (Book::default(), Book::default());
     w.serve("stock", peers::stock(reserved.clone(), PIECES));
-    w.serve("payment", peers::payment(paid.clone()));
+    w.serve("payment", peers::payment(paid.clone(), rules.key));
     let (stock, payment) = (
         w.client_from("shop", "stock"),
         w.client_from("shop", "payment"),
     );
-    let shop = Shop::new(stock, payment, w.seed(), fixed)?;
+    let shop = Shop::new(stock, payment, w.seed(), rules)?;
     w.serve("shop", shop.clone().router());
 
     let client = w.client("shop");
@@ -145,6 +184,12 @@ async fn shopping(w: World, fixed: bool) -> Result<()> {
             "order {order}: {:?}, paid: {}",
             shop.order(order),
             paid.has(order)
+        );
+        always!(
+            paid.times(order) <= 1,
+            "an order is charged once",
+            "{} times",
+            paid.times(order)
         );
         always!(
             reserved.has(order) == is_confirmed,

@@ -39,7 +39,18 @@ pub(crate) struct Shop {
     stock: Peer,
     payment: Peer,
     orders: Arc<Mutex<BTreeMap<u64, Order>>>,
-    fixed: bool,
+    rules: Rules,
+}
+
+/// What the shop is like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// Without its bug.
+    pub(crate) fixed: bool,
+    /// It asks its peers twice.
+    pub(crate) retry: bool,
+    /// Its payment service knows an order again.
+    pub(crate) key: bool,
 }
 
 impl Shop {
@@ -47,13 +58,13 @@ impl Shop {
         stock: Client,
         payment: Client,
         seed: Seed,
-        fixed: bool,
+        rules: Rules,
     ) -> Result<Self, BadKnob> {
         Ok(Self {
-            stock: patient(stock, "stock", seed)?,
-            payment: patient(payment, "payment", seed)?,
+            stock: patient(stock, "stock", seed, rules)?,
+            payment: patient(payment, "payment", seed, rules)?,
             orders: Arc::default(),
-            fixed,
+            rules,
         })
     }
 
@@ -103,7 +114,7 @@ async fn place(State(shop): State<Shop>, Path(order): Path<u64>) -> StatusCode {
         Ok(true) => shop.settle(order, Order::Confirmed),
         Ok(false) => shop.cancel(order).await,
         // What nobody heard of may have been done: whoever asks again, asks under the same key.
-        Err(_) if shop.fixed => ASK_AGAIN,
+        Err(_) if shop.rules.fixed => ASK_AGAIN,
         // The bug: it was tried twice and is not paid, so it must have failed.
         Err(_) => shop.cancel(order).await,
     }
@@ -122,9 +133,9 @@ async fn ask(peer: &Peer, what: &str, order: u64) -> Result<bool, BoxError> {
 }
 
 /// A client that asks twice, and waits longer in between than a short outage takes.
-fn patient(client: Client, name: &'static str, seed: Seed) -> Result<Peer, BadKnob> {
+fn patient(client: Client, name: &'static str, seed: Seed, rules: Rules) -> Result<Peer, BadKnob> {
     let retry = RetryLayer::new()
-        .attempts(ATTEMPTS)?
+        .attempts(if rules.retry { ATTEMPTS } else { 1 })?
         .classify(HttpClassify::new())
         .pace(Backoff::constant(WAIT))
         .named(name)

@@ -1,5 +1,6 @@
 //! [`Ablation`]: which policy pays for which faults.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use humantime::format_duration;
@@ -151,12 +152,7 @@ impl fmt::Display for Ablation {
 impl fmt::Display for Worth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Pays(causes) => {
-                let mut told: Vec<String> = causes.iter().map(ToString::to_string).collect();
-                told.sort();
-                told.dedup();
-                write!(f, "broken by {}", told.join("; "))
-            }
+            Self::Pays(causes) => write!(f, "broken by {}", told(causes)),
             Self::NeverMattered => f.write_str("nothing is broken: it never mattered"),
             Self::Unknown(why) => write!(f, "nobody can tell: {}", why.join("; ")),
             Self::NeverAsked => {
@@ -164,6 +160,24 @@ impl fmt::Display for Worth {
             }
         }
     }
+}
+
+/// A kind of fault with all its places; then what only several break.
+fn told(causes: &[Cause]) -> String {
+    let mut kinds: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut others = BTreeSet::new();
+    for cause in causes {
+        if let [(kind, place)] = &cause.faults[..] {
+            kinds.entry(kind).or_default().insert(place);
+        } else {
+            others.insert(cause.to_string());
+        }
+    }
+    let single = kinds.into_iter().map(|(kind, places)| {
+        let places: Vec<&str> = places.into_iter().collect();
+        format!("{kind} at {}", places.join(", "))
+    });
+    single.chain(others).collect::<Vec<_>>().join("; ")
 }
 
 /// `lost-reply at api->pay`, or several with `and`.

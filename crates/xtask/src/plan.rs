@@ -41,6 +41,7 @@ const EXAMPLE_ARGUMENTS: &[(&str, &str)] = &[
     // First with its bug, which is to be found; then without.
     ("explore_orders", "--seed 8"),
     ("explore_orders", "--seed 8 --fixed"),
+    ("explore_orders", "--seed 8 --ablate"),
     ("chapter_on_trial", "--seed 8"),
 ];
 

@@ -92,6 +92,12 @@ fn all_kinds_that_break_something_are_known() {
     let Worth::Pays(causes) = &ablation.rows[0].worth else {
         panic!("{ablation}");
     };
+    assert!(
+        ablation
+            .to_string()
+            .contains("broken by latency at a, b; lost-reply at a, b; "),
+        "{ablation}"
+    );
     assert_eq!(causes.len(), 8, "four kinds at two places: {causes:?}");
 }
 
@@ -186,4 +192,30 @@ fn an_ablation_writes_no_corpus_and_reads_none_without_a_policy() {
     for (first, again) in first.rows.iter().zip(&again.rows) {
         assert_eq!(first.outcome.phases, again.outcome.phases);
     }
+}
+
+/// Of two attempts one is enough, and the fault that only the other shows is needed too.
+#[test]
+fn what_only_two_faults_show_is_a_cause_of_two() {
+    let menu = Menu::only([Kind::LostRequest]).calls_only();
+    let explored = exploring("ablate-pair", 12).menu(menu);
+    let ablation = explored.ablate(["third"], async |w: World, policies: Policies| {
+        let replicas = if policies.has("third") { 3 } else { 2 };
+        let mut stored = 0;
+        for replica in 0..replicas {
+            let store = w.site(&format!("api->{replica}")).run(17u64, async || ());
+            stored += u32::from(timeout(PATIENCE, store).await.is_ok());
+        }
+        always!(stored > 0, "what was acknowledged is stored");
+    });
+    let ablation = ablation.expect("three lost requests are more than this budget");
+    assert_eq!(
+        ablation.paid_for("third"),
+        [""; 0],
+        "not of one fault alone"
+    );
+    assert!(!ablation.never_mattered("third"), "{ablation}");
+    let told = ablation.rows[0].worth.to_string();
+    let want = "broken by lost-request at api->0 and lost-request at api->1";
+    assert_eq!(told, want, "{ablation}");
 }

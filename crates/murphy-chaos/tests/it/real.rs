@@ -204,3 +204,22 @@ fn a_promise_can_be_broken_on_another_thread() {
     assert_eq!(outcome.verdict, Verdict::Failed, "{outcome}");
     assert_eq!(outcome.failures[0].injections[0].kind(), "lost-request");
 }
+
+/// Both replicas have to be told, and one is enough: it takes two losses, and they are shrunk to no fewer.
+#[test]
+fn a_bug_of_two_faults_is_found_in_real_time_too() {
+    let menu = Menu::only([Kind::LostRequest]).calls_only();
+    let explored = exploring("real-pair", 20).menu(menu).failures(1);
+    let outcome = explored.real_time(RealTime::new()).run(async |w: World| {
+        let mut stored = 0;
+        for replica in ["a", "b", "c"] {
+            let store = w.site(&format!("api->{replica}")).run(17u64, async || ());
+            stored += u32::from(timeout(HORIZON, store).await.is_ok());
+        }
+        always!(stored > 1, "what was acknowledged is stored");
+    });
+    let failure = &outcome.failures[0];
+    assert_eq!(failure.stage, Stage::Pairs, "{outcome}");
+    assert_eq!(failure.injections.len(), 2, "{outcome}");
+    assert!(failure.is_minimal, "{outcome}");
+}
