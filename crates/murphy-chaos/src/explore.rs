@@ -15,6 +15,7 @@ use crate::files::Files;
 use crate::menu::Menu;
 use crate::once::Check;
 use crate::outcome::Outcome;
+use crate::real::RealTime;
 use crate::search::Search;
 use crate::world::World;
 
@@ -33,15 +34,17 @@ pub fn explore(name: impl Into<String>) -> Explore {
         seed: None,
         budget: Budget::default(),
         jobs: None,
-        menu: Menu::default(),
-        storm: Duration::from_secs(60),
-        horizon: Duration::from_secs(3600),
+        menu: None,
+        storm: None,
+        horizon: None,
+        real: None,
         limit: 3,
         expected: Vec::new(),
         going_on: false,
         tolerant: false,
         patience: Duration::from_secs(60),
         replay: None,
+        fresh: false,
         name,
     }
 }
@@ -60,15 +63,19 @@ pub struct Explore {
     pub(crate) seed: Option<Seed>,
     pub(crate) budget: Budget,
     pub(crate) jobs: Option<NonZeroUsize>,
-    pub(crate) menu: Menu,
-    pub(crate) storm: Duration,
-    pub(crate) horizon: Duration,
+    /// As the mode has it, unless it is set.
+    pub(crate) menu: Option<Menu>,
+    pub(crate) storm: Option<Duration>,
+    pub(crate) horizon: Option<Duration>,
+    pub(crate) real: Option<RealTime>,
     pub(crate) limit: usize,
     pub(crate) expected: Vec<String>,
     pub(crate) going_on: bool,
     pub(crate) tolerant: bool,
     pub(crate) patience: Duration,
     pub(crate) replay: Option<ReplayCode>,
+    /// Old failures are not replayed.
+    pub(crate) fresh: bool,
 }
 
 /// What a test's closure gives back: nothing, or a result whose error breaks a promise.
@@ -116,20 +123,20 @@ impl Explore {
 
     /// What may go wrong, and by how much.
     pub fn menu(mut self, menu: Menu) -> Self {
-        self.menu = menu;
+        self.menu = Some(menu);
         self
     }
 
     /// When faults end in a run, in virtual time. Default 60 s. What is left of the run is the quiet
     /// tail, in which the system has to recover.
     pub fn storm(mut self, storm: Duration) -> Self {
-        self.storm = storm;
+        self.storm = Some(storm);
         self
     }
 
     /// When a run ends by itself, in virtual time, and breaks the promise that it ends. Default an hour.
     pub fn horizon(mut self, horizon: Duration) -> Self {
-        self.horizon = horizon;
+        self.horizon = Some(horizon);
         self
     }
 
@@ -264,7 +271,7 @@ impl Explore {
         clippy::wrong_self_convention,
         reason = "it takes what the environment says"
     )]
-    fn from_env(&mut self) -> Result<(), String> {
+    pub(crate) fn from_env(&mut self) -> Result<(), String> {
         if let Some(seed) = Seed::from_env().map_err(|e| e.to_string())? {
             self.seed = Some(seed);
         }

@@ -15,7 +15,7 @@
 //! found is shrunk in a few replays, and its code still repeats it after unrelated code was changed.
 //!
 //! What it does not do: real sockets (there is no I/O driver in a run: keep to in-memory
-//! transports), threads, and every interleaving of tasks (it moves calls by milliseconds, which is enough to
+//! transports, or explore [in real time](Explore::real_time)), threads, and every interleaving of tasks (it moves calls by milliseconds, which is enough to
 //! swap any two that pass a site; [`World::step`] is one without a call). A loop that never awaits a timer is not cut by the horizon. Whatever
 //! draws entropy (a `HashMap`'s order, uuids, `select!` without `biased`) makes runs that do not repeat
 //! themselves; every exploration runs a seed twice to find out, and is undecided if they differ.
@@ -47,7 +47,8 @@
 //! # } #[cfg(not(feature = "http"))] fn main() {}
 //! ```
 //!
-//! In a test, `.check(..)` in place of `.run(..)` fails it with the report.
+//! In a test, `.check(..)` in place of `.run(..)` fails it with the report. [`Explore::ablate`] explores again without each of
+//! your policies, and tells which faults it pays for.
 //!
 //! # Environment
 //!
@@ -72,6 +73,8 @@
 //! * `progress` (default): a bar on the terminal, where an exploration takes longer than two seconds. Without it, lines.
 //! * `axum`, `grpc`: the fault layers' features of these names, for layers of your own.
 
+mod ablate;
+mod ablation;
 mod annotate;
 mod artifacts;
 mod assert;
@@ -98,6 +101,7 @@ mod page;
 mod panics;
 mod progress;
 mod promise;
+mod real;
 mod repeat;
 mod report;
 mod scene;
@@ -112,6 +116,8 @@ mod watch;
 mod words;
 mod world;
 
+pub use ablate::Policies;
+pub use ablation::{Ablation, Cause, NotAblated, Row, Worth};
 pub use annotate::ANNOTATE_VARIABLE;
 #[doc(hidden)]
 pub use assert::{__always, __eventually, __sometimes};
@@ -135,8 +141,13 @@ pub use murphy_core as core;
 pub use murphy_fault as fault;
 pub use outcome::{Failure, Outcome, Phase, Stage, Verdict};
 pub use promise::{Promise, Violation};
+pub use real::{BadConfirm, RealTime};
 pub use repeat::Divergence;
 pub use scene::Mark;
 pub use world::{Caller, Crowd, World};
 #[cfg(feature = "http")]
 pub use world::{Client, ClientFuture, NotServed, Reply, ReplyBody};
+
+#[cfg(all(doctest, feature = "http"))]
+#[doc = include_str!("../../../docs/guide-ci.md")]
+mod guide {}

@@ -10,8 +10,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 use murphy_check::Picture;
-use murphy_fault::{ArmError, Chaos, Ledger, Plan, Select, TimeLimit, Transcript};
-use tokio::runtime::{Builder, Runtime};
+use murphy_fault::{ArmError, Chaos, Grade, Ledger, Plan, Select, TimeLimit, Transcript};
+use tokio::runtime::Runtime;
 use tokio::task::LocalSet;
 
 use crate::catalogue::Passed;
@@ -21,6 +21,7 @@ use crate::kind::Kind;
 use crate::order::{Order, Trouble};
 use crate::panics::{Note, Noting, words};
 use crate::promise::{Promise, Violation};
+use crate::real::{self, RealTime};
 use crate::scene::{Mark, Scene};
 use crate::script;
 use crate::watch::Watch;
@@ -43,6 +44,8 @@ pub(crate) struct Setting {
     pub(crate) horizon: Duration,
     /// Whether a panic in a task that nobody awaits is no failure.
     pub(crate) tolerant: bool,
+    /// Whether its clock is the machine's.
+    pub(crate) real: Option<RealTime>,
 }
 
 /// What came of a run.
@@ -66,6 +69,8 @@ pub(crate) struct Ended {
     pub(crate) unreached: usize,
     /// Faults asked for where the layer cannot.
     pub(crate) unable: u64,
+    /// How far it repeats itself; none where nothing was run.
+    pub(crate) grade: Option<Grade>,
     /// Calls, where they were watched.
     pub(crate) passed: Vec<Passed>,
     /// Where it was asked for.
@@ -84,11 +89,7 @@ pub(crate) struct Ended {
 /// Makes the run. What the test does on this thread is in this run and in no other.
 pub(crate) fn once(order: &Order, setting: &Setting, check: &Check<'_>, watch: &Watch) -> Ended {
     let noting = Noting::begin();
-    let runtime = match Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-    {
+    let runtime = match real::runtime(setting.real) {
         Ok(runtime) => runtime,
         Err(e) => return undecided(format!("no runtime: {e}")),
     };
@@ -97,7 +98,7 @@ pub(crate) fn once(order: &Order, setting: &Setting, check: &Check<'_>, watch: &
     let mut ended = runtime.block_on(local.run_until(play(order, setting, check, watch, &chaos)));
     // Before what is left is torn down: its panics are nobody's.
     let notes = noting.take();
-    drop_all(runtime, local);
+    drop_all(runtime, local, setting.real.is_some());
     if ended.violation.is_none() && (ended.panicked.is_some() || !setting.tolerant) {
         // Somebody may have put another hook in place of ours: then the test's own panic is all there is.
         let own = ended.panicked.clone().map(|message| Note {
@@ -112,12 +113,16 @@ pub(crate) fn once(order: &Order, setting: &Setting, check: &Check<'_>, watch: &
 }
 
 /// Tasks that are left are dropped where their panics are caught: none may end the exploration.
-fn drop_all(runtime: Runtime, local: LocalSet) {
+fn drop_all(runtime: Runtime, local: LocalSet, is_real: bool) {
     let _ = std::panic::catch_unwind(AssertUnwindSafe(|| {
         let _inside = runtime.enter();
         drop(local);
     }));
-    let _ = std::panic::catch_unwind(AssertUnwindSafe(|| drop(runtime)));
+    let _ = std::panic::catch_unwind(AssertUnwindSafe(|| match is_real {
+        // Whoever blocks a thread of its own is not waited for.
+        true => runtime.shutdown_background(),
+        false => drop(runtime),
+    }));
 }
 
 fn undecided(why: String) -> Ended {
@@ -222,7 +227,10 @@ async fn play(
 
 /// What the ledger has to say, before anything is torn down.
 fn read(order: &Order, ledger: &Ledger) -> Ended {
-    let mut ended = Ended::default();
+    let mut ended = Ended {
+        grade: Some(ledger.grade()),
+        ..Ended::default()
+    };
     if order.watched {
         let records = ledger.everything();
         ended.passed = script::passed(&records);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use murphy_check::Picture;
 use murphy_core::Seed;
-use murphy_fault::{Plan, Transcript};
+use murphy_fault::{Grade, Plan, Transcript};
 
 use crate::code::ReplayCode;
 use crate::coverage::Coverage;
@@ -28,8 +28,14 @@ pub struct Outcome {
     pub seed: Seed,
     /// Passed, failed or undecided.
     pub verdict: Verdict,
+    /// How far its runs repeat themselves: the lowest grade of all. In virtual time `Paused`; in real time `Keyed` where calls
+    /// have keys.
+    pub grade: Grade,
     /// Each kind of failure once, with the fewest faults that cause it.
     pub failures: Vec<Failure>,
+    /// Broken promises that did not come again often enough: at most eight, each once. Only in
+    /// [real time](crate::Explore::real_time); they leave it undecided.
+    pub unconfirmed: Vec<Failure>,
     /// Why it is not green although no promise was broken: a fault that never struck, a `sometimes!` that
     /// was never true.
     pub gaps: Vec<String>,
@@ -112,8 +118,10 @@ pub struct Failure {
     pub replays: usize,
     /// Whether none of the injections can be left out.
     pub is_minimal: bool,
-    /// How often it came again, of three. Below three the test does not repeat itself.
+    /// How often it came again. In virtual time below [`of`](Self::of), the test does not repeat itself.
     pub confirmed: u8,
+    /// Of how many replays: three; in real time until it was [decided](crate::RealTime::confirm).
+    pub of: u8,
     /// Repeats it anywhere.
     pub code: ReplayCode,
     /// The same as a plan of the fault crate.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use humantime::format_duration;
+use murphy_fault::Grade;
 
 use crate::outcome::{Failure, Outcome, Phase, Stage, Verdict};
 
@@ -22,12 +23,22 @@ impl fmt::Display for Outcome {
             f,
             "murphy: `{name}` {word}: {runs} runs in {took}, MURPHY_SEED={seed}"
         )?;
+        if self.grade != Grade::Paused {
+            let grade = match self.grade {
+                Grade::Keyed => "keyed: the same faults strike the same operations",
+                _ => "positional: give calls keys, and the same faults strike the same operations",
+            };
+            writeln!(f, "  in real time, grade {grade}")?;
+        }
         let phases: Vec<String> = self.phases.iter().map(ToString::to_string).collect();
         if !phases.is_empty() {
             writeln!(f, "  {}", phases.join("; "))?;
         }
         for failure in &self.failures {
             write!(f, "\n{failure}")?;
+        }
+        for failure in &self.unconfirmed {
+            write!(f, "\nUNCONFIRMED {failure}")?;
         }
         for gap in &self.gaps {
             writeln!(f, "\nNOT GREEN: {gap}")?;
@@ -64,8 +75,8 @@ impl fmt::Display for Failure {
         };
         writeln!(
             f,
-            "  found in {}, shrunk by {} replays{minimal}, came again {} times of 3",
-            self.stage, self.replays, self.confirmed
+            "  found in {}, shrunk by {} replays{minimal}, came again {} times of {}",
+            self.stage, self.replays, self.confirmed, self.of
         )?;
         for (cause, runs) in &self.also {
             writeln!(f, "  also by {cause}, in {runs} runs")?;

@@ -1,5 +1,6 @@
 //! [`Search`]: the order in which an exploration tries things, and its books.
 
+mod confirm;
 mod found;
 mod gaps;
 mod phases;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use murphy_core::{Seed, mix};
+use murphy_fault::Grade;
 use tokio::time::Instant;
 
 use crate::catalogue::{Catalogue, Passed};
@@ -18,6 +20,7 @@ use crate::crew::{Crew, now};
 use crate::explore::Explore;
 use crate::injection::Injection;
 use crate::kind::Kind;
+use crate::menu::Menu;
 use crate::once::{Check, Ended, Setting};
 use crate::order::Order;
 use crate::outcome::{Failure, Outcome, Phase, Stage, Verdict};
@@ -34,13 +37,17 @@ const MOST_REASONS: usize = 8;
 
 pub(crate) struct Search<'a, 'f> {
     explore: &'a Explore,
+    menu: Menu,
     crew: Crew<'a, 'f>,
     seed: Seed,
     setting: Setting,
     catalogue: Catalogue,
     coverage: Coverage,
     marks: BTreeMap<String, Mark>,
+    /// The lowest of all runs.
+    grade: Grade,
     failures: Vec<Failure>,
+    unconfirmed: Vec<Failure>,
     undecided: Vec<String>,
     notes: Vec<String>,
     phases: Vec<Phase>,
@@ -62,13 +69,17 @@ pub(crate) struct Search<'a, 'f> {
 
 impl<'a, 'f> Search<'a, 'f> {
     pub(crate) fn new(explore: &'a Explore, check: &'a Check<'f>) -> Self {
-        let cores = available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        // Real servers would take each other's time.
+        let cores = match explore.real {
+            None => available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            Some(_) => NonZeroUsize::MIN,
+        };
         let began = now();
         Self {
             crew: Crew {
                 jobs: explore.jobs.unwrap_or(cores),
                 check,
-                patience: explore.patience,
+                patience: explore.most_patience(),
                 deadline: explore.budget.most_time().map(|time| began + time),
             },
             seed: explore.chosen_seed(),
@@ -76,15 +87,19 @@ impl<'a, 'f> Search<'a, 'f> {
                 sites: Vec::new(),
                 nodes: Vec::new(),
                 keys: MOST_KEYS,
-                storm: explore.storm,
-                horizon: explore.horizon.max(explore.storm),
+                storm: explore.storm_ends(),
+                horizon: explore.run_ends(),
                 tolerant: explore.tolerant,
+                real: explore.real,
             },
             explore,
             catalogue: Catalogue::default(),
             coverage: Coverage::default(),
             marks: BTreeMap::new(),
             failures: Vec::new(),
+            unconfirmed: Vec::new(),
+            grade: Grade::Paused,
+            menu: explore.chosen_menu(),
             undecided: Vec::new(),
             notes: Vec::new(),
             phases: Vec::new(),
@@ -182,6 +197,9 @@ impl<'a, 'f> Search<'a, 'f> {
             all.held += mark.held;
         }
         self.learn(ended);
+        self.grade = ended
+            .grade
+            .map_or(self.grade, |grade| grade.min(self.grade));
         self.coverage
             .struck(&ended.injected, ended.violation.is_none());
         if let Some(why) = &ended.undecided {
@@ -228,7 +246,7 @@ impl<'a, 'f> Search<'a, 'f> {
         }
         for (site, kind) in &ended.cannot {
             self.catalogue.unable(site, *kind);
-            if self.explore.menu.kinds.contains(kind) {
+            if self.menu.kinds.contains(kind) {
                 self.coverage.unable(site, kind.name());
             }
         }
@@ -271,7 +289,9 @@ impl<'a, 'f> Search<'a, 'f> {
             called_at: self.explore.called_at,
             seed: self.seed,
             verdict: Verdict::Passed,
+            grade: self.grade,
             failures: self.failures,
+            unconfirmed: self.unconfirmed,
             gaps,
             undecided: self.undecided,
             phases: self.phases,

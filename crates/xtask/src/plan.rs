@@ -38,6 +38,11 @@ const EXAMPLE_ARGUMENTS: &[(&str, &str)] = &[
     // Seeds are given, so that what fails in CI fails at home.
     ("storm", "--seed 42"),
     ("storm", "--seed 1 --seeds 20"),
+    // First with its bug, which is to be found; then without.
+    ("explore_orders", "--seed 8"),
+    ("explore_orders", "--seed 8 --fixed"),
+    ("explore_orders", "--seed 8 --ablate"),
+    ("chapter_on_trial", "--seed 8"),
 ];
 
 /// What it is given when it runs once more with the clients of servers built in: it starts the servers.

@@ -6,13 +6,13 @@ use crate::once::Ended;
 use crate::order::{Order, Trouble};
 use crate::outcome::{Failure, Stage};
 use crate::promise::Violation;
-use crate::script;
+use crate::real::Confirmation;
 use crate::shrink::{Shrunk, shrink};
 
 use super::Search;
 
-/// How often a shrunk failure has to come again.
-const CONFIRMATIONS: u8 = 3;
+/// How often a shrunk failure has to come again in virtual time.
+const ALWAYS: Confirmation = Confirmation { k: 3, n: 3 };
 /// Causes that are listed beside the one that is shown.
 const MOST_CAUSES: usize = 64;
 
@@ -35,16 +35,27 @@ impl Search<'_, '_> {
             note_cause(failure, &causes);
             return;
         }
+        if let Some(real) = self.explore.real {
+            self.found_in_real_time(real.confirmation(), stage, order, violation, causes);
+            return;
+        }
+        let found_with = causes.len();
         // What is replayed is what was asked for.
         let shrunk = match stage {
             Stage::Corpus | Stage::Replay => Shrunk {
-                injections: causes.clone(),
+                injections: causes,
                 replays: 0,
                 is_minimal: true,
             },
             _ => self.shrunk(order, &causes, &fingerprint),
         };
-        let failure = self.confirmed(stage, order, violation, causes.len(), shrunk);
+        let again = self.again(order, &shrunk.injections, &fingerprint, ALWAYS);
+        if let Some(times) = again.is_not_always() {
+            self.doubt(format!(
+                "`{fingerprint}` {times}: the test does not repeat itself"
+            ));
+        }
+        let failure = self.failure(stage, order, violation, found_with, shrunk, again);
         self.failures.push(failure);
     }
 
@@ -65,8 +76,19 @@ impl Search<'_, '_> {
         ));
     }
 
-    fn shrunk(&mut self, order: &Order, causes: &[Injection], fingerprint: &str) -> Shrunk {
+    pub(super) fn shrunk(
+        &mut self,
+        order: &Order,
+        causes: &[Injection],
+        fingerprint: &str,
+    ) -> Shrunk {
+        // In real time a replay is seconds: what the budget has no time for stays as it is.
+        let (mut is_cut, is_real) = (false, self.explore.real.is_some());
         let mut fails = |injections: &[Injection]| {
+            is_cut |= is_real && self.crew.is_over();
+            if is_cut {
+                return false;
+            }
             let again = Order::script(order.seed, injections);
             self.runs += 1;
             let ended = self.crew.make_one(&again, &self.setting);
@@ -84,57 +106,8 @@ impl Search<'_, '_> {
         }
         let mut shrunk = shrink(causes.to_vec(), fails);
         shrunk.replays += usize::from(matches!(order.trouble, Trouble::Storm(..)));
+        shrunk.is_minimal &= !is_cut;
         shrunk
-    }
-
-    /// Runs it again, and writes down what happens.
-    fn confirmed(
-        &mut self,
-        stage: Stage,
-        order: &Order,
-        violation: &Violation,
-        found_with: usize,
-        shrunk: Shrunk,
-    ) -> Failure {
-        let fingerprint = violation.fingerprint();
-        let again = Order::script(order.seed, &shrunk.injections)
-            .watched()
-            .kept();
-        let (mut confirmed, mut violation) = (0, violation.clone());
-        let (mut transcript, mut picture, mut exchanges) = (None, None, Vec::new());
-        for _ in 0..CONFIRMATIONS {
-            self.runs += 1;
-            let ended = self.crew.make_one(&again, &self.setting);
-            if let Some(v) = ended.violation.filter(|v| v.fingerprint() == fingerprint) {
-                confirmed += 1;
-                (violation, transcript) = (v, ended.transcript);
-                (picture, exchanges) = (ended.picture, ended.exchanges);
-            }
-        }
-        if confirmed < CONFIRMATIONS {
-            self.doubt(format!(
-                "`{fingerprint}` came again {confirmed} times of {CONFIRMATIONS}: the test does not repeat itself"
-            ));
-        }
-        Failure {
-            violation,
-            stage,
-            found_with,
-            replays: shrunk.replays,
-            is_minimal: shrunk.is_minimal,
-            confirmed,
-            code: ReplayCode {
-                name: self.explore.name.clone(),
-                seed: order.seed,
-                injections: shrunk.injections.clone(),
-            },
-            plan: script::plan(order.seed, &shrunk.injections),
-            injections: shrunk.injections,
-            transcript,
-            picture,
-            exchanges,
-            also: Default::default(),
-        }
     }
 }
 

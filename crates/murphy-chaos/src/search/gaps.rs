@@ -9,7 +9,7 @@ impl Search<'_, '_> {
         if !self.failures.is_empty() || !self.singles_done || self.diverged {
             return Vec::new();
         }
-        let menu = &self.explore.menu;
+        let menu = &self.menu;
         let mut gaps = Vec::new();
         for kind in &menu.kinds {
             let name = kind.name();

@@ -24,6 +24,9 @@ const MOST_REVEALED: usize = 16_384;
 impl Search<'_, '_> {
     /// Failures of old: they must not fail again.
     pub(super) fn corpus(&mut self) {
+        if self.explore.fresh {
+            return;
+        }
         let (codes, notes) = self.explore.files.codes(&self.explore.name);
         self.notes.extend(notes.into_iter().take(MOST_REASONS));
         let orders: Vec<Order> = codes
@@ -56,11 +59,18 @@ impl Search<'_, '_> {
             let this = self.crew.make_one(&order, &self.setting);
             self.account(Stage::FaultFree, &order, &this);
             if this.violation.is_some() {
-                return;
+                if !self.failures.is_empty() {
+                    return;
+                }
+                // It was not confirmed: the next one may show the calls.
+                continue;
             }
             // One that shows new sites was not watched there.
             if known != (self.setting.sites.len(), self.setting.nodes.len()) {
                 learned = None;
+            } else if self.explore.real.is_some() {
+                learned = Some(this);
+                break;
             } else if let Some(before) = learned.replace(this) {
                 if let Some(this) = &learned {
                     self.compare(&before, this);
@@ -74,7 +84,7 @@ impl Search<'_, '_> {
         // Room for eight times the keys: retries share them, and storms may bring others.
         let room = self.catalogue.calls().len() * 8;
         self.setting.keys = room.next_power_of_two().clamp(LEAST_KEYS, MOST_KEYS);
-        if learned.is_none() {
+        if learned.is_none() && self.unconfirmed.is_empty() {
             self.doubt("every run without faults shows new sites: name them by what they are, not by a number that grows".into());
         } else if self.catalogue.calls().is_empty() {
             self.doubt("no call passed a site, so nothing was explored: put `w.site(..)` in front of a service, or call through `w.client(..)`".into());
@@ -91,7 +101,7 @@ impl Search<'_, '_> {
 
     /// Every single fault on every call, every upset of every node.
     pub(super) fn singles(&mut self) {
-        let all = singles(&self.catalogue, &self.explore.menu);
+        let all = singles(&self.catalogue, &self.menu);
         let of = all.len() as u64;
         for single in &all {
             self.coverage.planned(single);
@@ -149,8 +159,11 @@ impl Search<'_, '_> {
 
     /// No faults, another order: requests and replies a few milliseconds late.
     pub(super) fn orders(&mut self) {
+        if self.explore.real.is_some() {
+            return; // every run is in an order of its own
+        }
         let most = (self.left() / ORDERS_SHARE).min(MOST_ORDERS);
-        let (catalogue, until) = (self.catalogue.clone(), self.explore.storm);
+        let (catalogue, until) = (self.catalogue.clone(), self.setting.storm);
         let seeds: Vec<_> = (0..most)
             .map(|n| seed_of(self.seed, Stage::Orders, n))
             .collect();
@@ -168,7 +181,7 @@ impl Search<'_, '_> {
     /// Two faults: first those at calls that only a fault has brought about, with it; then any two
     /// that were survived one by one.
     pub(super) fn pairs(&mut self) {
-        let (catalogue, menu) = (self.catalogue.clone(), self.explore.menu.clone());
+        let (catalogue, menu) = (self.catalogue.clone(), self.menu.clone());
         let (revealed, survived) = (
             std::mem::take(&mut self.revealed),
             std::mem::take(&mut self.survived),
@@ -193,15 +206,16 @@ impl Search<'_, '_> {
 
     /// Chance: as long as the budget lasts.
     pub(super) fn storms(&mut self) {
-        let (catalogue, menu) = (self.catalogue.clone(), self.explore.menu.clone());
-        let until = self.explore.storm;
+        let (catalogue, menu) = (self.catalogue.clone(), self.menu.clone());
+        let until = self.setting.storm;
         let most = self.left();
         let (base, stage) = (self.seed, Stage::Storms);
         let of = move |nth| {
             let seed = seed_of(base, stage, nth);
             Order::storm(seed, storm(seed, &catalogue, &menu, until))
         };
-        if most > 0 && !self.crew.is_over() {
+        let repeats = self.explore.real.is_none();
+        if most > 0 && repeats && !self.crew.is_over() {
             let twice = of(0).watched().kept();
             let runs = [0, 1].map(|_| self.crew.make_one(&twice, &self.setting));
             self.runs += 2;

@@ -1,5 +1,6 @@
 //! Explorations of small systems with known bugs.
 
+mod ablate;
 mod bugs;
 mod corpus;
 mod history;
@@ -10,6 +11,7 @@ mod orders;
 mod outcome;
 mod panics;
 mod process;
+mod real;
 mod repeat;
 mod replay;
 mod report;
