@@ -147,7 +147,7 @@ impl Search<'_, '_> {
         self.revealed.extend(new);
     }
 
-    /// No faults, another order: requests and replies a few milliseconds late.
+    /// No faults, another order: requests and replies let others go first, or are a few milliseconds late.
     pub(super) fn orders(&mut self) {
         let most = (self.left() / ORDERS_SHARE).min(MOST_ORDERS);
         let (catalogue, until) = (self.catalogue.clone(), self.explore.storm);
