@@ -79,7 +79,7 @@ fn fault() -> impl Strategy<Value = Fault> {
     let bound = prop_oneof![Just(Duration::ZERO), Just(ms(50)), Just(ms(5_000))];
     let give_up = prop::option::of(prop_oneof![Just(Duration::ZERO), Just(ms(60))]);
     (
-        0..11,
+        0..12,
         by,
         legs,
         0..4u32,
@@ -100,6 +100,7 @@ fn fault() -> impl Strategy<Value = Fault> {
                 7 => Fault::duplicate(by, select),
                 8 => Fault::duplicate(by, select).keeping_last(),
                 9 => Fault::altered_request(select),
+                10 => Fault::yielding(leg, passes, select),
                 _ => Fault::reorder(leg, passes, bound, select),
             };
             let fault = match give_up {

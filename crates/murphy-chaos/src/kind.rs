@@ -9,6 +9,8 @@ use murphy_fault::{After, Fault, Leg, Select};
 
 /// How much of a body passes before it is cut.
 const CUT: After = After::Bytes(1);
+/// How often others go first. More than one: who goes first may have to be woken before.
+const TURNS: u32 = 8;
 
 /// What an exploration does to one call. Its name is that of the fault in plans and ledgers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +38,10 @@ pub enum Kind {
     Nudge,
     /// The reply is.
     NudgeBack,
+    /// Whoever else is ready goes before the request, and no time passes: no fault, another order.
+    Yield,
+    /// And before the reply.
+    YieldBack,
     /// The connection breaks one byte into the reply's body: the head arrived, and the work was done.
     ResetReply,
     /// The reply's body stops after one byte, and nobody is told: a timeout that ends with the head does not see it.
@@ -59,7 +65,7 @@ impl Kind {
     ];
 
     /// What changes the order of things, and nothing else.
-    pub const NUDGES: [Self; 2] = [Self::Nudge, Self::NudgeBack];
+    pub const NUDGES: [Self; 4] = [Self::Nudge, Self::NudgeBack, Self::Yield, Self::YieldBack];
 
     /// The name, as in `lost-reply`.
     #[must_use]
@@ -76,6 +82,8 @@ impl Kind {
             Self::AlteredReply => "altered-reply",
             Self::Nudge => "nudge",
             Self::NudgeBack => "nudge-back",
+            Self::Yield => "yield",
+            Self::YieldBack => "yield-back",
             Self::ResetReply => "reset-reply",
             Self::StalledReply => "stalled-reply",
         }
@@ -93,7 +101,10 @@ impl Kind {
     /// Whether it is no fault but another order.
     #[must_use]
     pub const fn is_nudge(self) -> bool {
-        matches!(self, Self::Nudge | Self::NudgeBack)
+        matches!(
+            self,
+            Self::Nudge | Self::NudgeBack | Self::Yield | Self::YieldBack
+        )
     }
 
     /// Whether nothing that strikes the same call later can be noticed.
@@ -114,6 +125,8 @@ impl Kind {
             Self::SlowReply | Self::NudgeBack => Fault::slow_reply(by, select),
             Self::AlteredRequest => Fault::altered_request(select),
             Self::AlteredReply => Fault::altered_reply(select),
+            Self::Yield => Fault::yielding(Leg::Request, TURNS, select),
+            Self::YieldBack => Fault::yielding(Leg::Reply, TURNS, select),
             Self::ResetReply => Fault::reset_body(Leg::Reply, CUT, select),
             Self::StalledReply => Fault::stalled_body(Leg::Reply, CUT, select),
         };
@@ -135,7 +148,7 @@ impl fmt::Display for Kind {
 /// A word that names no kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no kind of fault: known are lost-request, lost-reply, duplicate, refused, refused-after-work, latency, slow-reply, reset-reply, stalled-reply, altered-request, altered-reply, nudge, nudge-back"
+    "`{0}` is no kind of fault: known are lost-request, lost-reply, duplicate, refused, refused-after-work, latency, slow-reply, reset-reply, stalled-reply, altered-request, altered-reply, nudge, nudge-back, yield, yield-back"
 )]
 pub struct BadKind(pub String);
 

@@ -15,8 +15,9 @@
 //! found is shrunk in a few replays, and its code still repeats it after unrelated code was changed.
 //!
 //! What it does not do: real sockets (there is no I/O driver in a run: keep to in-memory
-//! transports, or explore [in real time](Explore::real_time)), threads, and every interleaving of tasks (it moves calls by milliseconds, which is enough to
-//! swap any two that pass a site; [`World::step`] is one without a call). A loop that never awaits a timer is not cut by the horizon. Whatever
+//! transports, or explore [in real time](Explore::real_time)), threads, and every interleaving of tasks (it lets others go
+//! first, or moves calls by milliseconds, which is enough to swap any two that pass a site; [`World::step`] is one without a
+//! call). A loop that never awaits a timer is not cut by the horizon. Whatever
 //! draws entropy (a `HashMap`'s order, uuids, `select!` without `biased`) makes runs that do not repeat
 //! themselves; every exploration runs a seed twice to find out, and is undecided if they differ.
 //!
@@ -49,6 +50,19 @@
 //!
 //! In a test, `.check(..)` in place of `.run(..)` fails it with the report. [`Explore::ablate`] explores again without each of
 //! your policies, and tells which faults it pays for.
+//!
+//! # What repeats
+//!
+//! A run is a function of its seed and of what goes wrong in it: its **trace** is the same in every process. It is the ledger of
+//! the run ([`Failure::transcript`], `failure-n.ledger.jsonl`): the plan; every call in the order in which they are made, by
+//! site, key, occurrence, ordinal and virtual time (as a record of the rule `watch`); every fate, by fault, leg, magnitude and
+//! what became of it; everything that is done to nodes, links and clocks, and when. What an exploration compares of two runs
+//! is that, the broken promise and when it broke, the marks, and how long the run took in virtual time. No part of it: the time
+//! of day, what bodies say, and the order of polls between two calls.
+//!
+//! A replay code names calls as layers key them, and so survives what is added elsewhere (a site, a call, a layer), and what
+//! moves in time; upsets are by time, and move with what is put before them. Other calls under the *same key*
+//! at the *same site* shift the occurrences.
 //!
 //! # Environment
 //!

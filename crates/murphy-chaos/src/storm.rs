@@ -55,7 +55,7 @@ pub(crate) fn storm(seed: Seed, catalogue: &Catalogue, menu: &Menu, until: Durat
     Storm { plan, upsets }
 }
 
-/// No faults, but another order: requests and replies are up to three milliseconds late.
+/// No faults, but another order: requests and replies let others go first, or are up to three milliseconds late.
 pub(crate) fn perturbation(seed: Seed, catalogue: &Catalogue, until: Duration) -> Storm {
     let share = [0.1, 0.3, 0.6][Dice(seed).below("share", 0, 3)];
     let plan = Plan::new().seed(seed);

@@ -62,7 +62,8 @@ pub(crate) mod ability {
             | Effect::Lose(_)
             | Effect::Reorder { .. }
             | Effect::Queue { .. }
-            | Effect::Resend { .. } => 0,
+            | Effect::Resend { .. }
+            | Effect::Yield { .. } => 0,
         };
         let words = !fault.narrow.only.is_empty() || !fault.narrow.except.is_empty();
         let gives_up = fault.give_up.is_some() && fault.effect.may_refuse();

@@ -65,6 +65,13 @@ pub enum Effect {
         /// The chance that it is lost again, each time.
         again: Probability,
     },
+    /// Others that are ready go first, and no time passes: another order, not a slower wire.
+    Yield {
+        /// Which message.
+        leg: Leg,
+        /// How often its task goes to the end of the line.
+        turns: u32,
+    },
     /// The message's body stops on its way.
     Body {
         /// Which message.
@@ -112,6 +119,7 @@ impl Effect {
             Self::Alter(_) => "alter",
             Self::Queue { .. } => "queue",
             Self::Resend { .. } => "resend",
+            Self::Yield { .. } => "yield",
             Self::Body { what, .. } => what.kind(),
             Self::LoseTrailers(_) => "lose-trailers",
         }
@@ -128,7 +136,7 @@ impl Effect {
             Self::Delay { .. } | Self::Duplicate { .. } => Leg::Request,
             Self::Lose(leg) | Self::Refuse(leg) | Self::Alter(leg) => *leg,
             Self::Reorder { leg, .. } | Self::Queue { leg, .. } | Self::Resend { leg, .. } => *leg,
-            Self::Body { leg, .. } | Self::LoseTrailers(leg) => *leg,
+            Self::Yield { leg, .. } | Self::Body { leg, .. } | Self::LoseTrailers(leg) => *leg,
         }
     }
 
@@ -182,6 +190,12 @@ impl Effect {
             Self::Resend {
                 leg: Leg::Reply, ..
             } => "resent-reply",
+            Self::Yield {
+                leg: Leg::Request, ..
+            } => "yielding-request",
+            Self::Yield {
+                leg: Leg::Reply, ..
+            } => "yielding-reply",
             Self::Body { leg, what, .. } => what.default_name(*leg),
             Self::LoseTrailers(Leg::Request) => "lost-request-trailers",
             Self::LoseTrailers(Leg::Reply) => "lost-reply-trailers",
@@ -233,6 +247,9 @@ impl fmt::Display for Effect {
                 "send the {leg} again, {again} of the time more than once, over a round trip of {}",
                 humantime::format_duration(*rtt)
             ),
+            Self::Yield { leg, turns } => {
+                write!(f, "let others go before the {leg}, for {turns} turns")
+            }
             Self::Body { leg, what, after } => {
                 write!(f, "{} the {leg}'s body after {after}", what.kind())
             }

@@ -24,6 +24,8 @@ pub(crate) struct Fate {
     /// How much later each copy arrives.
     pub(crate) copies: Vec<Duration>,
     pub(crate) keep: Keep,
+    /// How often others go first, on each leg.
+    pub(crate) turns: [u32; 2],
     pub(crate) hold_request: Option<Hold>,
     pub(crate) hold_reply: Option<Hold>,
     pub(crate) alter_request: Option<Draw>,
@@ -130,6 +132,10 @@ impl Fate {
                 };
                 *total = total.saturating_add(strike.magnitude);
             }
+            Effect::Yield { leg, turns } => {
+                let all = &mut self.turns[*leg as usize];
+                *all = all.saturating_add(*turns);
+            }
             Effect::Alter(Leg::Request) => self.alter_request = Some(strike.draw),
             Effect::Alter(Leg::Reply) => self.alter_reply = Some(strike.draw),
             // A body is struck after its message was: see `Struck`.
@@ -153,6 +159,10 @@ impl Fate {
                     ..
                 }
                 | Effect::Resend {
+                    leg: Leg::Request,
+                    ..
+                }
+                | Effect::Yield {
                     leg: Leg::Request,
                     ..
                 }
@@ -208,6 +218,7 @@ impl Fate {
             && self.wire.is_zero()
             && self.server.is_zero()
             && self.hold_request.is_none()
+            && self.turns[Leg::Request as usize] == 0
     }
 
     fn end(&mut self, leg: Leg) -> &mut End {
@@ -312,28 +323,36 @@ mod tests {
             body(Leg::Reply),
             Effect::LoseTrailers(Leg::Request),
             Effect::LoseTrailers(Leg::Reply),
+            Effect::Yield {
+                leg: Leg::Request,
+                turns: 1,
+            },
+            Effect::Yield {
+                leg: Leg::Reply,
+                turns: 1,
+            },
         ];
         // One letter an effect above: masked or acting.
         for (name, decider, want) in [
             (
                 "a lost request masks all else",
                 Effect::Lose(Leg::Request),
-                "mmmmmmmmmmm mmmm",
+                "mmmmmmmmmmm mmmmmm",
             ),
             (
                 "a refusal masks what comes after the wire",
                 Effect::Refuse(Leg::Request),
-                "ammammmmmam mmmm",
+                "ammammmmmam mmmmam",
             ),
             (
                 "a lost reply masks the reply leg",
                 Effect::Lose(Leg::Reply),
-                "aamamamaaam amam",
+                "aamamamaaam amamam",
             ),
             (
                 "a late refusal masks only the lie",
                 Effect::Refuse(Leg::Reply),
-                "aaaaaama aaa amam",
+                "aaaaaama aaa amamaa",
             ),
         ] {
             // Effects that would themselves decide are looked at alone, beside the decider.

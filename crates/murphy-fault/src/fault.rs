@@ -17,6 +17,9 @@ use crate::{Leg, Select};
 pub(crate) use answer::{Answer, With};
 pub use answer::{BadHeader, BadStatus, GrpcCode, HttpStatus};
 
+/// The most turns that a call yields for.
+pub(crate) const MOST_TURNS: u32 = 1024;
+
 /// One fault at one site: an [`Effect`], a [`Select`] that says which calls it strikes, and what
 /// narrows that down further.
 ///
@@ -204,6 +207,18 @@ impl Fault {
     #[doc(alias = "packet loss")]
     pub fn resent(leg: Leg, rtt: Duration, again: Probability, select: impl Into<Select>) -> Self {
         Self::new(Effect::Resend { leg, rtt, again }, select)
+    }
+
+    /// Whoever else is ready goes first: the call's task goes to the end of the line, `turns` times (1 at least, 1,024 at most).
+    /// No time passes. On one thread that is another order of the same things, and nothing else; on several it is
+    /// hardly anything.
+    ///
+    /// A request that yields leaves the instance that was readied for it, as one does that is delayed.
+    #[must_use]
+    #[doc(alias = "schedule perturbation")]
+    pub fn yielding(leg: Leg, turns: u32, select: impl Into<Select>) -> Self {
+        let turns = turns.clamp(1, MOST_TURNS);
+        Self::new(Effect::Yield { leg, turns }, select)
     }
 
     /// Gives the fault a name. Names are part of the draw: two faults of one kind at one site

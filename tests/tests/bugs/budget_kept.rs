@@ -1,4 +1,6 @@
 //! 8. A front with two permits for its back, and a way out on which a permit is not returned.
+//!
+//! Twins differ by three lines: the permit is dropped, and not forgotten.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,6 @@
 //! 7. A handler whose work leaves the scope of its caller, and so does not know that nobody waits any more.
+//!
+//! Twins differ by three lines: the work keeps its caller's scope.
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
 //! 6. A consumer that counts a message as often as it comes.
+//!
+//! Twins differ by three lines: what was seen is not counted again.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,4 +1,6 @@
 //! 9. A new holder that reads before it has shown its token: what it read is not what it writes over.
+//!
+//! Twins differ by three lines: what is read is sealed first.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

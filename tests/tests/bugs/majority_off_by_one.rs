@@ -1,4 +1,6 @@
 //! 3. A majority of five that is two: a read need not meet the write.
+//!
+//! Twins differ by two lines: one more than half.
 
 use axum::Router;
 use axum::extract::State;

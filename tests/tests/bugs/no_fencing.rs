@@ -1,4 +1,6 @@
 //! 1. A store that does not look at fencing tokens: a holder whose lease is over writes beside its successor.
+//!
+//! Twins differ by three lines: the store asks its fence.
 
 use std::time::Duration;
 

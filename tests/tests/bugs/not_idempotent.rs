@@ -1,4 +1,6 @@
 //! 2. A client that asks again, and does not say that it is the same order: it is charged twice.
+//!
+//! Twins differ by three lines: the client names its calls.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

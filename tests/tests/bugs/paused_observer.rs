@@ -1,4 +1,6 @@
 //! 5. An observer that stood still, and takes the time that it slept for the silence of others.
+//!
+//! Twins differ by three lines: the monitor has a guard.
 
 use std::time::Duration;
 

@@ -81,6 +81,15 @@ fn twins_differ_by_five_lines_at_most() {
             "{}: {lines:?}",
             bug.name
         );
+        let said = [
+            "one line",
+            "two lines",
+            "three lines",
+            "four lines",
+            "five lines",
+        ];
+        let said = format!("//! Twins differ by {}: ", said[lines.len() - 1]);
+        assert!(bug.source.contains(&said), "{}: {said}", bug.name);
         let looks = |text: &str| text.matches("is_fixed").count();
         let here: usize = lines.iter().map(|line| looks(line)).sum();
         assert_eq!(

@@ -1,4 +1,6 @@
 //! 4. A voter that answers before its vote is on the disk: after a restart it votes again, in the same term.
+//!
+//! Twins differ by three lines: the disk is synced before the answer.
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
 //! 10. A client that takes the next reply for that of its oldest request.
+//!
+//! Twins differ by three lines: the reply's own number says whose it is.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

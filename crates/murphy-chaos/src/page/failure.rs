@@ -63,7 +63,7 @@ fn faults(failure: &Failure) -> Markup {
                 @if failure.found_with > failure.injections.len() {
                     ", among " (failure.found_with) " faults; shrunk in " (count(failure.replays as u64, "replay"))
                 }
-                "; came again " (failure.confirmed) " times of 3."
+                "; came again " (failure.confirmed) " times of " (failure.of) "."
             }
             @if !failure.also.is_empty() {
                 details {

@@ -157,7 +157,7 @@ impl Search<'_, '_> {
         self.revealed.extend(new);
     }
 
-    /// No faults, another order: requests and replies a few milliseconds late.
+    /// No faults, another order: requests and replies let others go first, or are a few milliseconds late.
     pub(super) fn orders(&mut self) {
         if self.explore.real.is_some() {
             return; // every run is in an order of its own

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use murphy_chaos::{Menu, Stage, Verdict, World, always};
+use murphy_chaos::{Caller, Menu, Stage, Verdict, World, always};
 use tokio::time::sleep;
 
 use crate::support::exploring;
@@ -43,6 +43,39 @@ fn a_race_shows_by_order_alone() {
         .menu(menu)
         .run(|w| reads_too_soon(w, true));
     assert_eq!(outcome.verdict, Verdict::Passed, "{outcome}");
+}
+
+/// Served in the order in which they come, within one moment; whoever is a millisecond late is not served.
+async fn first_come(w: World) {
+    let came = Rc::new(std::cell::RefCell::new(Vec::new()));
+    let (world, order) = (w.clone(), came.clone());
+    let comes = move |caller: Caller| {
+        let (world, order) = (world.clone(), order.clone());
+        async move {
+            let site = world.site("client->desk");
+            let call = site.run(caller.key(), async || {
+                if world.elapsed().is_zero() {
+                    order.borrow_mut().push(caller.client);
+                }
+            });
+            call.inline().await;
+        }
+    };
+    w.clients(2).each(comes).await;
+    always!(*came.borrow() != [1, 0], "the first is served first");
+}
+
+/// No delay shows it: a late one is not there at all.
+#[test]
+fn an_order_within_one_moment_shows_by_a_yield() {
+    let menu = Menu::only([]).calls_only();
+    let outcome = exploring("moment", 1000).menu(menu).run(first_come);
+    let failure = &outcome.failures[0];
+    assert_eq!(failure.stage, Stage::Orders, "{outcome}");
+    let told: Vec<String> = failure.injections.iter().map(ToString::to_string).collect();
+    let key = murphy_chaos::core::Key::from((1u64, 1u64));
+    let want = format!("yield: passage 0 of key {key} at client->desk");
+    assert_eq!((told, failure.confirmed), (vec![want], 3), "{outcome}");
 }
 
 /// Reads, and writes one more: with a step between the two.

@@ -147,6 +147,7 @@ where
             && !work.fate.server.is_zero()
             && work.fate.wire.is_zero()
             && work.fate.hold_request.is_none()
+            && work.fate.turns[Leg::Request as usize] == 0
         {
             // ## Serving. The instance stays with the call, and its capacity with the instance.
             pass(&work.site.requests);

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use tower_service::Service;
 
-use super::wait::{delay, held, hold, pass, wait};
+use super::wait::{delay, held, hold, pass, wait, yields};
 use super::{Polled, Role, Stage, Step, Work, note};
 use crate::Leg;
 use crate::abilities::Able;
@@ -96,6 +96,7 @@ where
     ) -> Polled<S::Response, S::Error> {
         let mut this = self.as_mut().project();
         ready!(wait(this.timer.as_mut(), cx));
+        ready!(yields(&mut this.fate.turns[Leg::Reply as usize], cx));
         match this.fate.reply {
             // ## Back => Silent. It happened, and nobody will hear of it.
             End::Lost => {

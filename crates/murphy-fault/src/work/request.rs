@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use tower_service::Service;
 
-use super::wait::{delay, held, hold, pass, wait};
+use super::wait::{delay, held, hold, pass, wait, yields};
 use super::{Polled, Role, Stage, Step, Work, note};
 use crate::Leg;
 use crate::abilities::Able;
@@ -53,6 +53,7 @@ where
     ) -> Polled<S::Response, S::Error> {
         let mut this = self.as_mut().project();
         ready!(wait(this.timer.as_mut(), cx));
+        ready!(yields(&mut this.fate.turns[Leg::Request as usize], cx));
         // ## Wire => HeldRequest. The message has covered its way.
         *this.ticket = hold(&this.site.requests, this.fate.hold_request, this.timer);
         *this.stage = Stage::HeldRequest;

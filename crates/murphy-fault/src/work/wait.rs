@@ -22,6 +22,17 @@ pub(super) fn wait(timer: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> Poll
         .map_or(Poll::Ready(()), |timer| timer.poll(cx))
 }
 
+/// Lets others go first, as often as there are turns left.
+pub(super) fn yields(turns: &mut u32, cx: &mut Context<'_>) -> Poll<()> {
+    let Some(left) = turns.checked_sub(1) else {
+        return Poll::Ready(());
+    };
+    *turns = left;
+    // Woken while it runs, a task goes to the end of the line.
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}
+
 /// Holds a message back, if its fate says so and there is room. The bound is a timer.
 pub(super) fn hold(
     turnstile: &Option<Arc<Turnstile>>,

@@ -299,6 +299,52 @@ async fn a_held_reply_comes_after_those_that_passed_it() {
     tokio::time::sleep(Duration::ZERO).await;
 }
 
+/// In what order four calls of one moment come to the service, and hear from it.
+async fn order_under(fault: Fault) -> (Vec<u64>, Vec<u64>) {
+    let chaos = chaos();
+    let [came, heard] = [(); 2].map(|()| std::sync::Arc::new(std::sync::Mutex::new(Vec::new())));
+    let comes = came.clone();
+    let service = chaos
+        .site(SITE)
+        .layer()
+        .keyed_by(|n: &u64| *n)
+        .layer(tower::service_fn(move |n: u64| {
+            comes.lock().unwrap().push(n);
+            async move { Ok::<_, tower::BoxError>(n) }
+        }));
+    let armed = arm(&chaos, [fault]);
+    let start = Instant::now();
+    let calls = (0..4).map(|n| {
+        let (call, heard) = (service.clone().oneshot(n), heard.clone());
+        tokio::spawn(async move {
+            call.await.unwrap();
+            heard.lock().unwrap().push(n);
+        })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        call.await.unwrap();
+    }
+    assert_eq!(start.elapsed(), Duration::ZERO, "no time passes");
+    let record = armed.ledger().records().remove(0);
+    assert_eq!((record.kind.as_str(), record.magnitude), ("yield", None));
+    assert_eq!(record.outcome, Outcome::Delivered);
+    let [came, heard] = [came, heard].map(|order| order.lock().unwrap().clone());
+    (came, heard)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_yields_lets_those_who_are_ready_go_first() {
+    let first = || murphy_fault::Select::First(1);
+    let (straight, last) = (vec![0, 1, 2, 3], vec![1, 2, 3, 0]);
+    let request = order_under(Fault::yielding(Leg::Request, 1, first())).await;
+    assert_eq!(request, (last.clone(), last.clone()));
+    let reply = order_under(Fault::yielding(Leg::Reply, 1, first())).await;
+    assert_eq!(reply, (straight, last), "its work was done in its turn");
+    // More turns change nothing where nobody is left: and they are bounded.
+    let many = order_under(Fault::yielding(Leg::Reply, u32::MAX, first())).await;
+    assert_eq!(many, reply);
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_last_reply_is_that_of_the_copy() {
     let chaos = chaos();

@@ -56,6 +56,8 @@ fn everything() -> Plan {
         Fault::duplicate(slow, p(0.1)),
         Fault::reorder(Leg::Request, 2, ms(50), p(0.1)),
         Fault::reorder(Leg::Reply, 2, ms(50), p(0.1)),
+        Fault::yielding(Leg::Request, 2, p(0.1)),
+        Fault::yielding(Leg::Reply, 1, p(0.1)),
         Fault::altered_request(p(0.1)),
         Fault::altered_reply(p(0.1)).at_most(5),
     ])
@@ -244,6 +246,16 @@ fn a_bad_plan_is_refused_by_field_value_and_remedy() {
             "exactly one of",
         ),
         (loss("every = 0"), "fault[0].every", "nonzero"),
+        (
+            fault("kind = \"yield\"\nleg = \"reply\"\nturns = 0\nprobability = 0.1"),
+            "fault[0].turns",
+            "1 to 1024",
+        ),
+        (
+            loss("probability = 0.1\nturns = 3"),
+            "fault[0].turns",
+            "has no `turns`",
+        ),
         (
             loss("probability = 0.1\npasses = 3"),
             "fault[0].passes",

@@ -17,7 +17,7 @@ use whom::{RawBurst, RawKey, RawPoint, RawRamp, RawWindow};
 use super::duration::{Span, Spread};
 use super::{BadPlan, Number, wrong};
 use crate::effect::{BodyFault, Effect, Keep, Place};
-use crate::fault::GrpcCode;
+use crate::fault::{GrpcCode, MOST_TURNS};
 use crate::network::{BadRate, Rate};
 use crate::{Fault, Leg};
 
@@ -32,6 +32,7 @@ enum Kind {
     Alter,
     Queue,
     Resend,
+    Yield,
     Stall,
     Truncate,
     Reset,
@@ -87,6 +88,8 @@ pub(super) struct RawFault {
     rtt: Option<Span>,
     #[serde(skip_serializing_if = "Option::is_none")]
     again: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    turns: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -161,7 +164,7 @@ impl RawFault {
             return Err(wrong(
                 format!("{path}.kind"),
                 "missing",
-                "one of latency, loss, refuse, duplicate, reorder, alter, queue, resend, stall, truncate, reset, lose-trailers",
+                "one of latency, loss, refuse, duplicate, reorder, alter, queue, resend, yield, stall, truncate, reset, lose-trailers",
             ));
         };
         Ok(match kind {
@@ -211,6 +214,10 @@ impl RawFault {
                     again.probability(&format!("{path}.again"))
                 })?,
             },
+            Kind::Yield => Effect::Yield {
+                leg: self.leg(path)?,
+                turns: self.turns(path)?,
+            },
             Kind::Stall => self.body(path, BodyFault::Stall)?,
             Kind::Truncate => self.body(path, BodyFault::Truncate)?,
             Kind::Reset => self.body(path, BodyFault::Reset)?,
@@ -254,6 +261,15 @@ impl RawFault {
             .map_err(|e: BadRate| wrong(field, e.value, e.remedy))
     }
 
+    fn turns(&mut self, path: &str) -> Result<u32, BadPlan> {
+        let turns = self.turns.take().unwrap_or(1);
+        if (1..=MOST_TURNS).contains(&turns) {
+            return Ok(turns);
+        }
+        let remedy = format!("1 to {MOST_TURNS}");
+        Err(wrong(format!("{path}.turns"), turns.to_string(), remedy))
+    }
+
     fn leg(&mut self, path: &str) -> Result<Leg, BadPlan> {
         let missing = || {
             wrong(
@@ -281,6 +297,7 @@ impl RawFault {
             (self.capacity.is_some(), "capacity"),
             (self.rtt.is_some(), "rtt"),
             (self.again.is_some(), "again"),
+            (self.turns.is_some(), "turns"),
             (self.bytes.is_some(), "bytes"),
             (self.frames.is_some(), "frames"),
             (self.messages.is_some(), "messages"),

@@ -68,6 +68,10 @@ impl RawFault {
                 self.again = Some((*again).into());
                 (Kind::Resend, Some(*leg))
             }
+            Effect::Yield { leg, turns } => {
+                self.turns = Some(*turns);
+                (Kind::Yield, Some(*leg))
+            }
             Effect::Body { leg, what, after } => (self.write_body(*what, *after), Some(*leg)),
             Effect::LoseTrailers(leg) => (Kind::LoseTrailers, Some(*leg)),
         };
