@@ -43,7 +43,7 @@ fn it_says_promise_faults_lanes_coverage_and_what_to_type() {
         "reply lost: the work was done",
         &format!("MURPHY_REPLAY={code} cargo test"),
         ">lost-reply</th>",
-        "tests/it/report.rs",
+        "tests/it/report/page.rs",
     ] {
         assert!(page.contains(want), "{want}");
     }
