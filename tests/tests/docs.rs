@@ -48,7 +48,10 @@ fn tests_named(text: &str) -> Vec<&str> {
         let name = words
             .peek()
             .and_then(|next| next.strip_prefix('`')?.split('`').next());
-        let is_name = |name: &&str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        // `cargo test` at the end of a block is followed by its fence.
+        let is_name = |name: &&str| {
+            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        };
         if word == "test" {
             names.extend(name.filter(is_name));
         }
