@@ -1,0 +1,45 @@
+//! Requests through a real axum router and hyper, both ends, over a transport in memory.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use axum::Router;
+use axum::routing::post;
+use bench::figure::Figure;
+use murphy_chaos::World;
+
+const CLIENTS: usize = 16;
+const CALLS: usize = 64;
+const RUNS: u64 = 150;
+
+pub(crate) fn measure() -> Vec<Figure> {
+    let answered = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&answered);
+    let test = move |w: World| {
+        let count = Arc::clone(&count);
+        async move {
+            w.serve("pay", Router::new().route("/charge", post(async || "paid")));
+            let pay = w.client("pay");
+            let calls = w.clients(CLIENTS).calls(CALLS).each(move |_| {
+                let (pay, count) = (pay.clone(), Arc::clone(&count));
+                async move {
+                    if pay.post("/charge", "42 EUR").await.is_ok() {
+                        count.fetch_add(1, Relaxed);
+                    }
+                }
+            });
+            calls.await;
+        }
+    };
+    let name = "explore-http";
+    let (outcome, seconds) = crate::timed(|| crate::exploration(name, RUNS).run(test));
+    let rate = answered.load(Relaxed) as f64 / seconds;
+    let note = format!("{CLIENTS} clients, {} calls a run", outcome.calls);
+    vec![Figure::new(
+        "explore.http.requests".to_owned(),
+        "murphy",
+        rate,
+        "1/s",
+        &note,
+    )]
+}
