@@ -9,8 +9,9 @@ use bench::figure::Figure;
 use murphy_chaos::World;
 
 const CLIENTS: usize = 16;
-const CALLS: usize = 64;
-const RUNS: u64 = 150;
+const CALLS: usize = 2048;
+/// Those without a fault: what is struck is waited for.
+const RUNS: u64 = 4;
 
 pub(crate) fn measure() -> Vec<Figure> {
     let answered = Arc::new(AtomicU64::new(0));
@@ -34,7 +35,10 @@ pub(crate) fn measure() -> Vec<Figure> {
     let name = "explore-http";
     let (outcome, seconds) = crate::timed(|| crate::exploration(name, RUNS).run(test));
     let rate = answered.load(Relaxed) as f64 / seconds;
-    let note = format!("{CLIENTS} clients, {} calls a run", outcome.calls);
+    let note = format!(
+        "{CLIENTS} clients, {CALLS} calls each; {} runs without a fault",
+        outcome.runs
+    );
     vec![Figure::new(
         "explore.http.requests".to_owned(),
         "murphy",

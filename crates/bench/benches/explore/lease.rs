@@ -1,38 +1,34 @@
-//! A fenced lease: four clients, one lock, one account, about a hundred calls that can be struck.
+//! A lock without a fence, four clients, about a hundred calls that can be struck; and the same of our own.
 
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bench::figure::Figure;
 use murphy_chaos::core::Seed;
-use murphy_chaos::{Menu, World, always};
-use murphy_lease::fence::{FencedStore, MemoryFenced};
-use murphy_lease::{Lease, Locks, MemoryStore, Renewal, Ttl};
+use murphy_chaos::{World, always};
 use tokio::time::timeout;
-use tower::Layer;
+use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 const RUNS: u64 = 20_000;
-const CLIENTS: usize = 4;
-const CALLS: usize = 6;
-const PATIENCE: Duration = Duration::from_secs(5);
+const TTL: Duration = Duration::from_secs(10);
 
 pub(crate) fn measure() -> Vec<Figure> {
-    let (fenced, seconds) = crate::timed(|| {
+    let (outcome, seconds) = crate::timed(|| {
         let exploration = crate::exploration("explore-lease", RUNS);
-        exploration.run(|w| lease(w, true))
+        exploration.run(|w| lease(w, u64::MAX))
     });
-    let note = format!(
-        "{CLIENTS} clients, {} calls; {RUNS} runs, {:?}",
-        fenced.calls, fenced.verdict
+    let note = format!("4 clients, {} calls; {RUNS} runs", outcome.calls);
+    let runs = outcome.runs as f64 / seconds;
+    let found: Vec<(usize, usize, usize)> = (0..60).flat_map(shrunk).collect();
+    let of = |part: fn(&(usize, usize, usize)) -> usize| median(found.iter().map(part).collect());
+    let shrinking = format!(
+        "{} failures of several faults: {} of them, then {}, at the median",
+        found.len(),
+        of(|found| found.0),
+        of(|found| found.1)
     );
-    let runs = fenced.runs as f64 / seconds;
-    let mut replays: Vec<usize> = (0..60).flat_map(shrunk).collect();
-    replays.sort_unstable();
-    let median = replays.get(replays.len() / 2).copied();
-    let found = format!(
-        "the median of {} failures of storms, without the fence",
-        replays.len()
-    );
-    let median = median.map_or(f64::NAN, |median| median as f64);
+    let replays = of(|found| found.2) as f64;
     vec![
         Figure::new(
             "explore.lease.runs".to_owned(),
@@ -44,67 +40,113 @@ pub(crate) fn measure() -> Vec<Figure> {
         Figure::new(
             "explore.shrink.replays".to_owned(),
             "murphy",
-            median,
+            replays,
             "replays",
-            &found,
+            &shrinking,
         ),
     ]
 }
 
-/// How many replays it took to shrink what storms of this seed find where nothing is fenced.
-fn shrunk(seed: u64) -> Vec<usize> {
+fn median(mut of: Vec<usize>) -> usize {
+    of.sort_unstable();
+    of.get(of.len() / 2).copied().unwrap_or_default()
+}
+
+/// Of what is found under this seed by several faults at once: how many there were, how many are left, and after how many replays.
+fn shrunk(seed: u64) -> Vec<(usize, usize, usize)> {
     let files = std::env::temp_dir().join(format!("murphy-explore-{}", std::process::id()));
     let unfenced = crate::exploration("explore-unfenced", 3000)
         .seed(Seed::new(seed))
-        .menu(Menu::default())
         .failures(1)
         .artifacts(&files)
-        .run(|w| lease(w, false));
+        .run(|w| lease(w, 2));
     let _ = std::fs::remove_dir_all(files);
     let of_several = unfenced.failures.iter().filter(|f| f.found_with > 1);
-    of_several.map(|failure| failure.replays).collect()
+    of_several
+        .map(|f| (f.found_with, f.injections.len(), f.replays))
+        .collect()
 }
 
-async fn lease(w: World, is_fenced: bool) {
-    let store = MemoryStore::new().counting();
-    let store = w.site("api->locks").layer().layer(store);
-    let account = MemoryFenced::new();
-    let world = w.clone();
-    let clients = w
-        .clients(CLIENTS)
-        .calls(CALLS)
-        .pace(Duration::from_millis(3));
-    let stale: Vec<u32> = clients
-        .each(move |caller| {
-            let seed = Seed::new(world.draw("client", caller.client as u64).bits());
-            let locks = Locks::new(store.clone()).seed(seed).ttl(Ttl::from_secs(10));
-            let (world, account) = (world.clone(), account.clone());
+#[derive(Clone, Copy, Debug)]
+enum Ask {
+    Acquire,
+    Write(u64),
+    Release(u64),
+}
+
+#[derive(Debug, Default)]
+struct Locks {
+    holder: Option<(u64, tokio::time::Instant)>,
+    tokens: u64,
+    newest: u64,
+    stale: u64,
+}
+
+impl Locks {
+    fn answer(&mut self, ask: Ask) -> u64 {
+        let now = tokio::time::Instant::now();
+        match ask {
+            Ask::Acquire => {
+                if self.holder.is_some_and(|(_, until)| until > now) {
+                    return 0;
+                }
+                self.tokens += 1;
+                self.holder = Some((self.tokens, now + TTL));
+                self.tokens
+            }
+            Ask::Write(token) if token < self.newest => {
+                self.stale += 1;
+                0
+            }
+            Ask::Write(token) => {
+                self.newest = token;
+                1
+            }
+            Ask::Release(token) => {
+                self.holder.take_if(|(held, _)| *held == token);
+                1
+            }
+        }
+    }
+}
+
+/// Where `most` stale writes are too many.
+async fn lease(w: World, most: u64) {
+    let locks = Arc::new(Mutex::new(Locks::default()));
+    let state = Arc::clone(&locks);
+    let stack = ServiceBuilder::new()
+        .layer(w.site("api->locks").layer().duplicating())
+        .service(service_fn(move |ask: Ask| {
+            let answer = state
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .answer(ask);
+            async move { Ok::<_, Infallible>(answer) }
+        }));
+    w.clients(4)
+        .calls(8)
+        .pace(Duration::from_millis(3))
+        .each(move |_| {
+            let stack = stack.clone();
             async move {
-                let lease = locks
-                    .acquire("orders")
-                    .deadline(PATIENCE)
-                    .renewing(Renewal::Never);
-                let Ok(lease) = lease.await else { return 0 };
-                let stale = write(&world, &account, &lease).await;
-                let _ = timeout(PATIENCE, lease.release()).await;
-                stale
+                let ask = |ask| {
+                    let call = stack.clone().oneshot(ask);
+                    async { timeout(Duration::from_secs(5), call).await.ok() }
+                };
+                let Some(Ok(token)) = ask(Ask::Acquire).await else {
+                    return;
+                };
+                if token > 0 {
+                    for _ in 0..2 {
+                        let _ = ask(Ask::Write(token)).await;
+                    }
+                    let _ = ask(Ask::Release(token)).await;
+                } else {
+                    let _ = ask(Ask::Acquire).await;
+                }
             }
         })
         .await;
-    let stale: u32 = stale.into_iter().sum();
-    always!(is_fenced || stale < 2, "stale writes are few");
-}
-
-/// Twice, and how many were refused: without a fence they would have been made.
-async fn write(w: &World, account: &MemoryFenced<u64>, lease: &Lease) -> u32 {
-    let mut stale = 0;
-    for amount in [1, 2] {
-        let token = lease.stale_token().clone();
-        let account = account.clone();
-        let write = async move { account.write("alice", &token, amount).await.is_err() };
-        let site = w.site("api->accounts");
-        let written = timeout(PATIENCE, site.run(0_u64, || write)).await;
-        stale += u32::from(matches!(written, Ok(true)));
-    }
-    stale
+    let stale = locks.lock().unwrap_or_else(PoisonError::into_inner).stale;
+    always!(stale < most, "stale writes are few");
 }

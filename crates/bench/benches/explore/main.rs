@@ -4,7 +4,7 @@
 //! cargo bench -p bench --bench explore
 //! ```
 //!
-//! Runs a second of a fenced lease ([`lease`]), requests a second through axum and hyper in virtual time ([`http`]), every single
+//! Runs a second of a lock with leases ([`lease`]), requests a second through axum and hyper in virtual time ([`http`]), every single
 //! fault of 64 calls, and how many replays it takes to shrink. Times are of the processor where the system tells (Linux, in hundredths
 //! of a second), else of a clock; one thread explores. It prints a table and writes `target/figures/explore.jsonl`.
 
