@@ -233,10 +233,19 @@ impl Search<'_, '_> {
         }
         self.seed = code.seed;
         let order = Order::script(code.seed, &code.injections).kept();
-        let mut left = 0;
-        self.tries(Stage::Replay, Some(1), 1, [order], |_, _, ended| {
+        let (mut left, mut late) = (0, 0);
+        self.tries(Stage::Replay, Some(1), 1, [order], |_, order, ended| {
             left = ended.unreached;
+            late = order
+                .upsets()
+                .filter(|u| !ended.injected.contains(u))
+                .count();
         });
+        if self.failures.is_empty() && late > 0 {
+            self.doubt(format!(
+                "{late} of the code's upsets would have come after the run was over: it is of another program"
+            ));
+        }
         if self.failures.is_empty() && left > 0 {
             let all = code.injections.len();
             self.doubt(format!(
