@@ -169,7 +169,8 @@ impl Explore {
         self
     }
 
-    /// A panic in a task that nobody awaits is no failure. By default it is: nobody would see it.
+    /// A panic that does not end the test is no failure: in a task that nobody awaits, or where a layer or the test
+    /// catches it. By default each is: nobody would see it.
     pub fn tolerating_panics(mut self) -> Self {
         self.tolerant = true;
         self

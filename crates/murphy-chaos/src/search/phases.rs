@@ -1,6 +1,6 @@
 //! The parts of an exploration, one by one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::code::ReplayCode;
 use crate::enumerate::{Pairs, at_call, singles};
@@ -192,7 +192,8 @@ impl Search<'_, '_> {
         };
         let all = Pairs::new(survived.len(), self.seed);
         let shown: u64 = revealed.iter().map(|r| after(r).len() as u64).sum();
-        let of = all.total() + shown;
+        // What cannot be told from one fault alone is no pair, and is not missed.
+        let of = all.total() + shown - hidden(&survived);
         let any = all.map(|(i, j)| [survived[i].clone(), survived[j].clone()]);
         let seed = self.seed;
         let orders = (revealed.iter().flat_map(after).chain(any))
@@ -253,4 +254,22 @@ impl Search<'_, '_> {
             ));
         }
     }
+}
+
+/// How many pairs of these leave nothing of one of them: both strike one call.
+fn hidden(singles: &[Injection]) -> u64 {
+    let mut calls: BTreeMap<&CallId, Vec<&Injection>> = BTreeMap::new();
+    for single in singles {
+        if let Injection::Call { call, .. } = single {
+            calls.entry(call).or_default().push(single);
+        }
+    }
+    let mut hidden = 0;
+    for at in calls.values() {
+        for (i, one) in at.iter().enumerate() {
+            let rest = at[i + 1..].iter();
+            hidden += rest.filter(|other| one.hides(other)).count() as u64;
+        }
+    }
+    hidden
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use murphy_chaos::{Budget, Injection, Kind, Menu, RealTime, ReplayCode, Upset, Verdict, World};
+use murphy_chaos::{
+    Budget, Injection, Kind, Menu, RealTime, ReplayCode, Stage, Upset, Verdict, World,
+};
 use murphy_chaos::{always, sometimes};
 use tokio::time::timeout;
 
@@ -97,6 +99,24 @@ fn an_error_of_many_words_has_a_short_name() {
     assert!(failure.violation.detail.contains("::error::x"));
     let said = outcome.to_string().len();
     assert!(said < 40_000, "{said}");
+}
+
+/// Two kinds at one call, one of which leaves nothing to the other, are no pair that was left out.
+#[test]
+fn all_pairs_are_all_that_can_be_told_apart() {
+    let menu = Menu::only([Kind::LostRequest, Kind::LostReply, Kind::SlowReply]).calls_only();
+    let outcome = exploring("all-pairs", 500)
+        .menu(menu)
+        .run(async |w: World| {
+            for key in 1..4u64 {
+                let call = w.site("api->pay").run(key, || async {});
+                let _ = timeout(Duration::from_secs(5), call).await;
+            }
+        });
+    let pairs = outcome.phases.iter().find(|p| p.stage == Stage::Pairs);
+    let pairs = pairs.expect("there are pairs");
+    // Of nine faults 36, without lost requests with what else strikes the call.
+    assert_eq!((pairs.tried, pairs.of), (30, Some(30)), "{outcome}");
 }
 
 /// As calls that are gone.
