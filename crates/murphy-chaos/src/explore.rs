@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::panic::Location;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use murphy_core::{Seed, hash_bytes};
@@ -11,7 +11,7 @@ use murphy_core::{Seed, hash_bytes};
 use crate::annotate;
 use crate::budget::Budget;
 use crate::code::ReplayCode;
-use crate::files::Files;
+use crate::files::{self, Files};
 use crate::menu::Menu;
 use crate::once::Check;
 use crate::outcome::Outcome;
@@ -169,7 +169,8 @@ impl Explore {
         self
     }
 
-    /// A panic in a task that nobody awaits is no failure. By default it is: nobody would see it.
+    /// A panic that does not end the test is no failure: in a task that nobody awaits, or where a layer or the test
+    /// catches it. By default each is: nobody would see it.
     pub fn tolerating_panics(mut self) -> Self {
         self.tolerant = true;
         self
@@ -275,14 +276,20 @@ impl Explore {
         if let Some(seed) = Seed::from_env().map_err(|e| e.to_string())? {
             self.seed = Some(seed);
         }
-        if let Some(budget) = Budget::from_env().map_err(|e| e.to_string())? {
+        if let Some(budget) =
+            Budget::from_env().map_err(|e| format!("{}: {e}", Budget::VARIABLE))?
+        {
             self.budget = budget;
         }
         let Some(text) = std::env::var_os(REPLAY_VARIABLE).filter(|text| !text.is_empty()) else {
             return Ok(());
         };
         let text = text.to_string_lossy();
-        let read = |file| std::fs::read_to_string(file).map_err(|e| format!("{file}: {e}"));
+        let read = |file: &str| {
+            let remedy = "name a file with one code after `@`, or give the code itself";
+            files::read(Path::new(file))
+                .map_err(|e| format!("{REPLAY_VARIABLE}: `@{file}` cannot be read: {e}; {remedy}"))
+        };
         let code = match text.strip_prefix('@') {
             Some(file) => read(file)?,
             None => text.into_owned(),

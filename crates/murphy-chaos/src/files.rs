@@ -8,6 +8,8 @@ use crate::code::ReplayCode;
 
 /// The most codes of one corpus that are replayed.
 const MOST_CODES: usize = 1024;
+/// The most lines that are no code, before a corpus is taken for something else.
+const MOST_NOTES: usize = 1024;
 /// The longest file of codes that is read.
 const LONGEST: u64 = 4 << 20;
 
@@ -48,6 +50,13 @@ impl Files {
             // A line is a code, or a remark.
             let lines = text.lines().map(str::trim).zip(1..);
             for (line, n) in lines.filter(|(l, _)| !l.is_empty() && !l.starts_with('#')) {
+                if notes.len() == MOST_NOTES {
+                    notes.push(format!(
+                        "corpus `{}`: the rest from line {n} on is not read",
+                        path.display()
+                    ));
+                    return (codes, notes);
+                }
                 match line.parse::<ReplayCode>() {
                     Ok(code) if code.name != name => notes.push(format!(
                         "corpus `{}`, line {n}: the code is of `{}`",
@@ -82,7 +91,7 @@ pub(crate) fn one_line(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
-/// A name that is a file's name everywhere.
+/// A name that is a file's name everywhere: of at most 100 characters and 200 bytes, as names end at 255.
 fn plain(name: &str) -> String {
     let plain = |c: char| {
         if c.is_alphanumeric() || "-_.".contains(c) {
@@ -91,7 +100,12 @@ fn plain(name: &str) -> String {
             '_'
         }
     };
-    let name: String = name.chars().map(plain).take(100).collect();
+    let mut bytes = 0;
+    let fits = |c: &char| {
+        bytes += c.len_utf8();
+        bytes <= 200
+    };
+    let name: String = name.chars().map(plain).take(100).take_while(fits).collect();
     if name.chars().all(|c| c == '.') {
         "_".into()
     } else {
@@ -121,8 +135,23 @@ mod tests {
             ("a/b c", "a_b_c"),
             ("..", "_"),
             ("", "_"),
+            (&"ü".repeat(120), &"ü".repeat(100)),
+            (&"訂".repeat(120), &"訂".repeat(66)),
         ] {
             assert_eq!(plain(name), want);
         }
+    }
+
+    #[test]
+    fn of_a_file_that_is_no_corpus_little_is_kept() {
+        let name = format!("murphy-no-corpus-{}", std::process::id());
+        let files = Files {
+            corpus: std::env::temp_dir().join(&name),
+            target: std::env::temp_dir().join(name).join("none"),
+        };
+        fs::write(&files.corpus, "x\n".repeat(2 << 20)).expect("a file");
+        let (codes, notes) = files.codes("a");
+        fs::remove_file(&files.corpus).expect("it is there");
+        assert_eq!((codes.len(), notes.len()), (0, MOST_NOTES + 1));
     }
 }

@@ -19,7 +19,7 @@ use crate::exchange::Exchange;
 use crate::injection::Injection;
 use crate::kind::Kind;
 use crate::order::{Order, Trouble};
-use crate::panics::{Note, Noting, words};
+use crate::panics::{Note, Noting, quietly, words};
 use crate::promise::{Promise, Violation};
 use crate::real::{self, RealTime};
 use crate::scene::{Mark, Scene};
@@ -30,6 +30,9 @@ use crate::world::World;
 /// The test, as the runner sees it.
 pub(crate) type Check<'a> =
     dyn Fn(World) -> Pin<Box<dyn Future<Output = Result<(), String>> + 'a>> + Send + Sync + 'a;
+
+/// The longest text of a broken promise, in characters.
+const LONGEST_DETAIL: usize = 16 << 10;
 
 /// What all runs of an exploration share.
 #[derive(Clone, Debug)]
@@ -133,14 +136,39 @@ fn undecided(why: String) -> Ended {
 }
 
 fn panicked(note: &Note, at: Duration) -> Violation {
-    let words: String = note.message.chars().take(200).collect();
-    let words = words.lines().next().unwrap_or_default();
+    let words = first_line(&note.message);
+    let message: String = note.message.chars().take(LONGEST_DETAIL).collect();
     Violation {
         promise: Promise::Safety,
         name: format!("panic in {}: {words}", note.file),
-        detail: format!("{}:{}: {}", note.file, note.line, note.message),
+        detail: format!("{}:{}: {message}", note.file, note.line),
         at,
     }
+}
+
+/// The name is the first line of it, so that it stays a name.
+fn failed(error: &str, at: Duration) -> Violation {
+    let name = first_line(error);
+    let detail = match name.len() == error.len() {
+        true => String::new(),
+        false => error.chars().take(LONGEST_DETAIL).collect(),
+    };
+    Violation {
+        promise: Promise::Safety,
+        name: format!("the test returned an error: {name}"),
+        detail,
+        at,
+    }
+}
+
+/// At most 200 characters of it.
+fn first_line(text: &str) -> String {
+    text.lines()
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .take(200)
+        .collect()
 }
 
 async fn play(
@@ -168,14 +196,17 @@ async fn play(
     };
     // The closure may panic too, before there is a future.
     let body = AssertUnwindSafe(async { check(world).await }).catch_unwind();
+    let mut body = Box::pin(body);
     let horizon = Box::pin(tokio::time::sleep(setting.horizon));
     let cut = Box::pin(watch.is_cut());
     let ends = select(Box::pin(scene.stopped()), select(horizon, cut));
-    let (came, cut) = match select(Box::pin(body), ends).await {
+    let (came, cut) = match select(&mut body, ends).await {
         Either::Left((came, _)) => (Some(came), false),
         Either::Right((Either::Left(_), _)) => (Some(Ok(Ok(()))), false),
         Either::Right((Either::Right((by, _)), _)) => (None, matches!(by, Either::Right(_))),
     };
+    // What it holds may panic as it goes: it was cut short in the middle.
+    quietly(|| drop(body));
     let took = scene.elapsed();
     let mut ended = read(order, &ledger);
     ended.took = took;
@@ -194,11 +225,7 @@ async fn play(
     if ended.violation.is_none() {
         ended.violation = match came {
             Some(Ok(Ok(()))) => None,
-            Some(Ok(Err(error))) => Some(broken(
-                Promise::Safety,
-                &format!("the test returned an error: {error}"),
-                String::new(),
-            )),
+            Some(Ok(Err(error))) => Some(failed(&error, took)),
             Some(Err(panic)) => {
                 ended.panicked = Some(words(&*panic));
                 None
@@ -221,7 +248,7 @@ async fn play(
     }
     drop(entered);
     #[cfg(feature = "http")]
-    scene.served.close();
+    quietly(|| scene.served.close());
     ended
 }
 

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::panic::{self, PanicHookInfo};
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
 
 /// The most panics of one run that are kept.
@@ -50,6 +50,17 @@ impl Drop for Noting {
     fn drop(&mut self) {
         NOTES.set(None);
     }
+}
+
+/// Lets go of something of the test's. If that panics, it is nobody's: neither noted, nor the end of the exploration.
+pub(crate) fn quietly(let_go: impl FnOnce()) {
+    let noted = NOTES.with_borrow(|notes| notes.as_ref().map_or(0, Vec::len));
+    let _ = panic::catch_unwind(AssertUnwindSafe(let_go));
+    NOTES.with_borrow_mut(|notes| {
+        if let Some(notes) = notes {
+            notes.truncate(noted);
+        }
+    });
 }
 
 /// What a panic says.

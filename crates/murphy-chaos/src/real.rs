@@ -179,7 +179,7 @@ impl Explore {
     pub(crate) fn most_patience(&self) -> Duration {
         match self.real {
             None => self.patience,
-            Some(_) => self.patience.max(self.run_ends() * 2),
+            Some(_) => self.patience.max(self.run_ends().saturating_mul(2)),
         }
     }
 }

@@ -80,7 +80,10 @@ impl<'a, 'f> Search<'a, 'f> {
                 jobs: explore.jobs.unwrap_or(cores),
                 check,
                 patience: explore.most_patience(),
-                deadline: explore.budget.most_time().map(|time| began + time),
+                deadline: explore
+                    .budget
+                    .most_time()
+                    .and_then(|time| began.checked_add(time)),
             },
             seed: explore.chosen_seed(),
             setting: Setting {

@@ -177,44 +177,66 @@ impl Default for Checker {
 
 /// The parts of a history, taking turns.
 struct Round<'a, M: Model> {
-    running: Vec<Option<(Option<M::Key>, Search<'a, M>)>>,
+    history: &'a [OperationOf<M>],
+    running: Vec<Option<Part<'a, M>>>,
     orders: Vec<Vec<usize>>,
     given_up: usize,
+    /// What all parts hold, in bytes. It is kept and not added up: there may be as many parts as operations.
+    held: usize,
+}
+
+/// One part: it holds next to nothing before its first turn, so that those which are quickly decided are never there together.
+struct Part<'a, M: Model> {
+    key: Option<M::Key>,
+    places: Vec<usize>,
+    search: Option<Search<'a, M>>,
+    held: usize,
 }
 
 impl<'a, M: Model> Round<'a, M> {
     fn new(model: &M, history: &'a [OperationOf<M>]) -> Self {
-        let search = |(key, places): (_, Vec<usize>)| {
-            let problem = Problem::new(model, history, &places);
-            Some((key, Search::new(model, problem, u32::MAX as usize - 1)))
+        let part = |(key, places): (_, Vec<usize>)| {
+            Some(Part {
+                key,
+                places,
+                search: None,
+                held: 0,
+            })
         };
         Self {
-            running: parts(model, history).into_iter().map(search).collect(),
+            history,
+            running: parts(model, history).into_iter().map(part).collect(),
             orders: Vec::new(),
             given_up: 0,
+            held: 0,
         }
     }
 
     /// One slice of one part.
     fn run(&mut self, model: &M, at: usize, slice: u64, bytes: usize) -> (Progress, u64) {
-        let held = |part: &Option<(_, Search<'a, M>)>| part.as_ref().map_or(0, |p| p.1.bytes());
-        let all: usize = self.running.iter().map(held).sum();
-        let Some((_, search)) = &mut self.running[at] else {
+        let history = self.history;
+        let Some(part) = &mut self.running[at] else {
             return (Progress::OutOfSteps, 0);
         };
-        let mine = search.bytes();
-        let (progress, taken) = search.run(model, slice, bytes.saturating_sub(all - mine));
+        let places = &part.places;
+        let search = part.search.get_or_insert_with(|| {
+            let problem = Problem::new(model, history, places);
+            Search::new(model, problem, u32::MAX as usize - 1)
+        });
+        let others = self.held - part.held;
+        let (progress, taken) = search.run(model, slice, bytes.saturating_sub(others));
+        part.held = search.bytes();
+        self.held = others + part.held;
         match &progress {
             Progress::Legal(order) => {
                 self.orders.push(order.clone());
-                self.running[at] = None;
+                self.let_go(at);
             }
             Progress::OutOfBytes => {
                 // The one that holds most: of two, the first.
-                let most = (0..self.running.len())
-                    .rev()
-                    .max_by_key(|&i| held(&self.running[i]));
-                self.running[most.unwrap_or(at)] = None;
+                let held = |i: &usize| self.running[*i].as_ref().map_or(0, |part| part.held);
+                let most = (0..self.running.len()).rev().max_by_key(held);
+                self.let_go(most.unwrap_or(at));
                 self.given_up += 1;
             }
             Progress::Illegal | Progress::OutOfSteps => {}
@@ -222,8 +244,15 @@ impl<'a, M: Model> Round<'a, M> {
         (progress, taken)
     }
 
+    fn let_go(&mut self, at: usize) {
+        let part = self.running[at].take();
+        self.held -= part.map_or(0, |part| part.held);
+    }
+
     fn take(&mut self, at: usize) -> (Option<M::Key>, Search<'a, M>) {
-        self.running[at].take().expect("it has just run")
+        let part = self.running[at].take();
+        let ran = part.and_then(|part| Some((part.key, part.search?)));
+        ran.expect("it has just run")
     }
 
     fn retire(&mut self) {

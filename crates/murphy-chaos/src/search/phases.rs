@@ -1,6 +1,6 @@
 //! The parts of an exploration, one by one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::code::ReplayCode;
 use crate::enumerate::{Pairs, at_call, singles};
@@ -192,7 +192,8 @@ impl Search<'_, '_> {
         };
         let all = Pairs::new(survived.len(), self.seed);
         let shown: u64 = revealed.iter().map(|r| after(r).len() as u64).sum();
-        let of = all.total() + shown;
+        // What cannot be told from one fault alone is no pair, and is not missed.
+        let of = all.total() + shown - hidden(&survived);
         let any = all.map(|(i, j)| [survived[i].clone(), survived[j].clone()]);
         let seed = self.seed;
         let orders = (revealed.iter().flat_map(after).chain(any))
@@ -233,10 +234,19 @@ impl Search<'_, '_> {
         }
         self.seed = code.seed;
         let order = Order::script(code.seed, &code.injections).kept();
-        let mut left = 0;
-        self.tries(Stage::Replay, Some(1), 1, [order], |_, _, ended| {
+        let (mut left, mut late) = (0, 0);
+        self.tries(Stage::Replay, Some(1), 1, [order], |_, order, ended| {
             left = ended.unreached;
+            late = order
+                .upsets()
+                .filter(|u| !ended.injected.contains(u))
+                .count();
         });
+        if self.failures.is_empty() && late > 0 {
+            self.doubt(format!(
+                "{late} of the code's upsets would have come after the run was over: it is of another program"
+            ));
+        }
         if self.failures.is_empty() && left > 0 {
             let all = code.injections.len();
             self.doubt(format!(
@@ -244,4 +254,22 @@ impl Search<'_, '_> {
             ));
         }
     }
+}
+
+/// How many pairs of these leave nothing of one of them: both strike one call.
+fn hidden(singles: &[Injection]) -> u64 {
+    let mut calls: BTreeMap<&CallId, Vec<&Injection>> = BTreeMap::new();
+    for single in singles {
+        if let Injection::Call { call, .. } = single {
+            calls.entry(call).or_default().push(single);
+        }
+    }
+    let mut hidden = 0;
+    for at in calls.values() {
+        for (i, one) in at.iter().enumerate() {
+            let rest = at[i + 1..].iter();
+            hidden += rest.filter(|other| one.hides(other)).count() as u64;
+        }
+    }
+    hidden
 }

@@ -4,6 +4,7 @@ mod ablate;
 mod bugs;
 mod corpus;
 mod history;
+mod hostile;
 #[cfg(feature = "http")]
 mod http;
 mod nodes;

@@ -148,6 +148,10 @@ fn what_is_wrong_is_said_with_its_line() {
             "line 1: `q` is no escape: use \\n \\t \\r \\\\ \\\" or \\u with four digits",
         ),
         (
+            "{:a \"\\u+041\"}",
+            "line 1: `+041` is no escape: use \\n \\t \\r \\\\ \\\" or \\u with four digits",
+        ),
+        (
             &(whole.to_owned() + whole),
             "line 2: process 0 invokes while it is at what it invoked in line 1",
         ),

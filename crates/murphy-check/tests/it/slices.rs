@@ -61,6 +61,19 @@ fn a_part_that_takes_too_much_memory_is_given_up_and_the_others_go_on() {
     assert_eq!(verdict.exit_code(), 2);
 }
 
+/// Looked at all at once, they would not fit; added up at each turn, they would take until tomorrow.
+#[test]
+fn as_many_keys_as_operations_take_no_more_than_one_at_a_time() {
+    let put = |key: u32| {
+        let (request, called) = (Request::Put(key, 1), u64::from(key) * 2);
+        let end = Some((called + 1, Outcome::Done(Reply::<u32>::Done)));
+        Operation::try_new(0, request, called, end).unwrap()
+    };
+    let history: Vec<_> = (0..100_000).map(put).collect();
+    let verdict = Checker::new().bytes(4096).check(&KeyValue::new(), &history);
+    assert!(verdict.is_legal(), "{verdict}");
+}
+
 #[test]
 fn whoever_says_stop_gets_unknown() {
     let asked = Cell::new(0);

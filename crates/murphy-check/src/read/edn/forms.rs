@@ -143,8 +143,11 @@ impl<'t> Forms<'t> {
             Some(c @ ('\\' | '"')) => Ok(c),
             Some('u') => {
                 let digits = self.rest.get(..4).unwrap_or_default();
+                // `from_str_radix` takes a sign too.
+                let are_digits = digits.bytes().all(|b| b.is_ascii_hexdigit());
                 let code = u32::from_str_radix(digits, 16)
                     .ok()
+                    .filter(|_| are_digits)
                     .and_then(char::from_u32);
                 let code = code.ok_or_else(|| self.syntax(digits, unknown))?;
                 self.rest = &self.rest[4..];
