@@ -15,6 +15,8 @@ const HOLD: Duration = Duration::from_millis(1);
 #[derive(Default)]
 struct Seen {
     waits: Vec<f64>,
+    /// How many others had it meanwhile: what a wait is, however slow the machine.
+    others: Vec<f64>,
     handovers: Vec<f64>,
     released: Option<Instant>,
 }
@@ -35,9 +37,12 @@ where
         clients.spawn(async move {
             while Instant::now() < end {
                 let asked = Instant::now();
+                let before = seen.lock().map_or(0, |seen| seen.waits.len());
                 let lease = locks.acquire("crowd").await?;
                 let granted = Instant::now();
                 if let Ok(mut seen) = seen.lock() {
+                    let others = seen.waits.len() - before;
+                    seen.others.push(others as f64);
                     seen.waits.push(millis(granted - asked));
                     if let Some(released) = seen.released {
                         seen.handovers
@@ -58,7 +63,10 @@ where
     }
     let seen = Arc::into_inner(seen).and_then(|seen| seen.into_inner().ok());
     let Seen {
-        waits, handovers, ..
+        waits,
+        others,
+        handovers,
+        ..
     } = seen.unwrap_or_default();
     let note = format!(
         "{CLIENTS} clients, {HOLD:?} of work each, {} turns in {time:?}",
@@ -71,6 +79,10 @@ where
             figures.push(Figure::new(figure, "murphy", quantile(of, at), "ms", &note));
         }
     }
+    let figure = format!("lease.{name}.wait_p99_turns");
+    let note = "how many others had it while one waited; 31 come before the last of a crowd";
+    let turns = quantile(&others, 0.99);
+    figures.push(Figure::new(figure, "murphy", turns, "turns", note));
     // Of a fair store: everybody else once, each with his work and a handover.
     let fair = CLIENTS as f64 * (millis(HOLD) + quantile(&handovers, 0.5));
     let figure = format!("lease.{name}.wait_p99_by_fair");
