@@ -2,11 +2,15 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use murphy_lease::{FencingToken, Renewal, Watch, Why};
+use murphy_core::TokioClock;
+use murphy_lease::{FencingToken, LeaseRequest, Locks, Renewal, Watch, Why};
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::{Instant, advance, sleep, timeout};
+use tower::ServiceExt;
 
 use crate::store::{Fate, Store, TTL, ms};
 
@@ -223,4 +227,33 @@ async fn a_watch_is_heard_while_a_renewal_hangs() {
     sleep(TTL.get() / 2).await;
     say.send(true).unwrap();
     assert_eq!(lease.lost().await.why, Why::Refused);
+}
+
+/// A client that reads from a flooded connection, say: tokio has it yield, and each turn is used up by it.
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_spins_does_not_hold_up_the_loss() {
+    let inner = Store::new();
+    let store = tower::service_fn(move |asked: LeaseRequest| {
+        let inner = inner.clone();
+        async move {
+            while matches!(asked, LeaseRequest::Renew(_)) {
+                tokio::task::consume_budget().await;
+            }
+            inner.oneshot(asked).await
+        }
+    });
+    let locks = Locks::new(store).ttl(TTL).clock(Arc::new(TokioClock));
+    let lease = locks.acquire("orders").await.unwrap();
+    // The task is never idle, so that the clock does not move by itself. Nobody asks for the token.
+    let lost = lease.child_token();
+    for _ in 0..TTL.get().as_millis() + 1 {
+        advance(ms(1)).await;
+        for _ in 0..4 {
+            yield_now().await;
+        }
+    }
+    for _ in 0..200 {
+        yield_now().await;
+    }
+    assert!(lost.is_cancelled());
 }
