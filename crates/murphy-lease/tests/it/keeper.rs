@@ -1,6 +1,6 @@
 //! The task of a lease: renewal, loss, and what was asked when.
 
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -236,8 +236,10 @@ async fn a_renewal_that_spins_does_not_hold_up_the_loss() {
     let store = tower::service_fn(move |asked: LeaseRequest| {
         let inner = inner.clone();
         async move {
-            while matches!(asked, LeaseRequest::Renew(_)) {
-                tokio::task::consume_budget().await;
+            if matches!(asked, LeaseRequest::Renew(_)) {
+                loop {
+                    tokio::task::consume_budget().await;
+                }
             }
             inner.oneshot(asked).await
         }
@@ -256,4 +258,31 @@ async fn a_renewal_that_spins_does_not_hold_up_the_loss() {
         yield_now().await;
     }
     assert!(lost.is_cancelled());
+}
+
+#[test]
+fn guards_outlive_their_runtime() {
+    let runtime = || {
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+    };
+    let locks = Locks::new(Store::new());
+    let first = runtime().unwrap();
+    let [dropped, released, within] =
+        ["a", "b", "c"].map(|lock| first.block_on(locks.acquire(lock).into_future()).unwrap());
+    let (rival, inside) = (locks.clone(), within.held());
+    let mut waits = Box::pin(async move { rival.acquire("a").await });
+    first.block_on(async {
+        assert!(timeout(ms(20), &mut waits).await.is_err());
+        tokio::spawn(async move { within.lost().await });
+    });
+    drop(first);
+    for held in [dropped.held(), released.held(), inside] {
+        assert!(held.token().is_err());
+    }
+    // None of these has a runtime any more.
+    drop((waits, dropped));
+    let outcome = runtime().unwrap().block_on(released.release());
+    assert!(outcome.is_err(), "nobody said that it is given back");
 }
