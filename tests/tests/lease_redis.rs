@@ -181,6 +181,35 @@ async fn rows_that_the_clock_has_passed_are_forgotten_and_others_are_kept() {
     assert!(lock.release(2).await);
 }
 
+/// Once it were forgotten the store would begin again in its own era, below.
+#[tokio::test]
+async fn a_row_of_a_later_era_than_the_stores_is_kept() {
+    let server = Redis::start().await;
+    let lock = Ask::of(&store(&server).await, "orders");
+    let later = Claim::Above(Rank::new(3, 7));
+    let grant = granted(&lock.claim(1, LONG, later).await);
+    assert_eq!(grant.rank.era, 3);
+    assert!(lock.release(1).await);
+    let said = server.say("TTL murphy:lease:orders").await;
+    assert_eq!(said.trim().trim_start_matches(':'), "-1");
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_holds_a_lock_no_longer_than_the_lease_is() {
+    let server = Redis::start().await;
+    let lock = Ask::of(&store(&server).await, "orders");
+    // Granted in 2100, for 200 ms, to a holder who is gone.
+    let (rank, nonce) = ("0000000000.00004102444800000000", "b".repeat(32));
+    let row = format!("{rank}+0000410244480000000000000000000000200000{nonce}");
+    server.say(&format!("SET murphy:lease:orders {row}")).await;
+    let holder = held(&lock.acquire(1, LONG).await);
+    assert!(holder.remaining <= ms(200), "{holder:?}");
+    tokio::time::sleep(holder.remaining + ms(20)).await;
+    let grant = granted(&lock.acquire(1, LONG).await);
+    assert!(grant.rank > Rank::new(0, 4_102_444_800_000_000));
+    assert!(grant.ttl <= LONG);
+}
+
 #[tokio::test]
 async fn what_is_not_ours_is_named_and_left_alone() {
     let server = Redis::start().await;

@@ -157,7 +157,8 @@ where
         self
     }
 
-    /// Where nonces and timeouts are drawn from, for runs that are to repeat: each candidate needs its own.
+    /// Where timeouts are drawn from, for runs that are to repeat: each candidate needs its own, or they split their votes again
+    /// and again.
     #[must_use]
     pub fn seed(mut self, seed: Seed) -> Self {
         self.voters.seed = seed;

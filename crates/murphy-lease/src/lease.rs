@@ -126,7 +126,7 @@ impl Lease {
             settings: settings.clone(),
         };
         // Faults that are keyed by the operation are keyed by the lease here, and not by whoever acquired it.
-        let scope = Scope::default().with_key(held.stale_token().nonce().bits());
+        let scope = Scope::default().with_key(held.stale_token().nonce().key());
         settings.spawn(scope.enter(keep.run().instrument(span)));
         Self {
             held,

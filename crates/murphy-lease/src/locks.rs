@@ -113,10 +113,11 @@ impl<S: LeaseStore> Locks<S> {
         self
     }
 
-    /// Where nonces and jitter come from, for runs that are to repeat: the system's entropy by default.
+    /// Where jitter and the upper half of nonces come from, for runs that are to repeat: the system's entropy by default.
     ///
-    /// Two clients over one store with one seed draw the same nonces, and each takes the other's leases for its own:
-    /// give each its own seed.
+    /// The lower half is always the system's: of two clients with one seed neither takes the other's leases for its own.
+    /// What is drawn by a nonce, and what a log shows of it, is the same again; its full text is not. Two with one seed wait
+    /// the same times: give each its own.
     #[must_use]
     pub fn seed(mut self, seed: Seed) -> Self {
         self.settings.seed(seed);

@@ -4,7 +4,7 @@ use std::fmt;
 use std::num::ParseIntError;
 use std::str::FromStr;
 
-use murphy_core::{Seed, mix};
+use murphy_core::{Key, Seed, mix};
 
 /// Which attempt to acquire: 128 bits that no two share.
 ///
@@ -16,7 +16,9 @@ pub struct Nonce(u128);
 /// Where nonces come from: two seeds and a count.
 #[derive(Debug)]
 pub(crate) struct Nonces {
+    /// Of the half that jitter and logs show.
     high: Seed,
+    /// Of the half that no other client has: always the system's entropy.
     low: Seed,
     drawn: std::sync::atomic::AtomicU64,
 }
@@ -33,6 +35,13 @@ impl Nonce {
     pub const fn bits(self) -> u128 {
         self.0
     }
+
+    /// By what chance tells it from others: its upper half, which is the same again under one seed. One that was made by hand may
+    /// have none: then the lower.
+    pub(crate) const fn key(self) -> Key {
+        let (high, low) = ((self.0 >> 64) as u64, self.0 as u64);
+        Key::new(if high == 0 { low } else { high })
+    }
 }
 
 impl Nonces {
@@ -41,9 +50,10 @@ impl Nonces {
         Self::from_seeds(Seed::fresh(), Seed::fresh())
     }
 
-    /// The same each time: two that are given one seed collide, and take each other's grants for their own.
+    /// The same [keys](Nonce::key) each time, and never the same nonces: two clients of one seed would take each other's
+    /// grants for their own, and both hold the lock.
     pub(crate) fn seeded(seed: Seed) -> Self {
-        Self::from_seeds(seed, Seed::new(mix(seed.bits() ^ 0x6C65_6173_6573)))
+        Self::from_seeds(seed, Seed::fresh())
     }
 
     const fn from_seeds(high: Seed, low: Seed) -> Self {
@@ -124,8 +134,21 @@ mod tests {
             .into_iter()
             .collect();
         assert_eq!(all.len(), 2000);
-        let seeded = || drawn(Nonces::seeded(Seed::new(7)));
-        assert_eq!(seeded(), seeded());
+    }
+
+    #[test]
+    fn two_of_one_seed_share_keys_and_no_nonce() {
+        let [one, two] = [(); 2].map(|()| Nonces::seeded(Seed::new(7)));
+        for _ in 0..1000 {
+            let (one, two) = (one.draw(), two.draw());
+            assert_eq!(one.key(), two.key());
+            assert_ne!(one, two);
+            // What a log shows repeats too.
+            assert_eq!(format!("{one:?}"), format!("{two:?}"));
+        }
+        let keys = [7, 8, 7 << 64].map(|bits| Nonce::from_bits(bits).key());
+        assert_ne!(keys[0], keys[1], "those that were made by hand differ");
+        assert_eq!(keys[2], Key::new(7));
     }
 
     #[test]

@@ -27,7 +27,7 @@ impl Pace {
     }
 
     pub(crate) fn of(self, nonce: Nonce) -> Self {
-        let key = Key::from(nonce.bits());
+        let key = nonce.key();
         Self { key, ..self }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use murphy_core::{Clock, Key, Lane, Point, Stream};
+use murphy_core::{Clock, Lane, Point, Stream};
 use tower_service::Service;
 
 use super::core::{Campaign, Heard, Step};
@@ -150,7 +150,7 @@ where
     /// From T to twice that, drawn for each candidacy: of two who split a vote one is first the next time.
     fn timeout_of(&self, nonce: Nonce, n: u64, ttl: Ttl) -> Duration {
         let stream = Stream::new(self.seed, self.me.as_str(), "election", Lane::Jitter);
-        let draw = stream.at(Point::keyed(Key::from(nonce.bits()), n)).unit();
+        let draw = stream.at(Point::keyed(nonce.key(), n)).unit();
         self.timeout.min(ttl.get() / 24).mul_f64(1.0 + draw)
     }
 }

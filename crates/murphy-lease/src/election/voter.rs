@@ -172,10 +172,10 @@ impl VoterService {
         self
     }
 
-    /// For how much longer it waits besides. 2 ms by default.
+    /// For how much longer it waits besides. 2 ms by default, a day at most.
     #[must_use]
     pub fn margin(mut self, margin: Duration) -> Self {
-        self.patience.margin = margin;
+        self.patience.margin = margin.min(Ttl::MAX.get());
         self
     }
 

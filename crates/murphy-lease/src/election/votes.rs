@@ -27,7 +27,8 @@ pub trait VoteStore: Send + Sync + 'static {
     /// It cannot be read.
     fn get<'a>(&'a self, name: &'a str) -> Kept<'a, Option<Vec<u8>>>;
 
-    /// Puts a record there, at most 1 KiB.
+    /// Puts a record there, at most 1 KiB. Of those of one name the one that was called last stays, whenever the others are
+    /// carried out: also one whose future was dropped on its way.
     ///
     /// # Errors
     ///

@@ -29,11 +29,11 @@ pub struct FencingOp(pub u64);
 /// Puts the token in a header of HTTP requests, and the operation's number in another if the request has a
 /// [`FencingOp`]. gRPC's metadata are such headers.
 ///
-/// The text is made once, and marked sensitive: it shows in no `Debug`, and no proxy's table keeps it. Clones are for the
-/// same lease: one for each.
+/// The text is made once, and marked sensitive: it shows in no `Debug`, and no proxy's table keeps it. Clones share it: what is
+/// used for another lease than the first makes that one's text anew each time.
 #[derive(Clone, Debug, Default)]
 pub struct Headers {
-    value: Arc<OnceLock<HeaderValue>>,
+    made: Arc<OnceLock<(FencingToken, HeaderValue)>>,
     #[cfg(feature = "sign")]
     signer: Option<super::Signer>,
 }
@@ -76,7 +76,13 @@ impl Headers {
 impl<B> AttachToken<Request<B>> for Headers {
     #[inline]
     fn attach(&self, token: &FencingToken, request: &mut Request<B>) {
-        let value = self.value.get_or_init(|| self.make(token)).clone();
+        let (of, value) = self.made.get_or_init(|| (token.clone(), self.make(token)));
+        // Another lease's writes must not pass for those of the first.
+        let value = if of == token {
+            value.clone()
+        } else {
+            self.make(token)
+        };
         request.headers_mut().insert(FENCING_TOKEN, value);
         if let Some(FencingOp(op)) = request.extensions().get() {
             let op = HeaderValue::from(*op);
@@ -138,6 +144,17 @@ mod tests {
             &["1", "1"],
         ] {
             assert_eq!(read(values), Err(Denied::Malformed), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn each_lease_has_its_own_token_also_where_they_share_the_layer() {
+        let shared = Headers::new();
+        for token in ["orders;era=0;seq=2;nonce=2", "orders;era=0;seq=1;nonce=1"] {
+            let token: FencingToken = token.parse().unwrap();
+            let mut request = Request::new(());
+            shared.clone().attach(&token, &mut request);
+            assert_eq!(text(request.headers()), Ok(&*token.to_string()));
         }
     }
 

@@ -45,7 +45,7 @@ fn what_is_due_when() {
         (
             "nobody answers",
             Renewal::Auto,
-            "renew give-up renew give-up warn renew give-up",
+            "renew give-up renew warn give-up renew give-up",
         ),
         ("nothing is asked for", Renewal::Never, "warn stop"),
         (

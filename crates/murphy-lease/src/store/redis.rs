@@ -31,7 +31,8 @@ use crate::{LeaseReply, LeaseRequest};
 /// What a failover or an eviction loses is the *lease*: for the rest of its time two believe that they hold it. That is
 /// what the token is for, and why [`Claim::Exactly`](crate::Claim::Exactly), whose number no clock gives, needs a
 /// server that forgets nothing: `maxmemory-policy noeviction` and `appendfsync always`. Rows numbered by the clock are
-/// forgotten a week after their lease; all others are kept.
+/// forgotten a week after their lease; all others are kept, and those of an era above the store's. Where the clock is set back,
+/// a lease that runs ends at most its own length after somebody next asks.
 ///
 /// There is no queue: a request is answered at once, whatever its `wait`, and who waits asks again. Releases are not published
 /// (`PUBLISH`): who releases does not know whether anybody waits, so that each would be, in a cluster to all its nodes; and a
@@ -64,8 +65,8 @@ impl RedisStore {
     /// # Errors
     ///
     /// [`ConnectError`] where that is no address, where nobody answers there within five seconds, and where who does is
-    /// older than Redis 5, or a replica. A server that evicts what it was not told to (`maxmemory-policy allkeys-*`)
-    /// is used, with a warning.
+    /// older than Redis 5, or a replica. A server that evicts leases when it is full (any
+    /// `maxmemory-policy` but `noeviction`) is used, with a warning.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
         let client = Client::open(url).map_err(|e| ConnectError::BadAddress {
             server: "redis",
@@ -190,13 +191,20 @@ fn check(info: &str) -> Result<(), ConnectError> {
         let remedy = "give the address that leads to the primary";
         return unfit("it is a replica".into(), remedy);
     }
-    if let Some(policy) = field("maxmemory_policy").filter(|p| p.starts_with("allkeys-")) {
+    if let Some(policy) = evicts(info) {
         tracing::warn!(
             policy,
             "this Redis evicts leases when it is full: their holders are fenced, not excluded"
         );
     }
     Ok(())
+}
+
+/// By which policy it takes leases to make room, if it does: also by `volatile-*`, for most rows have a time to live.
+fn evicts(info: &str) -> Option<&str> {
+    let mut lines = info.lines();
+    let policy = lines.find_map(|line| line.strip_prefix("maxmemory_policy:"))?;
+    (policy != "noeviction").then_some(policy)
 }
 
 impl<C: Clone> Clone for RedisStore<C> {
@@ -238,6 +246,19 @@ mod tests {
             let said = check(info).map_or_else(|e| e.to_string(), |()| String::new());
             assert_eq!(said, says);
         }
+    }
+
+    #[test]
+    fn whatever_evicts_is_warned_of() {
+        for (policy, warned) in [
+            ("noeviction", None),
+            ("allkeys-lru", Some("allkeys-lru")),
+            ("volatile-ttl", Some("volatile-ttl")),
+        ] {
+            let info = format!("role:master\r\nmaxmemory_policy:{policy}\r\n");
+            assert_eq!(evicts(&info), warned);
+        }
+        assert_eq!(evicts(""), None, "who may not ask is not warned");
     }
 
     #[tokio::test]

@@ -427,3 +427,17 @@ async fn what_was_waited_for_is_handed_out_with_most_of_its_time_left() {
         assert!(left > ttl / 4, "{left:?} is left after {waited} s");
     }
 }
+
+/// As where a configuration that is the same for all processes has the seed.
+#[tokio::test(start_paused = true)]
+async fn two_clients_of_one_seed_exclude_each_other() {
+    let store = Store::new();
+    let (one, two) = (store.locks(7), store.locks(7));
+    let held = one.acquire("orders").await.unwrap();
+    let rival = two.try_acquire("orders").await;
+    assert!(matches!(rival, Err(AcquireError::Held { .. })), "{rival:?}");
+    let first = held.stale_token().nonce();
+    held.release().await.unwrap();
+    let next = two.acquire("orders").await.unwrap();
+    assert_ne!(next.stale_token().nonce(), first);
+}

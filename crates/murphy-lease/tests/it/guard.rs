@@ -188,7 +188,7 @@ async fn renewals_belong_to_the_lease_and_not_to_who_acquired_it() {
     let lease = scope.enter(locks.acquire("orders").into_future());
     let lease = lease.await.unwrap();
     sleep(TTL.get() / 2).await;
-    let own = Key::from(lease.stale_token().nonce().bits());
+    let own = Key::new((lease.stale_token().nonce().bits() >> 64) as u64);
     let seen = seen.lock().unwrap().clone();
     assert_eq!(seen, [Some(Key::from("order-17")), Some(own)]);
 }

@@ -1,12 +1,16 @@
 //! The task of a lease: renewal, loss, and what was asked when.
 
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use murphy_lease::{FencingToken, Renewal, Watch, Why};
+use murphy_core::TokioClock;
+use murphy_lease::{FencingToken, LeaseRequest, Locks, Renewal, Watch, Why};
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::{Instant, advance, sleep, timeout};
+use tower::ServiceExt;
 
 use crate::store::{Fate, Store, TTL, ms};
 
@@ -223,4 +227,62 @@ async fn a_watch_is_heard_while_a_renewal_hangs() {
     sleep(TTL.get() / 2).await;
     say.send(true).unwrap();
     assert_eq!(lease.lost().await.why, Why::Refused);
+}
+
+/// A client that reads from a flooded connection, say: tokio has it yield, and each turn is used up by it.
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_spins_does_not_hold_up_the_loss() {
+    let inner = Store::new();
+    let store = tower::service_fn(move |asked: LeaseRequest| {
+        let inner = inner.clone();
+        async move {
+            if matches!(asked, LeaseRequest::Renew(_)) {
+                loop {
+                    tokio::task::consume_budget().await;
+                }
+            }
+            inner.oneshot(asked).await
+        }
+    });
+    let locks = Locks::new(store).ttl(TTL).clock(Arc::new(TokioClock));
+    let lease = locks.acquire("orders").await.unwrap();
+    // The task is never idle, so that the clock does not move by itself. Nobody asks for the token.
+    let lost = lease.child_token();
+    for _ in 0..TTL.get().as_millis() + 1 {
+        advance(ms(1)).await;
+        for _ in 0..4 {
+            yield_now().await;
+        }
+    }
+    for _ in 0..200 {
+        yield_now().await;
+    }
+    assert!(lost.is_cancelled());
+}
+
+#[test]
+fn guards_outlive_their_runtime() {
+    let runtime = || {
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+    };
+    let locks = Locks::new(Store::new());
+    let first = runtime().unwrap();
+    let [dropped, released, within] =
+        ["a", "b", "c"].map(|lock| first.block_on(locks.acquire(lock).into_future()).unwrap());
+    let (rival, inside) = (locks.clone(), within.held());
+    let mut waits = Box::pin(async move { rival.acquire("a").await });
+    first.block_on(async {
+        assert!(timeout(ms(20), &mut waits).await.is_err());
+        tokio::spawn(async move { within.lost().await });
+    });
+    drop(first);
+    for held in [dropped.held(), released.held(), inside] {
+        assert!(held.token().is_err());
+    }
+    // None of these has a runtime any more.
+    drop((waits, dropped));
+    let outcome = runtime().unwrap().block_on(released.release());
+    assert!(outcome.is_err(), "nobody said that it is given back");
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use murphy_core::{Key, Lane, Point, Stream};
+use murphy_core::{Lane, Point, Stream};
 use murphy_quorum::QuorumError;
 use tower_service::Service;
 
@@ -228,9 +228,12 @@ where
     /// How long before the next ballot: full jitter.
     fn backoff(&self, nonce: Nonce, round: u32) -> Duration {
         let jitter = Stream::new(self.seed, "quorum-store", "backoff", Lane::Jitter);
-        let key = Key::new((nonce.bits() >> 64) as u64 ^ nonce.bits() as u64);
         let most = BACKOFF * (1 << round.min(DOUBLINGS));
-        most.mul_f64(jitter.at(Point::keyed(key, u64::from(round))).unit())
+        most.mul_f64(
+            jitter
+                .at(Point::keyed(nonce.key(), u64::from(round)))
+                .unit(),
+        )
     }
 }
 

@@ -24,8 +24,9 @@ else
   end
 end
 local held = rank .. '+' .. now .. ARGV[3] .. ARGV[2]
--- A row that the clock has passed can be forgotten: what is granted after it is higher all the same.
-if by_clock then
+-- A row that the clock has passed can be forgotten: what is granted after it is higher all the same. One of a later era
+-- than the store's cannot.
+if by_clock and string.sub(rank, 1, 11) == string.sub(ARGV[1], 1, 11) then
   redis.call('SET', KEYS[1], held, 'PX', ARGV[4])
 else
   redis.call('SET', KEYS[1], held)

@@ -9,9 +9,14 @@ local now = string.sub('0000000000000' .. clock[1], -14) .. string.sub('00000' .
 local row = redis.call('GET', KEYS[1])
 local rank, left = ARGV[1], 0
 if row then
-  rank = string.sub(row, 1, 31)
-  left = string.sub(row, 33, 52) - now + string.sub(row, 53, 72)
+  local granted, length = string.sub(row, 33, 52), string.sub(row, 53, 72)
+  rank, left = string.sub(row, 1, 31), granted - now + length
   local flag = string.sub(row, 32, 32)
   if flag == '-' then left = 0 elseif flag ~= '+' then error('not the row of a lock') end
+  if left > 0 and granted > now then
+    -- The clock was set back: a lease runs for its own length from now on, not until the clock is there again.
+    redis.call('SETRANGE', KEYS[1], 32, now)
+    left = tonumber(length)
+  end
 end
 local high = rank < ARGV[1] and ARGV[1] or rank
