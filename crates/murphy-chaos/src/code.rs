@@ -62,7 +62,10 @@ impl FromStr for ReplayCode {
     type Err = BadCode;
 
     fn from_str(text: &str) -> Result<Self, BadCode> {
+        // As it stands in a report, with what it is given to.
         let text = text.trim();
+        let text = text.strip_prefix("MURPHY_REPLAY=").unwrap_or(text);
+        let text = text.split_whitespace().next().unwrap_or_default();
         let whole = "copy the whole line, from `murphy1:` to the four digits at its end";
         let parts: Vec<&str> = text.split(':').collect();
         let &[version, name, seed, body, check] = &parts[..] else {

@@ -291,7 +291,15 @@ impl Explore {
                 .map_err(|e| format!("{REPLAY_VARIABLE}: `@{file}` cannot be read: {e}; {remedy}"))
         };
         let code = match text.strip_prefix('@') {
-            Some(file) => read(file)?,
+            Some(file) => {
+                let text = read(file)?;
+                let not_one = || {
+                    format!(
+                        "{REPLAY_VARIABLE}: `@{file}` has none or several codes: give one itself"
+                    )
+                };
+                one_code(&text).ok_or_else(not_one)?.to_owned()
+            }
             None => text.into_owned(),
         };
         let code: ReplayCode = code
@@ -300,4 +308,11 @@ impl Explore {
         self.replay = Some(code);
         Ok(())
     }
+}
+
+/// The one line that is no remark.
+fn one_code(text: &str) -> Option<&str> {
+    let lines = text.lines().map(str::trim);
+    let mut codes = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    codes.next().filter(|_| codes.next().is_none())
 }

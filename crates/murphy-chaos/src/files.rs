@@ -36,45 +36,70 @@ impl Files {
     }
 
     /// The codes of both places, and what could not be read.
-    pub(crate) fn codes(&self, name: &str) -> (Vec<ReplayCode>, Vec<String>) {
-        let (mut codes, mut notes) = (Vec::new(), Vec::new());
-        for path in [&self.corpus, &self.target.join("corpus.txt")] {
+    pub(crate) fn codes(&self, name: &str) -> Codes {
+        let without = format!("{name}-without-");
+        let Codes {
+            mut codes,
+            mut notes,
+            mut broken,
+        } = Codes::default();
+        for (path, broken) in [
+            // Somebody relies on what is in it.
+            (&self.corpus, &mut broken),
+            (&self.target.join("corpus.txt"), &mut notes),
+        ] {
             let text = match read(path) {
                 Ok(text) => text,
                 Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
                 Err(e) => {
-                    notes.push(format!("corpus `{}` cannot be read: {e}", path.display()));
+                    broken.push(format!("corpus `{}` cannot be read: {e}", path.display()));
                     continue;
                 }
             };
             // A line is a code, or a remark.
             let lines = text.lines().map(str::trim).zip(1..);
             for (line, n) in lines.filter(|(l, _)| !l.is_empty() && !l.starts_with('#')) {
-                if notes.len() == MOST_NOTES {
-                    notes.push(format!(
+                if broken.len() == MOST_NOTES {
+                    broken.push(format!(
                         "corpus `{}`: the rest from line {n} on is not read",
                         path.display()
                     ));
-                    return (codes, notes);
+                    break;
                 }
                 match line.parse::<ReplayCode>() {
-                    Ok(code) if code.name != name => notes.push(format!(
+                    // What an ablation finds without a policy guards nothing, and is not meant to.
+                    Ok(code) if code.name.starts_with(&without) => {}
+                    Ok(code) if code.name != name => broken.push(format!(
                         "corpus `{}`, line {n}: the code is of `{}`",
                         path.display(),
                         code.name
                     )),
                     Ok(code) if codes.contains(&code) => {}
                     Ok(_) if codes.len() == MOST_CODES => {
-                        notes.push(format!("corpus: only {MOST_CODES} codes are replayed"));
-                        return (codes, notes);
+                        broken.push(format!("corpus: only {MOST_CODES} codes are replayed"));
+                        break;
                     }
                     Ok(code) => codes.push(code),
-                    Err(e) => notes.push(format!("corpus `{}`, line {n}: {e}", path.display())),
+                    Err(e) => broken.push(format!("corpus `{}`, line {n}: {e}", path.display())),
                 }
             }
         }
-        (codes, notes)
+        Codes {
+            codes,
+            notes,
+            broken,
+        }
     }
+}
+
+/// What is in a corpus.
+#[derive(Debug, Default)]
+pub(crate) struct Codes {
+    pub(crate) codes: Vec<ReplayCode>,
+    /// What could not be read of what an earlier exploration left.
+    pub(crate) notes: Vec<String>,
+    /// What could not be read of what is kept with the code: it guards nothing.
+    pub(crate) broken: Vec<String>,
 }
 
 pub(crate) fn read(path: &Path) -> io::Result<String> {

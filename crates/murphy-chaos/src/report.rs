@@ -26,7 +26,9 @@ impl fmt::Display for Outcome {
         if self.grade != Grade::Paused {
             let grade = match self.grade {
                 Grade::Keyed => "keyed: the same faults strike the same operations",
-                _ => "positional: give calls keys, and the same faults strike the same operations",
+                _ => {
+                    "positional: calls without a key, and storms, may strike other operations another time"
+                }
             };
             writeln!(f, "  in real time, grade {grade}")?;
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::code::ReplayCode;
 use crate::enumerate::{Pairs, at_call, singles};
+use crate::files::Codes;
 use crate::injection::{CallId, Injection};
 use crate::once::Ended;
 use crate::order::{Order, Trouble};
@@ -27,8 +28,13 @@ impl Search<'_, '_> {
         if self.explore.fresh {
             return;
         }
-        let (codes, notes) = self.explore.files.codes(&self.explore.name);
+        let Codes {
+            codes,
+            notes,
+            broken,
+        } = self.explore.files.codes(&self.explore.name);
         self.notes.extend(notes.into_iter().take(MOST_REASONS));
+        broken.into_iter().for_each(|why| self.doubt(why));
         let orders: Vec<Order> = codes
             .iter()
             .map(|code| Order::script(code.seed, &code.injections))

@@ -64,10 +64,28 @@ fn a_failure_is_remembered_by_itself() {
 }
 
 #[test]
-fn a_line_that_is_no_code_is_told_and_the_others_are_tried() {
-    let text = "murphy1:bad:0::0000\nnonsense\n";
-    let outcome = with_corpus("bad", text).run(|w| hears(w, true, "api->pay"));
+fn a_line_that_is_no_code_guards_nothing_and_the_others_are_tried() {
+    let found = exploring("bad", 300).run(|w| hears(w, false, "api->pay"));
+    let code = found.failures[0].code.to_string();
+    let other = code.replace(":bad:", ":another:");
+    let text = format!("murphy1:bad:0::0000\nnonsense\n{other}\n{code}\n");
+    let outcome = with_corpus("bad", &text).run(|w| hears(w, true, "api->pay"));
+    assert_eq!(outcome.verdict, Verdict::Undecided, "{outcome}");
+    for (why, line) in outcome.undecided.iter().zip(["line 1", "line 2", "line 3"]) {
+        assert!(why.contains(line), "{outcome}");
+    }
+    assert_eq!(outcome.phases[0].tried, 1);
+    let outcome = with_corpus("bad", &text).run(|w| hears(w, false, "api->pay"));
+    assert_eq!(outcome.verdict, Verdict::Failed, "{outcome}");
+}
+
+#[test]
+fn what_an_earlier_exploration_left_is_no_guard() {
+    let exploration = exploring("left", 300);
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("left");
+    fs::create_dir_all(&target).expect("a directory");
+    fs::write(target.join("corpus.txt"), "nonsense\n").expect("a file");
+    let outcome = exploration.run(|w| hears(w, true, "api->pay"));
     assert_eq!(outcome.verdict, Verdict::Passed, "{outcome}");
     assert!(outcome.notes[0].contains("line 1"), "{outcome}");
-    assert!(outcome.notes[1].contains("line 2"), "{outcome}");
 }

@@ -127,6 +127,14 @@ fn said<M: Model>(
     verdict: &VerdictOf<M>,
     at_first: &str,
 ) -> Said {
+    // Whoever recorded nothing has shown nothing.
+    if history.is_empty() {
+        return Said {
+            code: 2,
+            text: "unknown: there is no operation in it".to_owned(),
+            picture: None,
+        };
+    }
     let mut text = verdict.to_string();
     match verdict {
         Verdict::Legal { .. } => {}
