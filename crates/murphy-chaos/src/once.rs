@@ -273,7 +273,8 @@ fn read(order: &Order, ledger: &Ledger) -> Ended {
     if let Trouble::Script(_) = order.trouble {
         ended.unreached = ledger.unreached().len();
         if ended.injected.is_empty() {
-            ended.unable = ledger.summaries().iter().map(|s| s.unable).sum();
+            let unable: u64 = ledger.summaries().iter().map(|s| s.unable).sum();
+            ended.unable = unable + script::spared(&ledger.injected()) as u64;
         }
     }
     if order.kept {

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use murphy_core::Seed;
 use murphy_core::clock::Offset;
-use murphy_fault::{Bend, Disturbance, Fault, Finding, Plan, Record, Script, ScriptPoint, Select};
+use murphy_fault::{
+    Bend, Disturbance, Fault, Finding, Outcome, Plan, Record, Script, ScriptPoint, Select,
+};
 
 use crate::catalogue::Passed;
 use crate::injection::{CallId, Injection, Upset};
@@ -76,12 +78,15 @@ pub(crate) fn watch() -> Fault {
     Fault::lost_request(Select::Script(Script::default())).named(WATCH)
 }
 
-/// The faults that struck, by the names of their calls.
+/// The faults that struck, by the names of their calls. What was to break a body and found an empty one struck nothing.
 pub(crate) fn struck(records: &[Record]) -> Vec<Injection> {
     let acted = records.iter().filter(|r| r.finding == Finding::Injected);
     acted
         .filter_map(|record| {
             let kind: Kind = record.fault.parse().ok()?;
+            if is_spared(kind, record) {
+                return None;
+            }
             Some(Injection::Call {
                 call: id(record),
                 kind,
@@ -92,6 +97,21 @@ pub(crate) fn struck(records: &[Record]) -> Vec<Injection> {
             })
         })
         .collect()
+}
+
+/// How many were to break a body, and found an empty one.
+pub(crate) fn spared(records: &[Record]) -> usize {
+    let acted = records.iter().filter(|r| r.finding == Finding::Injected);
+    acted
+        .filter(|record| {
+            let kind = record.fault.parse();
+            kind.is_ok_and(|kind| is_spared(kind, record))
+        })
+        .count()
+}
+
+fn is_spared(kind: Kind, record: &Record) -> bool {
+    matches!(kind, Kind::ResetReply | Kind::StalledReply) && record.outcome == Outcome::Nothing
 }
 
 /// The calls that were written down.

@@ -236,3 +236,25 @@ fn a_link_that_corrupts_flips_a_bit() {
         "{outcome}"
     );
 }
+
+#[test]
+fn to_break_an_empty_body_is_to_break_nothing() {
+    let answering = |body: &'static str| {
+        let menu = Menu::only([Kind::ResetReply]).calls_only();
+        let name = if body.is_empty() { "empty" } else { "full" };
+        exploring(name, 50)
+            .menu(menu)
+            .run(move |w: World| async move {
+                w.serve("pay", Router::new().route("/", get(async move || body)));
+                let reply = timeout(PATIENCE, w.client("pay").get("/")).await;
+                always!(matches!(reply, Ok(Ok(_))), "a reply is heard to its end");
+            })
+    };
+    assert_eq!(answering("paid").verdict, Verdict::Failed);
+    let empty = answering("");
+    assert_eq!(empty.verdict, Verdict::Failed, "{empty}");
+    assert!(
+        empty.failures.is_empty() && !empty.gaps.is_empty(),
+        "{empty}"
+    );
+}

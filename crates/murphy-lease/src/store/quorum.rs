@@ -56,6 +56,9 @@ type Stores<S> = Quorum<Arc<str>, Member<S>, Threshold, Judging, Undo<S>>;
 /// They must be able to grant an exact rank, [`Claim::Exactly`](crate::Claim::Exactly); one that cannot grants nothing here. Each knows a grant by a nonce
 /// that is made of the caller's and of the rank: what looks at a member directly does not see the caller's.
 ///
+/// **A member must not lie.** It may crash, be silent, slow or cut off: it is believed in what it says. One that tells of the highest rank there is
+/// leaves none above it, and this client is told `Passed` from then on.
+///
 /// **A member must not forget.** One that lost its memory may help a rival to a majority while the lease that it forgot still runs; and
 /// so may an empty one that is listed in its place. What holds then, and until when:
 ///
