@@ -244,6 +244,12 @@ impl Inner {
             Some(waker) if self.timer.is_some() => self.last.replace(waker),
             none => none,
         };
+        if !self.forgotten {
+            return Left {
+                _waker: waker,
+                _timer: None,
+            };
+        }
         let needless = self.needless();
         Left {
             _waker: waker.or(needless._waker),

@@ -46,7 +46,7 @@ impl Scripts {
             LeaseRequest::Observe { .. } => &self.observe,
         };
         let mut call = script.key(key);
-        call.arg(text(Rank::new(era, 0)));
+        call.arg(&text(Rank::new(era, 0))[..]);
         let keep = |ttl: Duration| {
             let millis = keep.saturating_add(ttl).as_nanos().div_ceil(1_000_000);
             u64::try_from(millis).unwrap_or(u64::MAX)
@@ -59,17 +59,17 @@ impl Scripts {
                     Claim::Above(floor) => ("above", *floor),
                     Claim::Exactly(rank) => ("exactly", *rank),
                 };
-                call.arg(nonce.to_string()).arg(time(ttl.get()));
-                call.arg(keep(ttl.get())).arg(verb).arg(text(rank));
+                call.arg(&hex(nonce.bits())[..]).arg(&time(ttl.get())[..]);
+                call.arg(keep(ttl.get())).arg(verb).arg(&text(rank)[..]);
             }
             LeaseRequest::Renew(Renew {
                 nonce, rank, ttl, ..
             }) => {
-                call.arg(nonce.to_string()).arg(time(ttl.get()));
-                call.arg(keep(ttl.get())).arg(text(*rank));
+                call.arg(&hex(nonce.bits())[..]).arg(&time(ttl.get())[..]);
+                call.arg(keep(ttl.get())).arg(&text(*rank)[..]);
             }
             LeaseRequest::Release { nonce, .. } => {
-                call.arg(nonce.to_string());
+                call.arg(&hex(nonce.bits())[..]);
             }
             LeaseRequest::Observe { .. } => {}
         }
@@ -108,13 +108,37 @@ pub(super) fn reply(request: &LeaseRequest, answer: &Answer) -> Result<LeaseRepl
 }
 
 /// Microseconds, of one width.
-fn time(time: Duration) -> String {
-    format!("{:020}", micros(time))
+fn time(time: Duration) -> [u8; 20] {
+    digits(micros(time).unsigned_abs())
 }
 
 /// Of one width: compared as text is compared as ranks.
-fn text(Rank { era, seq }: Rank) -> String {
-    format!("{era:010}.{seq:020}")
+fn text(Rank { era, seq }: Rank) -> [u8; 31] {
+    let mut text = [b'.'; 31];
+    text[..10].copy_from_slice(&digits::<10>(era.into()));
+    text[11..].copy_from_slice(&digits::<20>(seq));
+    text
+}
+
+/// The last so many digits of a number, zeros in front. What the standard library pads, it pads a character at a time:
+/// that took half the time that a request takes here.
+fn digits<const N: usize>(mut number: u64) -> [u8; N] {
+    let mut digits = [b'0'; N];
+    for digit in digits.iter_mut().rev() {
+        *digit += (number % 10) as u8;
+        number /= 10;
+    }
+    digits
+}
+
+/// As a nonce is written.
+fn hex(mut bits: u128) -> [u8; 32] {
+    let mut digits = [0; 32];
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(bits & 15) as usize];
+        bits >>= 4;
+    }
+    digits
 }
 
 fn rank_of(text: &str) -> Option<Rank> {
@@ -129,12 +153,24 @@ mod tests {
     use crate::LockName;
     use proptest::prelude::*;
 
+    fn written<const N: usize>(text: [u8; N]) -> String {
+        text.map(char::from).iter().collect()
+    }
+
     proptest! {
         #[test]
         fn ranks_as_text_keep_their_order(a: (u32, u64), b: (u32, u64)) {
             let [a, b] = [a, b].map(|(era, seq)| Rank::new(era, seq));
             prop_assert_eq!(text(a).cmp(&text(b)), a.cmp(&b));
-            prop_assert_eq!(rank_of(&text(a)), Some(a));
+            prop_assert_eq!(rank_of(&written(text(a))), Some(a));
+            prop_assert_eq!(written(text(a)), format!("{:010}.{:020}", a.era, a.seq));
+        }
+
+        #[test]
+        fn nonces_and_times_are_written_as_they_are_elsewhere(bits: u128, micros in 0..i64::MAX as u64) {
+            prop_assert_eq!(written(hex(bits)), crate::Nonce::from_bits(bits).to_string());
+            let all = Duration::from_micros(micros);
+            prop_assert_eq!(written(time(all)), format!("{micros:020}"));
         }
 
         #[test]
@@ -148,7 +184,7 @@ mod tests {
     fn an_answer_that_no_script_gives_is_named() {
         let lock = LockName::try_new("orders").unwrap();
         let request = LeaseRequest::Observe { lock };
-        let rank = text(Rank::new(1, 2));
+        let rank = written(text(Rank::new(1, 2)));
         for (code, rank, time) in [
             (7, rank.as_str(), 0_i64),
             (0, "1.2", 0),
