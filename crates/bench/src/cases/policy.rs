@@ -1,5 +1,6 @@
 //! Budgets, hedges, breakers and all else of the caller's side, while nothing goes wrong.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use murphy_policy::concurrency::Aimd;
@@ -27,6 +28,7 @@ cases! {
     "budget" over "nothing" {
         "murphy": "Budget: a deposit of a whole attempt, and its withdrawal" => budget(Budget::try_new(1.0, 1));
         "murphy-default": "Budget as it comes, while nothing is withdrawn" => deposits();
+        "two-swaps": "two compare-and-swaps of one word that nobody else has: what paying in and out takes at the least" => swaps();
         "murphy-finagle": "Budget::finagle of the same: a clock and a lock" => budget(Budget::finagle(SECOND * 10, 10, 1.0));
         "tower": "TpsBudget as it comes: a deposit, and a withdrawal" => tps();
     }
@@ -84,6 +86,17 @@ cases! {
     "policy.stack_pends" over "pends" {
         "murphy": "the same, over a service that pends once" => awaited(|| stack(Hesitant::default()));
     }
+}
+
+fn swaps() -> Run {
+    let word = AtomicU64::new(0);
+    Box::new(move |calls| {
+        for _ in 0..calls {
+            let word = std::hint::black_box(&word);
+            _ = word.fetch_update(Relaxed, Relaxed, |n| n.checked_add(1));
+            _ = word.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
+        }
+    })
 }
 
 fn budget(budget: Result<Budget, murphy_policy::BadKnob>) -> Run {
