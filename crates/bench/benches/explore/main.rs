@@ -49,9 +49,12 @@ const REACH: &[Promise] = &[
     ("explore.shrink.replays", true, 20.0),
 ];
 
-/// On one thread, and with no files but where they are asked for.
+/// On one thread, and without what an earlier one left.
 fn exploration(name: &str, runs: u64) -> Explore {
+    let files = std::env::temp_dir().join(format!("murphy-explore-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&files);
     explore(name)
+        .artifacts(files)
         .seed(Seed::new(1))
         .jobs(1)
         .budget(Budget::runs(runs))
