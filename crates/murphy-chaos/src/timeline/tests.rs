@@ -72,6 +72,15 @@ fn told(timeline: &Timeline) -> Vec<String> {
     .collect()
 }
 
+/// Done at that second.
+pub(crate) fn event(at: u64, verb: Verb, whom: &str) -> Event {
+    Event {
+        at: secs(at),
+        verb,
+        whom: whom.into(),
+    }
+}
+
 #[test]
 fn a_lost_reply_is_a_request_that_arrives_and_a_reply_that_does_not() {
     let first = watched("api->pay", 0, secs(0));
@@ -239,11 +248,6 @@ fn what_did_not_strike_is_not_shown() {
 
 #[test]
 fn deeds_come_before_the_calls_of_their_time() {
-    let event = |at, verb, whom: &str| Event {
-        at: secs(at),
-        verb,
-        whom: whom.into(),
-    };
     let events = [
         event(1, Verb::Pause, "pay"),
         event(2, Verb::Partition, "api -> pay"),

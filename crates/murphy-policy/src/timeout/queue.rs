@@ -231,39 +231,26 @@ impl Queue {
 }
 
 /// What a queue has no more need of. To be dropped where it is not locked.
-struct Left {
-    _waker: Option<Waker>,
-    _timer: Option<Pin<Box<Sleep>>>,
-}
+type Needless = (Option<Waker>, Option<Pin<Box<Sleep>>>);
 
 impl Inner {
     /// Gives up a place.
-    fn leave(&mut self, at: u32) -> Left {
-        let waker = self.waiting.remove(at);
-        let waker = match waker {
+    fn leave(&mut self, at: u32) -> Needless {
+        let waker = match self.waiting.remove(at) {
             Some(waker) if self.timer.is_some() => self.last.replace(waker),
             none => none,
         };
         if !self.forgotten {
-            return Left {
-                _waker: waker,
-                _timer: None,
-            };
+            return (waker, None);
         }
-        let needless = self.needless();
-        Left {
-            _waker: waker.or(needless._waker),
-            ..needless
-        }
+        let (last, timer) = self.needless();
+        (waker.or(last), timer)
     }
 
     /// The timer, if it is for nobody: it would keep the queue until it goes off.
-    fn needless(&mut self) -> Left {
+    fn needless(&mut self) -> Needless {
         let idle = self.forgotten && self.waiting.head().is_none();
-        Left {
-            _waker: self.last.take_if(|_| idle),
-            _timer: self.timer.take_if(|_| idle),
-        }
+        (self.last.take_if(|_| idle), self.timer.take_if(|_| idle))
     }
 
     /// Who waits is told to wait elsewhere.

@@ -160,18 +160,13 @@ fn gap(time: Duration) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use murphy_fault::{Event, Leg};
+    use murphy_fault::Leg;
 
     use super::*;
-    use crate::timeline::tests::{broken, secs, struck, watched};
+    use crate::timeline::tests::{broken, event, secs, struck, watched};
 
     #[test]
     fn a_state_lasts_until_it_ends_or_the_picture_does() {
-        let event = |at, verb, whom: &str| Event {
-            at: secs(at),
-            verb,
-            whom: whom.into(),
-        };
         let events = [
             event(1, Verb::Pause, "pay"),
             event(2, Verb::Resume, "pay"),
