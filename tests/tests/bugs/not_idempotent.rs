@@ -49,7 +49,7 @@ fn payments(charges: Charges) -> Router {
         let times = charges.entry(order).or_insert(0);
         *times += 1;
         always!(*times == 1, "an order is charged once", "{times} times");
-        StatusCode::CREATED
+        (StatusCode::CREATED, "charged")
     };
     Router::new()
         .route("/charge", post(charge))
