@@ -10,10 +10,10 @@ use crate::ms;
 use crate::rough::Draws;
 
 /// How many: a hundred thousand where the compiler optimises, fewer where it does not.
-pub const SCHEDULES: u64 = if cfg!(debug_assertions) { 200 } else { 100_000 };
+pub const SCHEDULES: u64 = if cfg!(debug_assertions) { 100 } else { 100_000 };
 
 /// How many for a twin that is wrong, and for what is looked at besides.
-pub const FEWER: u64 = if cfg!(debug_assertions) { 50 } else { 5_000 };
+pub const FEWER: u64 = if cfg!(debug_assertions) { 30 } else { 5_000 };
 
 /// Runs each schedule, on two threads, and gives what came of those that say something.
 ///
@@ -112,6 +112,19 @@ pub fn unsteady(seed: u64, mut plan: Plan, paused: &[&str], crashed: &[&str]) ->
         if draws.draw(node, 130).unit() < 0.3 {
             let crash = Disturbance::crash(*node).at(ms(draws.below(node, 131, 1000)));
             plan = plan.disturb(crash.lasting(ms(1 + draws.below(node, 132, 200))));
+        }
+    }
+    plan
+}
+
+/// These crash often within the first two seconds, and are back soon.
+#[must_use]
+pub fn restless(seed: u64, mut plan: Plan, nodes: &[&str]) -> Plan {
+    let draws = Draws::new(seed);
+    for node in nodes {
+        for n in 0..6 {
+            let crash = Disturbance::crash(*node).at(ms(draws.below(node, 140 + n, 2000)));
+            plan = plan.disturb(crash.lasting(ms(1 + draws.below(node, 150 + n, 30))));
         }
     }
     plan

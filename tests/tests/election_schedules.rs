@@ -15,7 +15,7 @@ use murphy_lease::{
 use tests::ms;
 use tests::rough::{Draws, weather};
 use tests::schedule::{
-    FEWER, SCHEDULES, first, in_virtual_time, line, schedules, skewed, unsteady,
+    FEWER, SCHEDULES, first, in_virtual_time, line, restless, schedules, skewed, unsteady,
 };
 use tokio::time::{Instant, sleep, timeout};
 use tower::util::BoxCloneSyncService;
@@ -171,6 +171,9 @@ async fn reigns(seed: u64, world: World) -> Vec<Reign> {
         &CANDIDATES,
         &[CANDIDATES.as_slice(), &VOTERS].concat(),
     );
+    if world.is_careless {
+        plan = restless(seed, plan, &VOTERS);
+    }
     let story: Arc<Mutex<Story>> = Arc::default();
     let voters = VOTERS.map(|name| Voter {
         node: chaos.node(name),

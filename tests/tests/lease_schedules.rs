@@ -255,8 +255,8 @@ impl Service<LeaseRequest> for Member {
 
 async fn forgetful(seed: u64, memory: Memory, members: [Member; 5]) {
     let draws = Draws::new(seed);
-    for n in 0..4 {
-        sleep(ms(draws.below("forgets", n, 400))).await;
+    for n in 0..16 {
+        sleep(ms(draws.below("forgets", n, 200))).await;
         let which = draws.below("which", n, 5) as usize;
         for at in [which, (which + 1) % 5] {
             members[at].forget(memory == Memory::ForgetsAndWaits);
