@@ -1,14 +1,11 @@
 //! Leases: a client's calls that carry a fencing token.
 
-use std::future::{Pending, pending};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::task::{Context, Poll};
 
-use murphy_lease::fence::{FencedLayer, Proof};
-use murphy_lease::{FencingToken, Lost, Why};
-use tokio::time::Instant;
-use tower::Layer;
+use futures_util::FutureExt;
+use murphy_lease::fence::{Fenced, FencedLayer};
+use murphy_lease::{FencingToken, Held, Lease, Locks, MemoryStore, Ttl};
+use tower::{Layer, Service};
 
 use super::cases;
 use crate::drive::{awaited, ready};
@@ -16,58 +13,50 @@ use crate::service::{Hesitant, Prompt};
 
 cases! {
     "lease.fenced" over "ready" {
-        "murphy": "FencedLayer: two looks at the clock, and a stamp" => ready(|| fenced().layer(Prompt::default()));
+        "murphy": "FencedLayer of a lease: two looks at the clock, and a stamp" => ready(|| Guarded::new(Prompt::default()));
     }
     "lease.fenced.pends" over "pends" {
-        "murphy": "FencedLayer: a third look, and the lease's own end" => awaited(|| fenced().layer(Hesitant::default()));
+        "murphy": "FencedLayer of a lease: a third look, and the lease's own end" => awaited(|| Guarded::new(Hesitant::default()));
     }
 }
 
-/// What a guard does when it is asked: one reading of the clock, and one of a number.
-#[derive(Clone)]
-struct Valid(Arc<Inner>);
+type Stamped<S> = Fenced<S, Held, fn(&FencingToken, &mut u64)>;
 
-struct Inner {
-    token: FencingToken,
-    origin: Instant,
-    until: AtomicU64,
+/// A fenced service, and the guard that keeps its lease.
+struct Guarded<S> {
+    fenced: Stamped<S>,
+    _lease: Lease,
 }
 
-impl Proof for Valid {
-    type Lost = Pending<Lost>;
-
-    fn token(&self) -> Result<&FencingToken, Lost> {
-        if self.remaining().is_zero() {
-            let (lock, rank) = (self.0.token.lock().clone(), self.0.token.rank());
-            let why = Why::Expired;
-            return Err(Lost { lock, rank, why });
+impl<S> Guarded<S> {
+    /// Inside a runtime: a lease has a keeper.
+    fn new(inner: S) -> Self {
+        // Long enough to outlast any measurement without a renewal.
+        let locks = Locks::new(MemoryStore::new()).ttl(Ttl::from_secs(86_400));
+        let lease = locks.try_acquire("orders").into_future().now_or_never();
+        let lease = lease.expect("memory does not wait").expect("nobody else");
+        let fenced = FencedLayer::with(lease.held(), stamp as fn(&_, &mut _)).layer(inner);
+        Self {
+            fenced,
+            _lease: lease,
         }
-        Ok(&self.0.token)
-    }
-
-    fn remaining(&self) -> Duration {
-        let now = u64::try_from(self.0.origin.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let until = self.0.until.load(Ordering::Acquire);
-        Duration::from_nanos(until.saturating_sub(now))
-    }
-
-    fn known_lost(&self) -> Option<Lost> {
-        None
-    }
-
-    fn lost(&self) -> Self::Lost {
-        pending()
     }
 }
 
-fn fenced() -> FencedLayer<Valid, fn(&FencingToken, &mut u64)> {
-    let token: FencingToken = "orders;era=0;seq=34;nonce=b".parse().expect("a token");
-    let inner = Inner {
-        token,
-        origin: Instant::now(),
-        until: AtomicU64::new(u64::MAX),
-    };
-    FencedLayer::with(Valid(Arc::new(inner)), stamp)
+impl<S: Service<u64>> Service<u64> for Guarded<S> {
+    type Response = <Stamped<S> as Service<u64>>::Response;
+    type Error = <Stamped<S> as Service<u64>>::Error;
+    type Future = <Stamped<S> as Service<u64>>::Future;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.fenced.poll_ready(cx)
+    }
+
+    #[inline]
+    fn call(&mut self, request: u64) -> Self::Future {
+        self.fenced.call(request)
+    }
 }
 
 /// Requests of the benchmarks are numbers: the stamp goes where a header would.

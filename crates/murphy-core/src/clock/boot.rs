@@ -80,25 +80,25 @@ thread_local! {
 /// How soon a sleeper notices that the machine slept.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The two clocks of a machine that differ by what it slept.
+/// The two clocks of a machine that differ by what it slept, in nanoseconds since zeros of their own.
 trait Clocks: Send + Sync {
     /// Whether they do.
     const DIFFER: bool;
 
     /// Counts while the machine sleeps.
-    fn boot(&self) -> Duration;
+    fn boot(&self) -> u64;
 
     /// Stands still while it does.
-    fn awake(&self) -> Duration;
+    fn awake(&self) -> u64;
 }
 
 /// What a machine has slept since this was made.
 struct Awake<C> {
     clocks: C,
     /// An instant of tokio's, when it was not virtual, by the clock that counts: no later.
-    anchor: (Instant, Duration),
+    anchor: (Instant, u64),
     /// By how much the clocks differed then: no less.
-    began: Duration,
+    began: u64,
     /// The most that was seen, in nanoseconds.
     slept: AtomicU64,
     /// Some runtime was seen to be paused: tokio's time is not the machine's.
@@ -135,7 +135,7 @@ impl<C: Clocks> Awake<C> {
             // Never ahead of the sum below, so that who was here goes back by no step to there.
             let (now, boot) = self.anchor;
             let since = self.clocks.boot().saturating_sub(boot);
-            return now.checked_add(since).unwrap_or(now);
+            return now.checked_add(Duration::from_nanos(since)).unwrap_or(now);
         }
         // tokio's last: what was slept before it counts, and the sum does not go back.
         let slept = self.slept();
@@ -162,7 +162,7 @@ impl<C: Clocks> Awake<C> {
         }
         let boot = self.clocks.boot();
         let differ = boot.saturating_sub(self.clocks.awake());
-        let seen = nanos(differ.saturating_sub(self.began));
+        let seen = differ.saturating_sub(self.began);
         let known = self.slept.load(Ordering::Acquire);
         if seen <= known {
             return Duration::from_nanos(known);
@@ -198,10 +198,6 @@ async fn sleep_until<C: Clocks + 'static>(awake: &'static Awake<C>, deadline: In
     }
 }
 
-fn nanos(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
-}
-
 /// This machine.
 struct System;
 
@@ -209,33 +205,34 @@ struct System;
 impl Clocks for System {
     const DIFFER: bool = true;
 
-    fn boot(&self) -> Duration {
+    #[inline]
+    fn boot(&self) -> u64 {
         read(rustix::time::ClockId::Boottime)
     }
 
-    fn awake(&self) -> Duration {
+    fn awake(&self) -> u64 {
         read(rustix::time::ClockId::Monotonic)
     }
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn read(clock: rustix::time::ClockId) -> Duration {
-    // Neither is ever before its zero.
-    rustix::time::clock_gettime(clock)
-        .try_into()
-        .unwrap_or_default()
+#[inline]
+fn read(clock: rustix::time::ClockId) -> u64 {
+    // Neither is ever before its zero, nor 584 years after it.
+    let since = Duration::try_from(rustix::time::clock_gettime(clock)).unwrap_or_default();
+    since.as_secs() * 1_000_000_000 + u64::from(since.subsec_nanos())
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 impl Clocks for System {
     const DIFFER: bool = false;
 
-    fn boot(&self) -> Duration {
-        Duration::ZERO
+    fn boot(&self) -> u64 {
+        0
     }
 
-    fn awake(&self) -> Duration {
-        Duration::ZERO
+    fn awake(&self) -> u64 {
+        0
     }
 }
 

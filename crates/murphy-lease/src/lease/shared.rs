@@ -86,13 +86,20 @@ impl Shared {
     /// Whether it is valid now: one look at the clock, and one at a number.
     #[inline]
     pub(crate) fn check(&self) -> Result<(), Lost> {
-        let now = self.mark(self.clock.now());
+        let now = self.clock.now();
         let until = self.until.load(Ordering::Acquire);
-        if now < until {
+        if self.is_before(now, until) {
             Ok(())
         } else {
-            self.overdue(now, until)
+            self.overdue(self.mark(now), until)
         }
+    }
+
+    /// As `self.mark(now) < until`, in fewer steps: an instant is a sum sooner than a difference.
+    #[inline]
+    fn is_before(&self, now: Instant, until: u64) -> bool {
+        let valid = until.checked_sub(EPOCH).map(Duration::from_nanos);
+        valid.is_some_and(|valid| self.origin.checked_add(valid).is_none_or(|end| now < end))
     }
 
     #[inline]
