@@ -66,7 +66,7 @@ pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
     };
     let mut figures = compare(
         "etcd",
-        10,
+        50,
         vec![
             ("murphy", "", Box::new(|n| Box::pin(ours(store.clone(), n)))),
             ("raw", "time_by_raw", Box::new(|n| Box::pin(bare(n)))),
