@@ -67,3 +67,60 @@ pub(crate) fn ask_by<'c, S: LeaseStore>(
         Pin::new(&mut unconstrained(time)).poll(cx).map(|()| None)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::time::Duration;
+
+    use murphy_core::clock::{Sleep, TokioClock, Wall};
+    use tokio::task::coop::consume_budget;
+    use tower::service_fn;
+
+    use super::*;
+    use crate::LockName;
+
+    fn observe() -> LeaseRequest {
+        let lock = LockName::try_new("orders").unwrap();
+        LeaseRequest::Observe { lock }
+    }
+
+    const SAID: LeaseReply = LeaseReply::Released { was_held: true };
+
+    #[tokio::test]
+    async fn a_store_that_spins_is_given_up_all_the_same() {
+        // It leaves its task nothing, whenever it is polled; and would answer in the end.
+        let spins = service_fn(|_| async {
+            for _ in 0..20_000_000 {
+                consume_budget().await;
+            }
+            Ok::<_, Infallible>(SAID)
+        });
+        let by = TokioClock.now() + Duration::from_millis(5);
+        assert_eq!(ask_by(&spins, observe(), &TokioClock, by).await, None);
+    }
+
+    struct NoTimers;
+
+    impl Clock for NoTimers {
+        fn now(&self) -> Instant {
+            TokioClock.now()
+        }
+
+        fn wall(&self) -> Wall {
+            TokioClock.wall()
+        }
+
+        fn sleep_until(&self, _: Instant) -> Sleep {
+            panic!("a timer")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_answers_at_once_costs_no_timer() {
+        let prompt = service_fn(|_| async { Ok::<_, Infallible>(SAID) });
+        let by = NoTimers.now();
+        let reply = ask_by(&prompt, observe(), &NoTimers, by).await;
+        assert_eq!(reply, Some(Ok(SAID)));
+    }
+}

@@ -406,6 +406,22 @@ async fn a_voter_whose_disk_fails_does_not_answer_and_votes_for_no_other_afterwa
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_margin_without_end_is_a_day() {
+    let voter = VoterService::found(id("v"), MemoryVotes::new()).await;
+    let voter = voter.unwrap().margin(Duration::MAX);
+    let grants = async |term, nonce| {
+        let reply = voter.clone().oneshot(vote(term, nonce)).await.unwrap();
+        matches!(reply.said, VoteSaid::Granted { .. })
+    };
+    let day = Ttl::MAX.get();
+    assert!(grants(1, 1).await);
+    sleep(day).await;
+    assert!(!grants(2, 2).await, "the lease itself comes on top");
+    sleep(LEASE.get() + LEASE.get() / 50).await;
+    assert!(grants(2, 2).await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn voters_are_checked_when_it_is_built() {
     let voters = voters(2).await;
     let name = || "primary".try_into().unwrap();
