@@ -3,11 +3,12 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use pin_project::pin_project;
-use tokio_util::sync::WaitForCancellationFutureOwned;
+use tokio::sync::futures::OwnedNotified;
 
 use super::Proof;
 use crate::{FencingToken, Held, Lost};
@@ -18,7 +19,7 @@ use crate::{FencingToken, Held, Lost};
 pub struct HeldLost {
     held: Held,
     #[pin]
-    over: WaitForCancellationFutureOwned,
+    over: OwnedNotified,
 }
 
 /// The handle keeps nothing alive: when the guard is dropped, or released, the calls end with it.
@@ -41,7 +42,7 @@ impl Proof for Held {
     }
 
     fn lost(&self) -> HeldLost {
-        let over = self.shared.lost().clone().cancelled_owned();
+        let over = Arc::clone(&self.shared.over).notified_owned();
         let held = self.clone();
         HeldLost { held, over }
     }
@@ -52,7 +53,10 @@ impl Future for HeldLost {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Lost> {
         let this = self.project();
-        ready!(this.over.poll(cx));
+        // What was lost before this was made is not told again.
+        if !this.held.shared.is_lost() {
+            ready!(this.over.poll(cx));
+        }
         Poll::Ready(this.held.shared.loss())
     }
 }

@@ -72,7 +72,7 @@ pub enum Last<E> {
     Late,
     /// The store failed.
     Store(E),
-    /// No answer.
+    /// No answer. To a request that the deadline cut short only where nothing was heard before.
     Silence,
 }
 

@@ -101,6 +101,22 @@ async fn a_deadline_is_kept_and_says_what_was_last() {
     assert!(began.elapsed() <= ms(35_010));
 }
 
+/// The second request is not answered: not within the deadline, or not within what a request is given.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_the_deadline_cuts_short_hides_nothing() {
+    for (deadline, is_hidden) in [(ms(600), false), (ms(60_000), true)] {
+        let store = Store::new();
+        store.all(Fate::Lost);
+        store.next([Fate::Fail]);
+        let late = store.locks(1).acquire("orders").deadline(deadline).await;
+        let Err(AcquireError::Deadline { attempts, last, .. }) = late else {
+            panic!("{late:?}");
+        };
+        assert!(attempts > 1);
+        assert_eq!(last == Last::Silence, is_hidden, "{last:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_waits_gets_it_when_it_is_free() {
     let store = Store::new();

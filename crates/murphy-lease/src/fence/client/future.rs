@@ -74,21 +74,16 @@ impl<F: Future<Output = Result<T, E>>, P: Proof, T, E> Future for FencedFuture<F
                 if let Err(why) = proof.token() {
                     break 'ended why;
                 }
-                if let Some(lost) = lost.as_mut().as_pin_mut() {
-                    if let Poll::Ready(why) = lost.poll(cx) {
-                        break 'ended why;
-                    }
-                }
                 if let Poll::Ready(outcome) = inner.poll(cx) {
                     return Poll::Ready(outcome.map_err(FencedError::Inner));
                 }
                 if lost.is_none() {
                     lost.set(Some(proof.lost()));
-                    if let Some(lost) = lost.as_pin_mut() {
-                        if let Poll::Ready(why) = lost.poll(cx) {
-                            break 'ended why;
-                        }
-                    }
+                }
+                if let Some(lost) = lost.as_pin_mut()
+                    && let Poll::Ready(why) = lost.poll(cx)
+                {
+                    break 'ended why;
                 }
                 return Poll::Pending;
             }

@@ -44,24 +44,31 @@ enum Next<E> {
 
 impl<S: LeaseStore> Asker<S> {
     pub(super) async fn run(mut self) -> Result<Lease, AcquireError<S::Error>> {
+        let mut before = None;
         loop {
             let sent = self.settings.clock.now();
-            let wait = self.wait.min(self.left(sent));
+            let left = self.left(sent);
+            let wait = self.wait.min(left);
             let patience = wait.saturating_add(self.ttl.get() / 3).max(TICK);
-            let give_up = sent + patience.min(self.left(sent));
+            let give_up = sent + patience.min(left);
             self.attempts = self.attempts.saturating_add(1);
             self.pending.sent(give_up);
             let request = self.request(wait);
             let clock = self.settings.clock.clone();
             let reply = ask_by(&self.store, request, &*clock, give_up).await;
-            let (last, pause) = match self.answered(sent, wait, reply).await? {
+            let (mut last, pause) = match self.answered(sent, wait, reply).await? {
                 Next::Done(lease) => return Ok(lease),
                 Next::Again(last, pause) => (last, pause),
             };
+            // That our deadline cut a request short says nothing of the store.
+            if matches!(last, Last::Silence) && left < patience {
+                last = before.take().unwrap_or(last);
+            }
             let now = clock.now();
             if self.left(now) <= pause || self.once {
                 return Err(self.too_late(now, last));
             }
+            before = Some(last);
             if !pause.is_zero() {
                 clock.sleep_until(now + pause).await;
             }
