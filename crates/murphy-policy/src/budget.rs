@@ -162,22 +162,21 @@ impl Budget {
                 return Begun::NOBODY;
             }
             Account::InFlight(_) if !is_first() => return Begun::NOBODY,
-            Account::InFlight(in_flight) => in_flight.begin(),
+            Account::InFlight(in_flight) => {
+                in_flight.begin();
+                return Begun::counted(self.clone());
+            }
             Account::Window(window) if is_first() => window.deposit(),
             Account::Window(_) | Account::Standard(_) | Account::Grpc(_) => {}
         }
-        Begun {
-            budget: Some(self.clone()),
-            counted: true,
-        }
+        Begun::followed(self.clone())
     }
 
     /// As [`begin`](Self::begin), and the call remembers whose budget it is.
     pub(crate) fn begin_own(self) -> Begun {
-        let counted = self.begin().forget();
-        Begun {
-            budget: Some(self),
-            counted,
+        match self.begin() {
+            begun if begun.budget().is_some() => begun,
+            _ => Begun::followed(self),
         }
     }
 

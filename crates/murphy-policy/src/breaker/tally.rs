@@ -106,13 +106,22 @@ impl Tally {
         let row = self.row(outcome.failed);
         let sums = match &self.seen {
             Seen::Nothing => return row,
+            seen => Self::see(seen, outcome, now),
+        };
+        row.or_else(|| self.judge(sums))
+    }
+
+    // Out of line, so that where no share is judged, nothing of it is in the way.
+    #[inline(never)]
+    fn see(seen: &Seen, outcome: Outcome, now: impl FnOnce() -> Instant) -> [u64; 3] {
+        match seen {
+            Seen::Nothing => [0; 3],
             Seen::Calls(ring) => {
                 ring.add(outcome.failed, outcome.slow);
                 ring.sums()
             }
             Seen::Time(buckets) => add_timed(buckets, outcome, now()),
-        };
-        row.or_else(|| self.judge(sums))
+        }
     }
 
     pub(super) fn clear(&self) {
