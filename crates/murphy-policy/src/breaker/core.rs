@@ -49,8 +49,7 @@ pub(super) struct Pass {
 
 impl Pass {
     /// Gives it out, and leaves one that is good for nothing.
-    #[inline]
-    pub(super) const fn take(&mut self) -> Self {
+    const fn take(&mut self) -> Self {
         let word = std::mem::replace(&mut self.word, REFUSES);
         Self {
             word,
@@ -135,9 +134,17 @@ impl Core {
         Open::new(Arc::clone(&self.site), retry_after)
     }
 
-    /// The call of `pass` came back.
+    /// The call of `pass` came back; it is good for nothing more.
     #[inline]
-    pub(super) fn settle(&self, pass: Pass, failed: bool) {
+    pub(super) fn settle(&self, pass: &mut Pass, failed: bool) {
+        // Most succeed, and are like those before: there is nothing to do.
+        if failed || pass.is_trial() || !self.tally.ignores_success() {
+            self.settle_one(pass.take(), failed);
+        }
+    }
+
+    #[inline(never)]
+    fn settle_one(&self, pass: Pass, failed: bool) {
         // What was begun before the breaker opened, and what is forced, says nothing now.
         if self.word.load(Acquire) == pass.word {
             let (slow, end) = self.was_slow(pass);
@@ -151,7 +158,6 @@ impl Core {
     }
 
     /// And when it ended, if that was looked at.
-    #[inline]
     fn was_slow(&self, pass: Pass) -> (bool, Option<Instant>) {
         let (Some(began), Some((after, _))) = (pass.began, self.rules.slow) else {
             return (false, None);
@@ -176,9 +182,9 @@ impl Core {
 
     /// The call of `pass` was dropped: it says nothing, and its place is free again.
     #[inline]
-    pub(super) fn give_back(&self, pass: Pass) {
+    pub(super) fn give_back(&self, pass: &mut Pass) {
         if pass.is_trial() {
-            self.give_trial_back(pass);
+            self.give_trial_back(pass.take());
         }
     }
 

@@ -62,10 +62,9 @@ impl<C> Ticket<C> {
 
     #[inline]
     fn settle(&mut self, verdict: Verdict) {
-        let pass = self.pass.take();
         match verdict.failed() {
-            Some(failed) => self.judge.core.settle(pass, failed),
-            None => self.judge.core.give_back(pass),
+            Some(failed) => self.judge.core.settle(&mut self.pass, failed),
+            None => self.judge.core.give_back(&mut self.pass),
         }
     }
 }
@@ -73,7 +72,7 @@ impl<C> Ticket<C> {
 impl<C> Drop for Ticket<C> {
     #[inline]
     fn drop(&mut self) {
-        self.judge.core.give_back(self.pass);
+        self.judge.core.give_back(&mut self.pass);
     }
 }
 

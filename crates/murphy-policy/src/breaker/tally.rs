@@ -99,29 +99,25 @@ impl Tally {
         }
     }
 
+    /// Whether a success would change nothing: no share is judged, and none failed since the last.
+    #[inline]
+    pub(super) fn ignores_success(&self) -> bool {
+        matches!(self.seen, Seen::Nothing) && self.row.load(Relaxed) == 0
+    }
+
     /// Counts an outcome; says whether that was one too many. `now` is asked for only if it
     /// matters.
-    #[inline]
     pub(super) fn add(&self, outcome: Outcome, now: impl FnOnce() -> Instant) -> Option<Cause> {
         let row = self.row(outcome.failed);
         let sums = match &self.seen {
             Seen::Nothing => return row,
-            seen => Self::see(seen, outcome, now),
-        };
-        row.or_else(|| self.judge(sums))
-    }
-
-    // Out of line, so that where no share is judged, nothing of it is in the way.
-    #[inline(never)]
-    fn see(seen: &Seen, outcome: Outcome, now: impl FnOnce() -> Instant) -> [u64; 3] {
-        match seen {
-            Seen::Nothing => [0; 3],
             Seen::Calls(ring) => {
                 ring.add(outcome.failed, outcome.slow);
                 ring.sums()
             }
             Seen::Time(buckets) => add_timed(buckets, outcome, now()),
-        }
+        };
+        row.or_else(|| self.judge(sums))
     }
 
     pub(super) fn clear(&self) {
