@@ -3,10 +3,13 @@
 //! Retries multiply load exactly when there is least to spare. A budget ties them to the calls
 //! that were asked for: each call pays in a fraction of a token, each extra attempt takes out a
 //! whole one. With ratio `p` and reserve `r`, of `n` calls that all want more, ⌊p·n⌋ + r get it,
-//! where `p` is rounded up to a multiple of 2⁻³².
+//! where `p` is rounded up to a multiple of 2⁻³⁰.
 //!
 //! There is no clock in it: an idle budget keeps what it has, never more than its cap. When it is
-//! full, which is when all is well, a call pays with one load.
+//! full, which is when all is well, a call pays with one load. Until then it pays with a plain store
+//! where no other thread writes; an attempt that is granted takes one compare-and-swap, and one that
+//! is not takes none. (Of the threads that live at one time fifteen have a word of their own, in all
+//! budgets; the others share one, and pay with an atomic addition.)
 //!
 //! Other ways to count are one constructor away, for those who know them from elsewhere:
 //!
@@ -37,9 +40,11 @@
 //! ```
 
 mod in_flight;
+mod paid;
 mod partition;
 mod peers;
 mod permit;
+mod place;
 mod presets;
 mod tokens;
 mod window;
@@ -157,22 +162,21 @@ impl Budget {
                 return Begun::NOBODY;
             }
             Account::InFlight(_) if !is_first() => return Begun::NOBODY,
-            Account::InFlight(in_flight) => in_flight.begin(),
+            Account::InFlight(in_flight) => {
+                in_flight.begin();
+                return Begun::counted(self.clone());
+            }
             Account::Window(window) if is_first() => window.deposit(),
             Account::Window(_) | Account::Standard(_) | Account::Grpc(_) => {}
         }
-        Begun {
-            budget: Some(self.clone()),
-            counted: true,
-        }
+        Begun::followed(self.clone())
     }
 
     /// As [`begin`](Self::begin), and the call remembers whose budget it is.
     pub(crate) fn begin_own(self) -> Begun {
-        let counted = self.begin().forget();
-        Begun {
-            budget: Some(self),
-            counted,
+        match self.begin() {
+            begun if begun.budget().is_some() => begun,
+            _ => Begun::followed(self),
         }
     }
 
@@ -339,7 +343,7 @@ impl Budget {
     }
 }
 
-/// A ratio in units of 2⁻³² of an attempt.
+/// A ratio in units of an attempt, [`TOKEN`] of them.
 fn units(ratio: f64) -> Result<u64, BadKnob> {
     if !(0.0..=10.0).contains(&ratio) {
         let guess = if ratio > 10.0 && ratio <= 100.0 {
@@ -350,16 +354,19 @@ fn units(ratio: f64) -> Result<u64, BadKnob> {
         let remedy = format!("use 0.0 to 10.0{guess}");
         return Err(BadKnob::new("budget.ratio", ratio, remedy));
     }
-    // Rounded up: five deposits of 0.2 are one attempt, not a hair less than one.
-    Ok((ratio * TOKEN as f64).ceil() as u64)
+    Ok(rounded(ratio))
+}
+
+/// Up, to an even number: five deposits of 0.2 are one attempt, not a hair less than one.
+fn rounded(ratio: f64) -> u64 {
+    (ratio * (TOKEN / 2) as f64).ceil() as u64 * 2
 }
 
 impl Default for Budget {
     /// A fifth of an attempt per call, ten to begin with, at most a hundred.
     fn default() -> Self {
-        // 0.2 rounded up, as in `try_new`.
         Self::of(Account::Tokens(Tokens::new(
-            (Self::DEFAULT_RATIO * TOKEN as f64).ceil() as u64,
+            rounded(Self::DEFAULT_RATIO),
             Self::DEFAULT_RESERVE,
             Self::DEFAULT_CAP,
         )))

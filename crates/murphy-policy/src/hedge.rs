@@ -83,6 +83,7 @@ use tower_service::Service;
 
 pub use self::delay::Delay;
 pub use self::future::ResponseFuture;
+use self::future::Spare;
 pub use self::guard::{Idempotent, Repeatable};
 pub use self::layer::HedgeLayer;
 use self::layer::Policy;
@@ -156,10 +157,13 @@ where
         let most = if delay.is_some() { policy.attempts } else { 1 };
         let first = Attempt::new(1, most);
         let (request, saved) = policy.replay.split(request, &first);
-        let spare = saved.filter(|_| delay.is_some());
-        let spare = spare.map(|saved| (self.inner.clone(), saved));
+        let spare = saved.zip(delay).map(|(saved, delay)| Spare {
+            service: self.inner.clone(),
+            saved,
+            delay,
+        });
         let policy = Arc::clone(policy);
         let first = self.inner.call(request);
-        ResponseFuture::new(first, spare, seen, delay.unwrap_or_default(), begun, policy)
+        ResponseFuture::new(first, spare, seen, begun, policy)
     }
 }

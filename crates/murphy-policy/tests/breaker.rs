@@ -59,6 +59,22 @@ async fn an_open_breaker_leaves_the_peer_alone_and_says_how_long() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn only_failures_in_a_row_open_it() {
+    let peer = probe(|call| {
+        let well = (call % 2 == 0).then_some(call);
+        std::future::ready(well.ok_or(BoxError::from("refused")))
+    });
+    let service = layer().layer(peer.clone());
+    for _ in 0..10 {
+        _ = service.clone().oneshot(()).await;
+    }
+    assert_eq!(
+        (peer.calls(), service.handle().state()),
+        (10, State::Closed)
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn openings_grow_and_a_success_ends_that() {
     let peer = probe(fails_first(4));
     let pace = Backoff::exponential(SECOND, SECOND * 60);

@@ -1,5 +1,6 @@
 //! The budget against its formula, a model and threads.
 
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use murphy_policy::Budget;
@@ -139,6 +140,62 @@ fn threads_neither_pass_the_cap_nor_spend_what_was_not_paid_in() {
     });
     let granted = granted.into_inner() + drain(&budget);
     assert!(granted <= THREADS * CALLS * 3 / 10 + 2, "{granted}");
+}
+
+#[test]
+fn what_more_threads_pay_in_than_have_a_word_of_their_own_is_counted_and_stays_when_they_end() {
+    const THREADS: usize = 24;
+    const CALLS: u64 = 20_000;
+    let budget = Budget::try_new(0.5, 0).unwrap().cap(u32::MAX);
+    let together = Barrier::new(THREADS);
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                budget.deposit();
+                together.wait();
+                (1..CALLS).for_each(|_| budget.deposit());
+            });
+        }
+    });
+    // One after the other: each in the word of one that ended.
+    for _ in 0..THREADS {
+        std::thread::scope(|scope| _ = scope.spawn(|| budget.deposit()));
+    }
+    assert_eq!(drain(&budget), THREADS as u64 * (CALLS + 1) / 2);
+}
+
+#[test]
+fn a_budget_that_threads_filled_and_emptied_at_once_takes_all_that_comes_after() {
+    const THREADS: u64 = 4;
+    const ROUNDS: u64 = 200;
+    for _ in 0..ROUNDS {
+        let budget = Budget::try_new(0.5, 1).unwrap().cap(4);
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let budget = &budget;
+                scope.spawn(move || {
+                    for call in 0..300 {
+                        budget.deposit();
+                        if (call + thread) % 3 == 0 {
+                            drop(budget.acquire());
+                        }
+                        if (call + thread) % 5 == 0 {
+                            _ = budget.acquire().map(murphy_policy::Permit::sent);
+                        }
+                    }
+                });
+            }
+        });
+        (0..8).for_each(|_| budget.deposit());
+        assert_eq!(budget.balance(), 4);
+        drain(&budget);
+        // Half of one may be left.
+        for whole in 1..=4 {
+            budget.deposit();
+            budget.deposit();
+            assert_eq!(budget.balance(), whole);
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

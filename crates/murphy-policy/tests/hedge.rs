@@ -370,3 +370,23 @@ async fn a_peer_that_asks_for_more_time_than_there_is_has_answered() {
         assert!(began.elapsed() <= MS * 15, "{:?}", began.elapsed());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_first_request_that_succeeds_is_told_to_the_budget_that_it_pays_into() {
+    let budget = Budget::grpc(2, 0.5).unwrap();
+    budget.failed();
+    budget.failed();
+    assert_eq!(budget.balance(), 0);
+    let hedge = HedgeLayer::new(MS * 10, Idempotent).budget(budget.clone());
+    let sharing = HedgeLayer::new(MS * 10, Idempotent).sharing(budget.clone());
+    let service = probe(|n| step(&[(1, true); 8], n));
+    for _ in 0..4 {
+        sharing.layer(service.clone()).oneshot(()).await.unwrap();
+    }
+    // A retry beneath would have told it.
+    assert_eq!(budget.balance(), 0);
+    for _ in 0..4 {
+        hedge.layer(service.clone()).oneshot(()).await.unwrap();
+    }
+    assert_eq!(budget.balance(), 1);
+}

@@ -764,3 +764,17 @@ async fn until_one_has_left_none_is_extra() {
     ));
     assert_eq!(budget.balance(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_requests_own_budget_pays_and_the_layers_does_not() {
+    let (own, layers) = (Budget::try_new(0.0, 1).unwrap(), Budget::unlimited());
+    let pays = own.clone();
+    let layer = RetryLayer::new().budget(layers).pace(unjittered());
+    let layer = layer.budget_by(move |(): &()| pays.clone());
+    let peer = probe(|_| ready(Err::<(), _>(refused())));
+    for (calls, left) in [(2, 0), (3, 0)] {
+        let error = layer.layer(peer.clone()).oneshot(()).await.unwrap_err();
+        assert!(matches!(gave_up(&error), RetryError::Budget { .. }));
+        assert_eq!((peer.calls(), own.balance()), (calls, left));
+    }
+}

@@ -28,9 +28,18 @@ cases! {
     "budget" over "nothing" {
         "murphy": "Budget: a deposit of a whole attempt, and its withdrawal" => budget(Budget::try_new(1.0, 1));
         "murphy-default": "Budget as it comes, while nothing is withdrawn" => deposits();
-        "two-swaps": "two compare-and-swaps of one word that nobody else has: what paying in and out takes at the least" => swaps();
+        "one-swap": "a compare-and-swap of a word that nobody else has: what taking out, exactly, takes at the least" => one_word(swap);
+        "two-swaps": "two of them: the least where paying in takes one, too" => one_word(|word| {
+            swap(word);
+            swap(word);
+        });
         "murphy-finagle": "Budget::finagle of the same: a clock and a lock" => budget(Budget::finagle(SECOND * 10, 10, 1.0));
         "tower": "TpsBudget as it comes: a deposit, and a withdrawal" => tps();
+    }
+    "budget.two_at_once" over "nothing" {
+        "murphy": "Budget that is never full: a deposit of each of two threads" => at_once(Budget::try_new(1e-9, 1).expect("a ratio").cap(u32::MAX), Budget::deposit);
+        "one-swap": "two threads, each a compare-and-swap of the same word" => at_once(AtomicU64::new(0), swap);
+        "tower": "TpsBudget as it comes: a deposit of each of two threads" => at_once(TpsBudget::default(), TpsBudget::deposit);
     }
     "hedge.fast" over "ready" {
         "murphy": "HedgeLayer after 5 s" =>
@@ -88,14 +97,25 @@ cases! {
     }
 }
 
-fn swaps() -> Run {
+fn one_word(step: impl Fn(&AtomicU64) + 'static) -> Run {
     let word = AtomicU64::new(0);
+    Box::new(move |calls| (0..calls).for_each(|_| step(&word)))
+}
+
+#[inline]
+fn swap(word: &AtomicU64) {
+    let word = std::hint::black_box(word);
+    _ = word.fetch_update(Relaxed, Relaxed, |n| n.checked_add(1));
+}
+
+/// This thread and another do the same to one thing, so often each.
+fn at_once<T: Sync + 'static>(shared: T, step: impl Fn(&T) + Sync + 'static) -> Run {
     Box::new(move |calls| {
-        for _ in 0..calls {
-            let word = std::hint::black_box(&word);
-            _ = word.fetch_update(Relaxed, Relaxed, |n| n.checked_add(1));
-            _ = word.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
-        }
+        let all = || (0..calls).for_each(|_| step(&shared));
+        std::thread::scope(|scope| {
+            scope.spawn(all);
+            all();
+        });
     })
 }
 

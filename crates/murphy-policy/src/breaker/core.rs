@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::machine::{Admission, Change, Machine};
 use super::rules::{Rules, Trials};
-use super::tally::{Outcome, Tally};
+use super::tally::{Cause, Outcome, Tally};
 use super::{Open, State, event};
 
 /// How long the n-th opening in a row lasts; the second number counts all of them, for its draw.
@@ -34,14 +34,36 @@ pub(super) struct Core {
 const REFUSES: u64 = 0;
 const COUNTS: u64 = 1;
 const PASSES: u64 = 2;
+/// Of a pass alone.
+const TRIES: u64 = 3;
 const KIND_BITS: u32 = 2;
+const KINDS: u64 = (1 << KIND_BITS) - 1;
 
 /// The right to make one call, and what is remembered of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pass {
-    period: u64,
-    trial: bool,
+    // The word under which its outcome counts; of a trial, its period and `TRIES`.
+    word: u64,
     began: Option<Instant>,
+}
+
+impl Pass {
+    /// Gives it out, and leaves one that is good for nothing.
+    const fn take(&mut self) -> Self {
+        let word = std::mem::replace(&mut self.word, REFUSES);
+        Self {
+            word,
+            began: self.began,
+        }
+    }
+
+    const fn is_trial(self) -> bool {
+        self.word & KINDS == TRIES
+    }
+
+    const fn period(self) -> u64 {
+        self.word >> KIND_BITS
+    }
 }
 
 impl Core {
@@ -72,30 +94,30 @@ impl Core {
     /// Whether a call now would be refused. Takes no place.
     #[inline]
     pub(super) fn refuses(&self) -> bool {
-        self.word.load(Acquire) & 3 == REFUSES && self.lock().refusal(Instant::now()).is_some()
+        self.word.load(Acquire) & KINDS == REFUSES && self.lock().refusal(Instant::now()).is_some()
     }
 
     /// A call comes.
     #[inline]
     pub(super) fn admit(&self) -> Result<Pass, Open> {
         let word = self.word.load(Acquire);
-        let (period, trial) = match word & 3 {
+        let word = match word & KINDS {
             REFUSES => self.admit_slowly()?,
-            _ => (word >> KIND_BITS, false),
+            // Where all pass and none counts, it is no word that will be.
+            _ => word & !KINDS | COUNTS,
         };
         let began = self.rules.slow.map(|_| Instant::now());
-        Ok(Pass {
-            period,
-            trial,
-            began,
-        })
+        Ok(Pass { word, began })
     }
 
     #[cold]
-    fn admit_slowly(&self) -> Result<(u64, bool), Open> {
+    fn admit_slowly(&self) -> Result<u64, Open> {
         let now = Instant::now();
         match self.change(|machine| machine.admit(now, &*self.wait)) {
-            Admission::Pass { period, trial } => Ok((period, trial)),
+            Admission::Pass { period, trial } => {
+                let kind = if trial { TRIES } else { COUNTS };
+                Ok(period << KIND_BITS | kind)
+            }
             Admission::Refuse { retry_after } => Err(self.refused(retry_after)),
         }
     }
@@ -112,41 +134,63 @@ impl Core {
         Open::new(Arc::clone(&self.site), retry_after)
     }
 
-    /// The call of `pass` came back.
+    /// The call of `pass` came back; it is good for nothing more.
     #[inline]
-    pub(super) fn settle(&self, pass: Pass, failed: bool) {
-        let mut end = None;
-        let mut slow = false;
-        if let (Some(began), Some((after, _))) = (pass.began, self.rules.slow) {
-            let now = *end.insert(Instant::now());
-            slow = now.saturating_duration_since(began) > after;
-        }
-        let outcome = Outcome { failed, slow };
-        if pass.trial {
-            return self.trial_returned(pass.period, outcome);
-        }
-        // What was begun before the breaker opened, and what is forced, says nothing now.
-        if self.word.load(Acquire) == (pass.period << KIND_BITS | COUNTS) {
-            let now = move || end.unwrap_or_else(Instant::now);
-            if let Some(cause) = self.tally.add(outcome, now) {
-                let now = Instant::now();
-                self.change(|m| ((), m.trip(pass.period, now, cause, &*self.wait)));
-            }
+    pub(super) fn settle(&self, pass: &mut Pass, failed: bool) {
+        // Most succeed, and are like those before: there is nothing to do.
+        if failed || pass.is_trial() || !self.tally.ignores_success() {
+            self.settle_one(pass.take(), failed);
         }
     }
 
+    #[inline(never)]
+    fn settle_one(&self, pass: Pass, failed: bool) {
+        // What was begun before the breaker opened, and what is forced, says nothing now.
+        if self.word.load(Acquire) == pass.word {
+            let (slow, end) = self.was_slow(pass);
+            let now = || end.unwrap_or_else(Instant::now);
+            if let Some(cause) = self.tally.add(Outcome { failed, slow }, now) {
+                self.trip(pass, cause);
+            }
+        } else if pass.is_trial() {
+            self.trial_returned(pass, failed);
+        }
+    }
+
+    /// And when it ended, if that was looked at.
+    fn was_slow(&self, pass: Pass) -> (bool, Option<Instant>) {
+        let (Some(began), Some((after, _))) = (pass.began, self.rules.slow) else {
+            return (false, None);
+        };
+        let end = Instant::now();
+        (end.saturating_duration_since(began) > after, Some(end))
+    }
+
     #[cold]
-    fn trial_returned(&self, period: u64, outcome: Outcome) {
+    fn trip(&self, pass: Pass, cause: Cause) {
         let now = Instant::now();
-        self.change(|m| ((), m.returned(period, outcome.is_bad(), now, &*self.wait)));
+        self.change(|m| ((), m.trip(pass.period(), now, cause, &*self.wait)));
+    }
+
+    #[cold]
+    fn trial_returned(&self, pass: Pass, failed: bool) {
+        let (slow, end) = self.was_slow(pass);
+        let bad = Outcome { failed, slow }.is_bad();
+        let now = end.unwrap_or_else(Instant::now);
+        self.change(|m| ((), m.returned(pass.period(), bad, now, &*self.wait)));
     }
 
     /// The call of `pass` was dropped: it says nothing, and its place is free again.
     #[inline]
-    pub(super) fn give_back(&self, pass: Pass) {
-        if pass.trial {
-            self.lock().given_back(pass.period);
+    pub(super) fn give_back(&self, pass: &mut Pass) {
+        if pass.is_trial() {
+            self.give_trial_back(pass.take());
         }
+    }
+
+    #[cold]
+    fn give_trial_back(&self, pass: Pass) {
+        self.lock().given_back(pass.period());
     }
 
     pub(super) fn force(&self, open: bool) {

@@ -52,32 +52,27 @@ enum Call<F, T, Seen> {
 /// A pass that is given back unless it is settled.
 pub(super) struct Ticket<C> {
     judge: Arc<Judge<C>>,
-    pass: Option<Pass>,
+    pass: Pass,
 }
 
 impl<C> Ticket<C> {
     pub(super) const fn new(judge: Arc<Judge<C>>, pass: Pass) -> Self {
-        Self {
-            judge,
-            pass: Some(pass),
-        }
+        Self { judge, pass }
     }
 
     #[inline]
     fn settle(&mut self, verdict: Verdict) {
-        let Some(pass) = self.pass.take() else { return };
         match verdict.failed() {
-            Some(failed) => self.judge.core.settle(pass, failed),
-            None => self.judge.core.give_back(pass),
+            Some(failed) => self.judge.core.settle(&mut self.pass, failed),
+            None => self.judge.core.give_back(&mut self.pass),
         }
     }
 }
 
 impl<C> Drop for Ticket<C> {
+    #[inline]
     fn drop(&mut self) {
-        if let Some(pass) = self.pass {
-            self.judge.core.give_back(pass);
-        }
+        self.judge.core.give_back(&mut self.pass);
     }
 }
 

@@ -99,9 +99,14 @@ impl Tally {
         }
     }
 
+    /// Whether a success would change nothing: no share is judged, and none failed since the last.
+    #[inline]
+    pub(super) fn ignores_success(&self) -> bool {
+        matches!(self.seen, Seen::Nothing) && self.row.load(Relaxed) == 0
+    }
+
     /// Counts an outcome; says whether that was one too many. `now` is asked for only if it
     /// matters.
-    #[inline]
     pub(super) fn add(&self, outcome: Outcome, now: impl FnOnce() -> Instant) -> Option<Cause> {
         let row = self.row(outcome.failed);
         let sums = match &self.seen {

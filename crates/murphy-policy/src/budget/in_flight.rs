@@ -8,7 +8,7 @@ use super::tokens::TOKEN;
 pub(super) struct InFlight {
     calls: AtomicU64,
     extra: AtomicU32,
-    /// Extra attempts a call, in units of 2⁻³².
+    /// Extra attempts a call, in units.
     ratio: u64,
     least: u32,
 }

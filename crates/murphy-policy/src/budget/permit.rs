@@ -19,11 +19,18 @@ pub struct Spent(Option<(Budget, u32)>);
 
 /// A call that has begun, for budgets that want to know more of it: until it is dropped.
 #[derive(Debug)]
-pub struct Begun {
-    pub(super) budget: Option<Budget>,
-    /// Whether it is counted as under way: a repetition is not.
-    pub(super) counted: bool,
+pub struct Begun(Followed);
+
+#[derive(Debug)]
+enum Followed {
+    ByNobody,
+    By(Budget),
+    Counted(Counted),
 }
+
+/// A call that is counted as under way.
+#[derive(Debug)]
+struct Counted(Budget);
 
 impl Permit<'_> {
     /// The attempt leaves: the permit is used up.
@@ -69,28 +76,32 @@ impl Spent {
 }
 
 impl Begun {
-    pub(super) const NOBODY: Self = Self {
-        budget: None,
-        counted: false,
-    };
+    pub(crate) const NOBODY: Self = Self(Followed::ByNobody);
+
+    pub(super) const fn followed(by: Budget) -> Self {
+        Self(Followed::By(by))
+    }
+
+    /// Until it is dropped it is under way.
+    pub(super) const fn counted(by: Budget) -> Self {
+        Self(Followed::Counted(Counted(by)))
+    }
 
     /// The call succeeded at its first attempt.
     #[inline]
     pub fn succeeded(&self) {
-        if let Some(budget) = &self.budget {
+        if let Some(budget) = self.budget() {
             succeed(budget);
         }
     }
 
-    /// Ends nothing; whether it was counted.
-    pub(super) fn forget(mut self) -> bool {
-        self.budget = None;
-        self.counted
-    }
-
     /// The budget that wants to know more of it.
+    #[inline]
     pub(crate) const fn budget(&self) -> Option<&Budget> {
-        self.budget.as_ref()
+        match &self.0 {
+            Followed::ByNobody => None,
+            Followed::By(budget) | Followed::Counted(Counted(budget)) => Some(budget),
+        }
     }
 }
 
@@ -111,14 +122,12 @@ impl Drop for Spent {
     }
 }
 
-impl Drop for Begun {
-    #[inline]
+impl Drop for Counted {
+    // Out of line: most budgets want to know no more, and their calls pay one look.
+    #[cold]
+    #[inline(never)]
     fn drop(&mut self) {
-        if let Some(budget) = self.budget.take() {
-            if self.counted {
-                end(budget);
-            }
-        }
+        self.0.call_ended();
     }
 }
 
@@ -126,11 +135,4 @@ impl Drop for Begun {
 #[inline(never)]
 fn succeed(budget: &Budget) {
     budget.succeeded();
-}
-
-// Out of line: most budgets want to know no more, and their calls pay one look.
-#[cold]
-#[inline(never)]
-fn end(budget: Budget) {
-    budget.call_ended();
 }

@@ -41,9 +41,8 @@ where
     // Until the next request. Made at the first poll that pends.
     #[pin]
     sleep: Option<Sleep>,
-    delay: Duration,
-    // What hedges need. None: there can be none.
-    spare: Option<(S, R::Saved)>,
+    // None: there can be no hedges.
+    spare: Option<Spare<S, R::Saved>>,
     race: Option<Box<Race<S::Future, Req>>>,
     // What the call ends with, if none succeeds.
     failed: Option<Failure<Result<S::Response, S::Error>>>,
@@ -51,8 +50,16 @@ where
     // When the first was sent, where somebody wants to know.
     sent: Option<Instant>,
     // Held until the call is over.
-    begun: Option<Begun>,
+    begun: Begun,
     policy: Arc<Policy<D, G, C, R>>,
+}
+
+/// What hedges need.
+pub(super) struct Spare<S, T> {
+    pub(super) service: S,
+    pub(super) saved: T,
+    /// How long each request has before the next is sent.
+    pub(super) delay: Duration,
 }
 
 /// What the first failed with; or, where that never left, the first that did.
@@ -71,17 +78,15 @@ where
     #[inline]
     pub(super) fn new(
         first: S::Future,
-        spare: Option<(S, R::Saved)>,
+        spare: Option<Spare<S, R::Saved>>,
         seen: C::Seen,
-        delay: Duration,
-        begun: Option<Begun>,
+        begun: Begun,
         policy: Arc<Policy<D, G, C, R>>,
     ) -> Self {
         let sent = policy.clock().learns().then(Instant::now);
         Self {
             first: Some(first),
             sleep: None,
-            delay,
             spare,
             race: None,
             failed: None,
@@ -138,9 +143,12 @@ where
         let classify = &this.policy.classify;
         match judge(classify, this.seen, &attempt, outcome.as_ref()) {
             Verdict::Success => {
-                this.policy.succeeded();
-                if let Some(sent) = this.sent.take() {
-                    this.policy.clock().answered(sent.elapsed());
+                this.begun.succeeded();
+                let delay = this.policy.clock();
+                if delay.learns() {
+                    if let Some(sent) = this.sent.take() {
+                        delay.answered(sent.elapsed());
+                    }
                 }
                 Some(outcome)
             }
@@ -164,7 +172,7 @@ where
         if left {
             this.policy.failed();
         }
-        let Some((_, saved)) = this.spare.as_mut() else {
+        let Some(spare) = this.spare.as_mut() else {
             return Some(outcome);
         };
         // It goes, and what it holds. How long it took to fail says nothing of how long work takes.
@@ -174,7 +182,13 @@ where
         let race = this.race.get_or_insert_with(|| Box::new(Race::new(first)));
         let next = Next::after(verdict, race.is_idle());
         let error = outcome.as_mut().err();
-        race.follow(next, this.sleep, &this.policy.replay, saved, error);
+        race.follow(
+            next,
+            this.sleep,
+            &this.policy.replay,
+            &mut spare.saved,
+            error,
+        );
         if left || this.failed.as_ref().is_none_or(|kept| !kept.left) {
             *this.failed = Some(Failure { outcome, left });
         }
@@ -190,9 +204,14 @@ where
     ) -> Poll<Result<S::Response, S::Error>> {
         let mut this = self.project();
         let policy = &**this.policy;
-        let Some((service, saved)) = this.spare.as_mut() else {
+        let Some(spare) = this.spare.as_mut() else {
             return Poll::Pending;
         };
+        let Spare {
+            service,
+            saved,
+            delay,
+        } = spare;
         loop {
             if let Some(race) = this.race.as_deref_mut() {
                 while let Some(came) = race.poll_lanes(cx) {
@@ -243,7 +262,7 @@ where
                 }
             }
             if this.sleep.is_none() {
-                this.sleep.set(Some(tokio::time::sleep(*this.delay)));
+                this.sleep.set(Some(tokio::time::sleep(*delay)));
             }
             if let Some(sleep) = this.sleep.as_mut().as_pin_mut() {
                 ready!(timer::poll(sleep, cx));
@@ -268,10 +287,13 @@ where
     fn drop(self: Pin<&mut Self>) {
         let this = self.project();
         let delay = this.policy.clock();
+        if !delay.learns() {
+            return;
+        }
         if let Some(sent) = this.sent.take() {
             delay.censored(sent.elapsed());
         }
-        if let Some(race) = this.race.as_deref().filter(|_| delay.learns()) {
+        if let Some(race) = this.race.as_deref() {
             race.censored().for_each(|after| delay.censored(after));
         }
     }

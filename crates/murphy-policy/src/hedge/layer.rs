@@ -164,15 +164,11 @@ impl<D, G, C, R> Policy<D, G, C, R> {
     }
 
     #[inline]
-    pub(super) fn begin(&self) -> Option<Begun> {
-        self.pays_in.then(|| self.budget.begin())
-    }
-
-    /// The first request was a success. With a shared budget, the retry beneath has said so.
-    #[inline]
-    pub(super) fn succeeded(&self) {
-        if self.pays_in {
-            self.budget.succeeded();
+    pub(super) fn begin(&self) -> Begun {
+        match self.pays_in {
+            true => self.budget.begin(),
+            // With a shared budget, the retry beneath tells it all.
+            false => Begun::NOBODY,
         }
     }
 
