@@ -67,8 +67,11 @@ struct Delivery {
 struct Pending {
     /// Nobody: it is an order of ours.
     answer: Option<oneshot::Sender<Delivery>>,
-    /// What to give back if it is granted, and not taken.
+    /// What it acquires.
     lease: Option<(LockName, Nonce)>,
+    /// Whether that is given back if it is granted, and not taken. All calls of one nonce ask for one grant, and it is the
+    /// last of them that answers for it: who asks again has not given up.
+    gives_back: bool,
 }
 
 struct Keeper {
@@ -261,9 +264,24 @@ impl Keeper {
             LeaseRequest::Acquire(asked) => Some((asked.lock.clone(), asked.nonce)),
             _ => None,
         };
-        let answer = Some(answer);
-        self.pending.insert(call, Pending { answer, lease });
+        self.others_give_back(lease.as_ref(), false);
+        let pending = Pending {
+            answer: Some(answer),
+            gives_back: lease.is_some(),
+            lease,
+        };
+        self.pending.insert(call, pending);
         self.say(&ToServer::Ask { call, request }).await
+    }
+
+    /// Says of all calls for this lease whether they give it back; whether there are any.
+    fn others_give_back(&mut self, lease: Option<&(LockName, Nonce)>, gives_back: bool) -> bool {
+        let Some(lease) = lease else {
+            return false;
+        };
+        let others = self.pending.values_mut();
+        let others = others.filter(|other| other.lease.as_ref() == Some(lease));
+        others.map(|other| other.gives_back = gives_back).count() > 0
     }
 
     async fn leave(&mut self, call: u64) -> bool {
@@ -287,10 +305,15 @@ impl Keeper {
         };
         let was_granted = matches!(answer, Ok(LeaseReply::Granted(_)));
         if let Some(waits) = pending.answer {
-            // If nobody does, this is dropped, and a grant given back.
+            let is_taken = was_granted && !waits.is_closed();
+            if is_taken {
+                self.others_give_back(pending.lease.as_ref(), false);
+            }
+            let gives_back = is_taken || (was_granted && pending.gives_back);
+            // If nobody waits, this is dropped, and a grant given back.
             _ = waits.send(Delivery {
                 answer: Some(answer),
-                lease: pending.lease.filter(|_| was_granted),
+                lease: pending.lease.filter(|_| gives_back),
                 notes: self.noting.clone(),
             });
         }
@@ -299,9 +322,19 @@ impl Keeper {
 
     /// It was granted, and nobody took it.
     async fn give_back(&mut self, lock: LockName, nonce: Nonce) -> bool {
+        let lease = (lock, nonce);
+        if self.others_give_back(Some(&lease), true) {
+            // It was asked for again meanwhile.
+            return true;
+        }
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
-        let (answer, lease) = (None, None);
-        self.pending.insert(call, Pending { answer, lease });
+        let ours = Pending {
+            answer: None,
+            lease: None,
+            gives_back: false,
+        };
+        self.pending.insert(call, ours);
+        let (lock, nonce) = lease;
         let request = LeaseRequest::Release { lock, nonce };
         self.say(&ToServer::Ask { call, request }).await
     }
@@ -311,3 +344,6 @@ impl Keeper {
         matches!(sent, Ok(Ok(())))
     }
 }
+
+#[cfg(test)]
+mod tests;
