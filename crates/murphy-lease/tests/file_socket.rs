@@ -11,8 +11,8 @@ use std::time::Duration;
 use common::{NOW, acquire, asked, granted, held, observe, release, renew, secs};
 use futures_util::{SinkExt, StreamExt};
 use murphy_lease::{
-    ClientError, FileClient, FileOptions, FileServer, FileStore, LeaseReply, LeaseRequest, Rank,
-    Restart, ServeError,
+    AcquireError, ClientError, FileClient, FileOptions, FileServer, FileStore, LeaseReply,
+    LeaseRequest, Locks, Rank, Restart, ServeError, Ttl,
 };
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{sleep, timeout};
@@ -428,6 +428,68 @@ async fn a_server_that_was_killed_is_replaced_and_its_clients_find_the_next() {
         assert!(socket.exists(), "it is left behind");
     }
     ask_nobody(&client).await;
+}
+
+fn signal(child: &Child, name: &str) {
+    let mut kill = Command::new("kill");
+    let sent = kill.arg(name).arg(child.id().to_string()).status();
+    assert!(sent.unwrap().success());
+}
+
+/// Stopped for longer than an acquire is waited for, and asked again meanwhile.
+#[tokio::test]
+async fn a_server_that_stood_still_during_an_acquire_has_one_holder() {
+    let home = Home::new();
+    let socket = home.at("socket");
+    let mut server = child(&socket, "server");
+    let locks = || Locks::new(FileClient::new(&socket)).ttl(Ttl::from_secs(3));
+    let (one, other) = (locks(), locks());
+    for locks in [&one, &other] {
+        // Until it is there.
+        locks
+            .acquire("warm")
+            .await
+            .unwrap()
+            .release()
+            .await
+            .unwrap();
+    }
+    signal(&server, "-STOP");
+    let asked = tokio::spawn(async move { one.acquire("orders").await });
+    sleep(Duration::from_millis(1_500)).await;
+    signal(&server, "-CONT");
+    let lease = asked.await.unwrap().unwrap();
+    // Whatever was given back is so by then.
+    other
+        .acquire("warm")
+        .await
+        .unwrap()
+        .release()
+        .await
+        .unwrap();
+    sleep(Duration::from_millis(20)).await;
+    let second = other.try_acquire("orders").await;
+    assert!(lease.token().is_ok(), "or this shows nothing");
+    assert!(
+        matches!(second, Err(AcquireError::Held { .. })),
+        "{second:?}"
+    );
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_is_dropped_late_leaves_the_next_ones_socket() {
+    let home = Home::new();
+    let (_store, late, _) = home.serve();
+    std::fs::remove_file(home.at("socket")).unwrap();
+    let options = FileOptions::new().restart(Restart::FenceOnly);
+    let next = options.open(home.at("others")).unwrap();
+    let next = next.serve(home.at("socket")).unwrap();
+    drop(late);
+    granted(acquire(&FileClient::new(next.path()), 1, NOW).await);
+    drop(next);
+    assert!(!home.at("socket").exists());
 }
 
 async fn ask_nobody(client: &FileClient) {

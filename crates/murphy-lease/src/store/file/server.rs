@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ type Socket = Framed<UnixStream, LengthDelimitedCodec>;
 type Answer = (u64, Option<Result<LeaseReply, FileError>>);
 
 /// A store in a file that listens at a socket, for [`FileClient`](crate::FileClient)s in other processes. Dropped, it
-/// stops, lets its clients go, and removes the socket.
+/// stops, lets its clients go, and removes the socket, unless another one is there by then.
 ///
 /// Only the same user may connect: whoever can, can hold any lock.
 ///
@@ -53,6 +53,8 @@ type Answer = (u64, Option<Result<LeaseReply, FileError>>);
 #[must_use = "it stops when it is dropped"]
 pub struct FileServer {
     path: PathBuf,
+    /// Which file there is its own.
+    socket: Option<(u64, u64)>,
     turned_away: Arc<AtomicU64>,
     _stop: DropGuard,
 }
@@ -112,6 +114,7 @@ impl FileStore {
         };
         tokio::spawn(door.listen(listener));
         Ok(FileServer {
+            socket: device_and_inode(&path),
             path,
             turned_away,
             _stop: stop.drop_guard(),
@@ -135,8 +138,16 @@ impl FileServer {
 
 impl Drop for FileServer {
     fn drop(&mut self) {
-        _ = std::fs::remove_file(&self.path);
+        // Who removed it may have put another one there.
+        if device_and_inode(&self.path) == self.socket {
+            _ = std::fs::remove_file(&self.path);
+        }
     }
+}
+
+fn device_and_inode(path: &Path) -> Option<(u64, u64)> {
+    let found = std::fs::symlink_metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
 }
 
 /// Removes a socket that nobody listens at.
