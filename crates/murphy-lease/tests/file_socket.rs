@@ -5,7 +5,7 @@
 mod common;
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{self, Command, Stdio};
 use std::time::Duration;
 
 use common::{NOW, acquire, asked, granted, held, observe, release, renew, secs};
@@ -376,14 +376,24 @@ async fn count(socket: &Path, worker: u128) {
     }
 }
 
+/// It does not outlive the test, also where that fails.
+struct Child(process::Child);
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
+}
+
 fn child(socket: &Path, role: &str) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+    let spawned = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "a_child_plays_its_role_if_it_has_one"])
         .env(SOCKET, socket)
         .env(ROLE, role)
         .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
+        .spawn();
+    Child(spawned.unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -393,7 +403,7 @@ async fn processes_of_one_host_take_turns() {
     std::fs::write(home.at("total"), "0").unwrap();
     let workers: Vec<_> = ["1", "2", "3"].map(|n| child(server.path(), n)).into();
     for mut worker in workers {
-        let done = tokio::task::spawn_blocking(move || worker.wait().unwrap());
+        let done = tokio::task::spawn_blocking(move || worker.0.wait().unwrap());
         assert!(done.await.unwrap().success());
     }
     assert_eq!(std::fs::read_to_string(home.at("total")).unwrap(), "300");
@@ -423,8 +433,8 @@ async fn a_server_that_was_killed_is_replaced_and_its_clients_find_the_next() {
         let rank = granted(reply.await.unwrap()).rank;
         assert!(rank > last);
         last = rank;
-        server.kill().unwrap();
-        server.wait().unwrap();
+        server.0.kill().unwrap();
+        server.0.wait().unwrap();
         assert!(socket.exists(), "it is left behind");
     }
     ask_nobody(&client).await;
@@ -432,7 +442,7 @@ async fn a_server_that_was_killed_is_replaced_and_its_clients_find_the_next() {
 
 fn signal(child: &Child, name: &str) {
     let mut kill = Command::new("kill");
-    let sent = kill.arg(name).arg(child.id().to_string()).status();
+    let sent = kill.arg(name).arg(child.0.id().to_string()).status();
     assert!(sent.unwrap().success());
 }
 
@@ -441,7 +451,7 @@ fn signal(child: &Child, name: &str) {
 async fn a_server_that_stood_still_during_an_acquire_has_one_holder() {
     let home = Home::new();
     let socket = home.at("socket");
-    let mut server = child(&socket, "server");
+    let server = child(&socket, "server");
     let locks = || Locks::new(FileClient::new(&socket)).ttl(Ttl::from_secs(3));
     let (one, other) = (locks(), locks());
     for locks in [&one, &other] {
@@ -474,8 +484,6 @@ async fn a_server_that_stood_still_during_an_acquire_has_one_holder() {
         matches!(second, Err(AcquireError::Held { .. })),
         "{second:?}"
     );
-    server.kill().unwrap();
-    server.wait().unwrap();
 }
 
 #[tokio::test]
