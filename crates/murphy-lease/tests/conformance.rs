@@ -32,7 +32,7 @@ struct Twin {
     nonces: Arc<Mutex<u128>>,
 }
 
-type Store = Wired<tower::util::BoxCloneService<LeaseRequest, LeaseReply, BoxError>>;
+type Store = Wired<LeaseRequest, LeaseReply>;
 
 struct Naive {
     twin: Twin,
@@ -100,7 +100,7 @@ impl Rig for Twin {
                 Ok(store.oneshot(request).await?)
             }
         });
-        let store = wire.layer(tower::util::BoxCloneService::new(service));
+        let store = wire.layer(service);
         Ok(Naive {
             twin: self.clone(),
             store,
