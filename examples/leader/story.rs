@@ -37,6 +37,9 @@ pub(crate) enum Role {
         name: String,
         folder: PathBuf,
         ports: Vec<u16>,
+        /// It was never started before: it may found its record.
+        #[arg(long)]
+        first: bool,
     },
 }
 
@@ -82,7 +85,7 @@ pub(crate) async fn tell(json: Option<PathBuf>) -> Result<()> {
         believers: BTreeMap::new(),
     };
     for node in 0..NAMES.len() {
-        story.start(node)?;
+        story.start(node, &["--first"])?;
     }
     let first = story.leader_after(0).await?;
 
@@ -90,7 +93,7 @@ pub(crate) async fn tell(json: Option<PathBuf>) -> Result<()> {
     story.kill(first.node)?;
     let second = story.leader_after(first.term).await?;
     let replaced = began.elapsed();
-    story.start(first.node)?;
+    story.start(first.node, &[])?;
 
     let began = Instant::now();
     story.signal(second.node, Signal::STOP, "is stopped")?;
@@ -109,7 +112,7 @@ pub(crate) async fn tell(json: Option<PathBuf>) -> Result<()> {
     ensure!(!led, "two of five had a leader");
     let back = *killed.first().context("nobody was killed")?;
     let began = Instant::now();
-    story.start(back)?;
+    story.start(back, &[])?;
     let last = story.leader_after(third.term).await?;
     let healed = began.elapsed();
 
@@ -153,10 +156,11 @@ struct Led {
 }
 
 impl Story {
-    fn start(&mut self, node: usize) -> Result<()> {
+    fn start(&mut self, node: usize, flags: &[&str]) -> Result<()> {
         let folder = self.folder.path().display().to_string();
         let mut arguments = vec!["node", NAMES[node], folder.as_str()];
         arguments.extend(self.ports.iter().map(String::as_str));
+        arguments.extend(flags);
         let mut process = Process::start(&arguments)?;
         let to = self.to.clone();
         process.listen(move |said| to.blocking_send(News::Node(node, said)).is_ok())?;
