@@ -12,6 +12,8 @@ use crate::wire::{NAMES, election, serve};
 /// What a node says.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Said {
+    /// Its record is on disk, and it votes.
+    Votes,
     Leads(u64),
     /// It led, and does not any more: why.
     Lost(u64, String),
@@ -32,6 +34,7 @@ pub(crate) async fn run(name: &str, folder: &Path, ports: &[u16], is_first: bool
     let mine = NAMES.iter().zip(ports).find(|(other, _)| **other == name);
     let port = mine.map_or(0, |(_, port)| *port);
     serve(voter.longest(crate::wire::LEASE), port).await?;
+    say(&Said::Votes)?;
     let election = election(name, ports)?;
     loop {
         let leadership = election.campaign().await?;

@@ -1,13 +1,13 @@
 //! What is done to whom, and who led then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Write;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 use examples::process::Process;
 use rustix::process::Signal;
@@ -61,6 +61,8 @@ struct Story {
     news: mpsc::Receiver<News>,
     /// Who led in each term.
     terms: BTreeMap<u64, usize>,
+    /// Who has a record, and votes.
+    voters: BTreeSet<usize>,
     /// Who believes to lead now, and in which term.
     believers: BTreeMap<usize, u64>,
 }
@@ -82,11 +84,14 @@ pub(crate) async fn tell(json: Option<PathBuf>) -> Result<()> {
         to,
         news,
         terms: BTreeMap::new(),
+        voters: BTreeSet::new(),
         believers: BTreeMap::new(),
     };
     for node in 0..NAMES.len() {
         story.start(node, &["--first"])?;
     }
+    // Whoever is killed before it has founded its record would have to be started as new once more.
+    story.until_all_vote().await?;
     let first = story.leader_after(0).await?;
 
     let began = Instant::now();
@@ -187,7 +192,7 @@ impl Story {
     /// The next leader after this term.
     async fn leader_after(&mut self, term: u64) -> Result<Led> {
         let end = Instant::now() + PATIENCE;
-        while self.hear(end).await? {
+        loop {
             let leader = self.believers.iter().find(|(_, led)| **led > term);
             if let Some((node, term)) = leader {
                 return Ok(Led {
@@ -195,8 +200,17 @@ impl Story {
                     term: *term,
                 });
             }
+            let heard = self.hear(end).await?;
+            ensure!(heard, "nobody was elected after term {term}");
         }
-        bail!("nobody was elected after term {term}")
+    }
+
+    async fn until_all_vote(&mut self) -> Result<()> {
+        let end = Instant::now() + PATIENCE;
+        while self.voters.len() < NAMES.len() {
+            ensure!(self.hear(end).await?, "not all have come to vote");
+        }
+        Ok(())
     }
 
     async fn until_lost(&mut self, node: usize) -> Result<Duration> {
@@ -228,6 +242,9 @@ impl Story {
             return Ok(false);
         };
         match news.context("nobody speaks any more")? {
+            News::Node(node, Said::Votes) => {
+                self.voters.insert(node);
+            }
             News::Node(node, Said::Leads(term)) => {
                 self.line(NAMES[node], &format!("leads in term {term}"));
                 if let Some(other) = self.terms.insert(term, node) {
