@@ -30,7 +30,8 @@ async fn main() -> anyhow::Result<()> {
             name,
             folder,
             ports,
-        }) => node::run(&name, &folder, &ports).await,
+            first,
+        }) => node::run(&name, &folder, &ports, first).await,
     }
 }
 

@@ -1,13 +1,13 @@
 //! What is done to whom, and who led then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Write;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 use examples::process::Process;
 use rustix::process::Signal;
@@ -37,6 +37,9 @@ pub(crate) enum Role {
         name: String,
         folder: PathBuf,
         ports: Vec<u16>,
+        /// It was never started before: it may found its record.
+        #[arg(long)]
+        first: bool,
     },
 }
 
@@ -58,6 +61,8 @@ struct Story {
     news: mpsc::Receiver<News>,
     /// Who led in each term.
     terms: BTreeMap<u64, usize>,
+    /// Who has a record, and votes.
+    voters: BTreeSet<usize>,
     /// Who believes to lead now, and in which term.
     believers: BTreeMap<usize, u64>,
 }
@@ -79,18 +84,21 @@ pub(crate) async fn tell(json: Option<PathBuf>) -> Result<()> {
         to,
         news,
         terms: BTreeMap::new(),
+        voters: BTreeSet::new(),
         believers: BTreeMap::new(),
     };
     for node in 0..NAMES.len() {
-        story.start(node)?;
+        story.start(node, &["--first"])?;
     }
+    // Whoever is killed before it has founded its record would have to be started as new once more.
+    story.until_all_vote().await?;
     let first = story.leader_after(0).await?;
 
     let began = Instant::now();
     story.kill(first.node)?;
     let second = story.leader_after(first.term).await?;
     let replaced = began.elapsed();
-    story.start(first.node)?;
+    story.start(first.node, &[])?;
 
     let began = Instant::now();
     story.signal(second.node, Signal::STOP, "is stopped")?;
@@ -109,7 +117,7 @@ pub(crate) async fn tell(json: Option<PathBuf>) -> Result<()> {
     ensure!(!led, "two of five had a leader");
     let back = *killed.first().context("nobody was killed")?;
     let began = Instant::now();
-    story.start(back)?;
+    story.start(back, &[])?;
     let last = story.leader_after(third.term).await?;
     let healed = began.elapsed();
 
@@ -153,10 +161,11 @@ struct Led {
 }
 
 impl Story {
-    fn start(&mut self, node: usize) -> Result<()> {
+    fn start(&mut self, node: usize, flags: &[&str]) -> Result<()> {
         let folder = self.folder.path().display().to_string();
         let mut arguments = vec!["node", NAMES[node], folder.as_str()];
         arguments.extend(self.ports.iter().map(String::as_str));
+        arguments.extend(flags);
         let mut process = Process::start(&arguments)?;
         let to = self.to.clone();
         process.listen(move |said| to.blocking_send(News::Node(node, said)).is_ok())?;
@@ -183,7 +192,7 @@ impl Story {
     /// The next leader after this term.
     async fn leader_after(&mut self, term: u64) -> Result<Led> {
         let end = Instant::now() + PATIENCE;
-        while self.hear(end).await? {
+        loop {
             let leader = self.believers.iter().find(|(_, led)| **led > term);
             if let Some((node, term)) = leader {
                 return Ok(Led {
@@ -191,8 +200,17 @@ impl Story {
                     term: *term,
                 });
             }
+            let heard = self.hear(end).await?;
+            ensure!(heard, "nobody was elected after term {term}");
         }
-        bail!("nobody was elected after term {term}")
+    }
+
+    async fn until_all_vote(&mut self) -> Result<()> {
+        let end = Instant::now() + PATIENCE;
+        while self.voters.len() < NAMES.len() {
+            ensure!(self.hear(end).await?, "not all have come to vote");
+        }
+        Ok(())
     }
 
     async fn until_lost(&mut self, node: usize) -> Result<Duration> {
@@ -224,6 +242,9 @@ impl Story {
             return Ok(false);
         };
         match news.context("nobody speaks any more")? {
+            News::Node(node, Said::Votes) => {
+                self.voters.insert(node);
+            }
             News::Node(node, Said::Leads(term)) => {
                 self.line(NAMES[node], &format!("leads in term {term}"));
                 if let Some(other) = self.terms.insert(term, node) {

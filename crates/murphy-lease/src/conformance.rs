@@ -17,20 +17,24 @@
 //! # Limits
 //!
 //! It runs in real time, since other crates' locks do: a few seconds, all promises at once. What it saw broken is
-//! broken; what it saw kept was kept this once, on this machine. A machine that stalls for longer than [`Rig::slack`] shows up as
-//! a broken promise.
+//! broken; what it saw kept was kept this once, on this machine. A machine that stalls for longer than
+//! [`Rig::slack`] shows up as a broken promise. Many a promise is seen broken by another's getting the lock: of a lock that excludes
+//! nobody that shows nothing, and the promise is [not tried](Verdict::Unable).
 
 mod promise;
 mod report;
 mod rig;
 mod scenarios;
+mod signs;
 mod station;
 mod wire;
+mod wired;
 
 pub use promise::Promise;
 pub use report::{Report, Verdict};
 pub use rig::{BoxError, Client, Offer, Rig, Unable};
-pub use wire::{Cut, Wire, Wired};
+pub use wire::{Cut, Wire};
+pub use wired::Wired;
 
 use std::sync::Arc;
 

@@ -218,6 +218,10 @@ where
     }
 
     /// Watches who leads. Whoever does not stand can, too.
+    ///
+    /// While no majority of the voters answers, nothing is seen, and nothing is said: [`latest`](Observer::latest) goes on to show the
+    /// leader that was seen last, however long it has been gone. Who acts on it gives up after a lease or so without an answer from
+    /// that leader; who must know asks the leader for its token.
     #[must_use]
     pub fn observe(&self) -> Observer<S> {
         Observer {

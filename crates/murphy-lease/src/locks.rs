@@ -143,6 +143,10 @@ impl<S: LeaseStore> Locks<S> {
     }
 
     /// Acquires a lock if nobody holds it, by one request.
+    ///
+    /// Its answer is waited for a third of the ttl at most, or until the [deadline](Acquiring::deadline) if that is earlier. Silence is
+    /// [`AcquireError::Deadline`](crate::AcquireError::Deadline) with [`Last::Silence`](crate::Last::Silence), though the deadline was
+    /// not reached: what may have been granted is released in the background.
     #[doc(alias = "try_lock")]
     pub fn try_acquire<K>(&self, key: K) -> Acquiring<S, Lease>
     where
@@ -160,6 +164,8 @@ impl<S: LeaseStore> Locks<S> {
     }
 
     /// Acquires a lock without proof if nobody holds it, by one request.
+    ///
+    /// Its answer is waited for as [`try_acquire`](Self::try_acquire) does.
     pub fn try_unfenced<K>(&self, key: K) -> Acquiring<S, UnfencedLock>
     where
         K: TryInto<LockName, Error: Into<BadName>>,

@@ -19,7 +19,7 @@ pub(crate) mod quorum;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 #[cfg_attr(
-    not(feature = "file"),
+    all(not(feature = "file"), not(test)),
     expect(dead_code, reason = "what a store in a file needs besides")
 )]
 mod table;

@@ -1,5 +1,8 @@
 //! [`Ttl`]: for how long a lease is granted.
 
+#[cfg(feature = "serde")]
+mod text;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -9,6 +12,10 @@ use murphy_core::BadKnob;
 ///
 /// Longer than the longest pause and round trip together that the holder is to survive; as short as the rest can wait
 /// for a dead holder.
+///
+/// With the feature `serde` it is read from a text, `"10s"`, `"1m 30s"`, `"250ms"` (of at most 128 characters), or from what it is
+/// written as: serde's form of a `Duration`, `{"secs": 10, "nanos": 0}`. A format that is not for people has the latter only. One that is
+/// out of range is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ttl(Duration);
 
@@ -82,20 +89,6 @@ impl TryFrom<Duration> for Ttl {
 impl fmt::Display for Ttl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)
-    }
-}
-
-#[cfg(feature = "serde")]
-impl serde::Serialize for Ttl {
-    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(to)
-    }
-}
-
-#[cfg(feature = "serde")]
-impl<'de> serde::Deserialize<'de> for Ttl {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Self::try_new(Duration::deserialize(from)?).map_err(serde::de::Error::custom)
     }
 }
 

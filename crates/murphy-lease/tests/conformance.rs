@@ -11,11 +11,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use murphy_lease::conformance::{
-    BoxError, Client, Offer, Promise, Rig, Unable, Verdict, Wire, Wired, examine,
+    BoxError, Client, Offer, Promise, Report, Rig, Unable, Verdict, Wire, Wired, examine,
 };
 use murphy_lease::{
     Acquire, Claim, LeaseReply, LeaseRequest, LockName, MemoryStore, Nonce, Rank, Renew, Ttl,
 };
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, timeout};
 use tower::{Service, ServiceExt, service_fn};
 
@@ -23,6 +24,7 @@ use tower::{Service, ServiceExt, service_fn};
 #[derive(Clone)]
 struct Twin {
     breaks: Option<Promise>,
+    ends: Ends,
     store: Arc<Mutex<MemoryStore>>,
     /// The nonce that got each lock last, for the twin that releases by name.
     last: Arc<Mutex<BTreeMap<String, Nonce>>>,
@@ -32,7 +34,15 @@ struct Twin {
     nonces: Arc<Mutex<u128>>,
 }
 
-type Store = Wired<tower::util::BoxCloneService<LeaseRequest, LeaseReply, BoxError>>;
+/// When its `lost` ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    InTime,
+    Never,
+    AtOnce,
+}
+
+type Store = Wired<LeaseRequest, LeaseReply>;
 
 struct Naive {
     twin: Twin,
@@ -59,6 +69,7 @@ impl Twin {
     fn breaking(breaks: Option<Promise>) -> Self {
         Self {
             breaks,
+            ends: Ends::InTime,
             store: Arc::new(Mutex::new(MemoryStore::new().counting())),
             last: Arc::default(),
             wipes: Arc::default(),
@@ -100,7 +111,7 @@ impl Rig for Twin {
                 Ok(store.oneshot(request).await?)
             }
         });
-        let store = wire.layer(tower::util::BoxCloneService::new(service));
+        let store = wire.layer(service);
         Ok(Naive {
             twin: self.clone(),
             store,
@@ -145,10 +156,9 @@ impl Client for Naive {
             let left = if self.twin.is(Promise::KeepsDeadline) {
                 ttl * 3
             } else {
-                end - sent
+                (end - sent).min(ttl / 3)
             };
-            let reply = timeout(left, self.store.clone().oneshot(asked)).await;
-            match reply {
+            match self.answered(&lock, nonce, asked, left).await {
                 Ok(Ok(LeaseReply::Granted(grant))) => {
                     let counts = !self.twin.is(Promise::CountsFromSending);
                     let sent = if counts { sent } else { Instant::now() };
@@ -201,6 +211,11 @@ impl Client for Naive {
     }
 
     fn lost(&self, held: &Held) -> Option<Pin<Box<dyn Future<Output = ()>>>> {
+        match self.twin.ends {
+            Ends::InTime => {}
+            Ends::Never => return Some(Box::pin(std::future::pending())),
+            Ends::AtOnce => return Some(Box::pin(std::future::ready(()))),
+        }
         let told = Rc::new(tokio::sync::Notify::new());
         held.shared.wakers.borrow_mut().push(Rc::clone(&told));
         Some(Box::pin(async move { told.notified().await }))
@@ -208,6 +223,27 @@ impl Client for Naive {
 }
 
 impl Naive {
+    /// The twin gives back what it is granted when it does not wait for it any more: by the nonce under which it goes on asking.
+    async fn answered(
+        &self,
+        lock: &LockName,
+        nonce: Nonce,
+        asked: LeaseRequest,
+        patience: Duration,
+    ) -> Result<Result<LeaseReply, BoxError>, Elapsed> {
+        let mut asked = self.store.clone().oneshot(asked);
+        let reply = timeout(patience, &mut asked).await;
+        if reply.is_err() && self.twin.is(Promise::SurvivesStall) {
+            let (store, lock) = (self.store.clone(), lock.clone());
+            tokio::task::spawn_local(async move {
+                if let Ok(LeaseReply::Granted(_)) = asked.await {
+                    release(store, lock, nonce).await;
+                }
+            });
+        }
+        reply
+    }
+
     fn ask_for(&self, lock: &LockName, nonce: Nonce, ttl: Duration) -> LeaseRequest {
         let ttl = if self.twin.is(Promise::Expires) {
             ttl * 5
@@ -282,7 +318,8 @@ async fn release(store: Store, lock: LockName, nonce: Nonce) {
 async fn renew(shared: Rc<Shared>, breaks: Option<Promise>, mut store: Store, ttl: Duration) {
     let breaks = |promise| breaks == Some(promise);
     while !shared.is_over.get() && !breaks(Promise::Renews) {
-        sleep(ttl / 5).await;
+        let left = shared.until.get().saturating_duration_since(Instant::now());
+        sleep(left.min(ttl / 5)).await;
         let left = shared.until.get().saturating_duration_since(Instant::now());
         if left.is_zero() && !breaks(Promise::TellsOfPartition) {
             break;
@@ -340,4 +377,57 @@ async fn each_twin_is_caught_at_what_it_breaks() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The promises that it saw broken, and by what sign of a loss, if by one.
+fn broken(report: &Report) -> Vec<(Promise, Option<&str>)> {
+    let broken = report.verdicts().iter().filter_map(|(promise, verdict)| {
+        let Verdict::Broken(how) = verdict else {
+            return None;
+        };
+        Some((*promise, how.split('`').nth(1)))
+    });
+    broken.collect()
+}
+
+async fn examined(ends: Ends) -> Report {
+    let twin = Twin {
+        ends,
+        ..Twin::breaking(None)
+    };
+    examine(twin).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_that_never_ends_is_named_though_believes_is_right() {
+    let report = examined(Ends::Never).await;
+    let want = [
+        Promise::TellsOfPartition,
+        Promise::CountsFromSending,
+        Promise::TellsAfterPause,
+        Promise::TellsOfRevocation,
+    ];
+    assert_eq!(broken(&report), want.map(|p| (p, Some("lost"))), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_that_ends_at_once_is_named_though_believes_is_right() {
+    let report = examined(Ends::AtOnce).await;
+    let want = [
+        Promise::Renews,
+        Promise::Endures,
+        Promise::SurvivesStall,
+        Promise::ReleasesItsOwn,
+    ];
+    assert_eq!(broken(&report), want.map(|p| (p, Some("lost"))), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_excludes_nobody_is_accused_of_nothing_that_rests_on_it() {
+    let report = examine(Twin::breaking(Some(Promise::Excludes))).await;
+    // The second is true: it hands out the token of the one who has it already.
+    let want = [Promise::Excludes, Promise::TokensRise];
+    assert_eq!(broken(&report), want.map(|p| (p, None)), "{report}");
+    let release = report.of(Promise::ReleasesItsOwn);
+    assert!(matches!(release, Some(Verdict::Unable(_))), "{report}");
 }

@@ -28,6 +28,9 @@ pub enum Promise {
     Recovers,
     /// An acquire whose reply was lost gets the lock that it was granted: it does not wait for itself to expire.
     SurvivesLostReply,
+    /// A store, or a wire, that says nothing for a part of the ttl while it is asked, and then has all of it arrive late: who was told
+    /// that it has the lock keeps it, whatever becomes of requests that were given up meanwhile.
+    SurvivesStall,
     /// An acquire that was given up, its outcome unknown, is not left behind to run out.
     LeavesNothingBehind,
     /// Who releases late ends nobody else's lease.
@@ -44,7 +47,7 @@ pub enum Promise {
 
 impl Promise {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Excludes,
         Self::KeepsDeadline,
         Self::Expires,
@@ -56,6 +59,7 @@ impl Promise {
         Self::TellsOfRevocation,
         Self::Recovers,
         Self::SurvivesLostReply,
+        Self::SurvivesStall,
         Self::LeavesNothingBehind,
         Self::ReleasesItsOwn,
         Self::ReleasesOnDrop,
@@ -87,6 +91,7 @@ impl Promise {
             Self::TellsOfRevocation => "tells of a revocation",
             Self::Recovers => "recovers from a restart",
             Self::SurvivesLostReply => "survives a lost reply",
+            Self::SurvivesStall => "survives a stall",
             Self::LeavesNothingBehind => "leaves nothing behind",
             Self::ReleasesItsOwn => "releases its own only",
             Self::ReleasesOnDrop => "releases on drop",

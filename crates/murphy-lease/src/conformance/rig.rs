@@ -26,6 +26,16 @@ pub struct Unable(pub &'static str);
 
 /// What a program holds of a lock: a client, and the guards that it is given. Used on one thread alone, so that its futures
 /// need not be `Send`.
+///
+/// # How signs of a loss are judged
+///
+/// [`believes`](Self::believes), [`lost`](Self::lost) and a [`token`](Self::token) that is refused are the signs of a loss. Each one
+/// that is offered has to tell, by itself: a `believes` that is right is no excuse for a `lost` that never ends, for somebody waits for
+/// that. The verdict names the sign that did not.
+///
+/// `believes` and `token` are judged by what they say at once. `lost`, which nobody asks, may end late by [`Rig::slack`] (and where
+/// it is about answers that are late, by half of how late they are, if that is less). Where nothing happened, one sign of a loss is
+/// enough to break a promise. Offer what the lock has, and nothing else: a sign that the rig makes up is judged, too.
 pub trait Client: 'static {
     /// A lock that is held.
     type Held: 'static;
@@ -47,10 +57,11 @@ pub trait Client: 'static {
     /// is also something to [believe](Self::believes) by; that there is one is not.
     fn token(&self, held: &Self::Held) -> Offer<Result<u128, BoxError>>;
 
-    /// Whether, by all that a program can ask without a request, the lock is still held.
+    /// Whether, by all that a program can ask without a request, the lock is still held. Right whenever it is asked.
     fn believes(&self, held: &Self::Held) -> Offer<bool>;
 
-    /// Ends when the lock says by itself that it is lost.
+    /// Ends when the lock says by itself that it is lost, and not before: by [`Rig::slack`] after that at the latest. `None` if it has
+    /// no such thing. Polled from the grant on, also after the lock was released or dropped: then it is asked for nothing.
     fn lost(&self, held: &Self::Held) -> Option<Pin<Box<dyn Future<Output = ()>>>>;
 }
 

@@ -44,6 +44,7 @@ pub(super) async fn run<R: Rig>(promise: Promise, rig: Arc<R>) -> Verdict {
         Promise::TellsOfRevocation => stage.tells_of_revocation().await,
         Promise::Recovers => stage.recovers().await,
         Promise::SurvivesLostReply => stage.survives_lost_reply().await,
+        Promise::SurvivesStall => stage.survives_stall().await,
         Promise::LeavesNothingBehind => stage.leaves_nothing_behind().await,
         Promise::ReleasesItsOwn => stage.releases_its_own().await,
         Promise::ReleasesOnDrop => stage.releases_on_drop().await,
@@ -67,8 +68,29 @@ impl<R: Rig> Stage<R> {
             Err(missing)
         }
     }
+
+    /// Broken, as another's grant shows: if the lock excludes anybody at all, for else that grant shows nothing.
+    async fn shown_by_a_rival(&self, how: impl Into<String>) -> Seen {
+        if self.lets_two_in().await == Ok(true) {
+            let shows_nothing = "it does not exclude, so that another gets it shows nothing";
+            return Err(Verdict::Unable(shows_nothing.into()));
+        }
+        broken(how)
+    }
+
+    /// Whether another gets a lock, which nobody used before, right after it was granted.
+    async fn lets_two_in(&self) -> Result<bool, Verdict> {
+        let (a, b) = (self.station().await?, self.station().await?);
+        let lock = format!("{}-premise", self.lock);
+        let first = a.acquire(&lock, self.ttl * 2).await?;
+        Ok(first.is_ok() && b.acquire(&lock, self.ttl / 4).await?.is_ok())
+    }
 }
 
 fn broken(how: impl Into<String>) -> Seen {
     Err(Verdict::Broken(how.into()))
+}
+
+fn no_sign() -> Seen {
+    Err(Verdict::Missing("nothing tells a holder of its loss"))
 }

@@ -6,10 +6,10 @@ use std::rc::Rc;
 use std::sync::{Arc, mpsc as blocking};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::LocalSet;
-use tokio::time::Instant;
 
+use super::signs::State;
 use super::{Client, Offer, Rig, Verdict, Wire};
 
 /// How long anything may take that should take a few ttls.
@@ -26,14 +26,6 @@ pub(super) struct Station {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hold(usize);
 
-/// What a lock says of itself.
-#[derive(Clone, Debug)]
-pub(super) struct State {
-    pub(super) token: Offer<Result<u128, String>>,
-    pub(super) believes: Offer<bool>,
-    pub(super) lost: Offer<bool>,
-}
-
 enum Order {
     Acquire {
         lock: String,
@@ -42,6 +34,8 @@ enum Order {
     },
     Ask {
         hold: Hold,
+        /// For how long `lost` may still end.
+        grace: Duration,
         reply: oneshot::Sender<State>,
     },
     Release {
@@ -100,8 +94,14 @@ impl Station {
         got.map_err(|e| Verdict::Broken(format!("it could not be acquired at all: {e}")))
     }
 
+    /// What it says as soon as it is asked.
     pub(super) async fn state(&self, hold: Hold) -> Result<State, Verdict> {
-        self.ask(|reply| Order::Ask { hold, reply }).await
+        self.told(hold, Duration::ZERO).await
+    }
+
+    /// The same; but `lost`, which nobody asks, has some `grace` to end: its task has to come to its turn.
+    pub(super) async fn told(&self, hold: Hold, grace: Duration) -> Result<State, Verdict> {
+        self.ask(|reply| Order::Ask { hold, grace, reply }).await
     }
 
     /// Its token.
@@ -146,39 +146,6 @@ impl Station {
     }
 }
 
-impl State {
-    /// Whether it says, in any way that it has, that it is lost; `None` if it has none.
-    pub(super) fn says_lost(&self) -> Option<bool> {
-        let signs = [
-            said(&self.believes, |believes| !believes),
-            self.says_no_token(),
-            said(&self.lost, |lost| *lost),
-        ];
-        signs.into_iter().flatten().reduce(|a, b| a || b)
-    }
-
-    /// The same, of what it says when it is asked.
-    pub(super) fn says_lost_when_asked(&self) -> Option<bool> {
-        let signs = [
-            said(&self.believes, |believes| !believes),
-            self.says_no_token(),
-        ];
-        signs.into_iter().flatten().reduce(|a, b| a || b)
-    }
-
-    /// To have a token is no claim that it is held: it may be a mere number.
-    fn says_no_token(&self) -> Option<bool> {
-        said(&self.token, |token| token.is_err()).filter(|lost| *lost)
-    }
-}
-
-fn said<T>(offer: &Offer<T>, is_lost: impl FnOnce(&T) -> bool) -> Option<bool> {
-    match offer {
-        Offer::Says(what) => Some(is_lost(what)),
-        Offer::Nothing => None,
-    }
-}
-
 /// What is held on the thread of a station.
 struct Desk<C: Client> {
     client: C,
@@ -189,8 +156,8 @@ struct Desk<C: Client> {
 
 struct Kept<C: Client> {
     held: C::Held,
-    /// When it said by itself that it is lost, if it ever does.
-    lost: Offer<Rc<Cell<Option<Instant>>>>,
+    /// Whether it said by itself that it is lost, if it ever does.
+    lost: Option<watch::Receiver<bool>>,
 }
 
 type Ready = oneshot::Sender<Result<(), String>>;
@@ -238,9 +205,10 @@ async fn serve<C: Client>(desk: Rc<Desk<C>>, mut orders: mpsc::Receiver<Order>) 
                     let _ = reply.send(got.map(|held| desk.keep(held)).map_err(|e| e.to_string()));
                 });
             }
-            Order::Ask { hold, reply } => {
-                if let Some(state) = desk.state(hold) {
-                    let _ = reply.send(state);
+            Order::Ask { hold, grace, reply } => {
+                // Asked at once: after a pause, before anything else of the client's runs.
+                if let Some((state, lost)) = desk.state(hold) {
+                    tokio::task::spawn_local(answer(state, lost, grace, reply));
                 }
             }
             Order::Release { hold, reply } => {
@@ -259,75 +227,48 @@ async fn serve<C: Client>(desk: Rc<Desk<C>>, mut orders: mpsc::Receiver<Order>) 
     }
 }
 
+/// Answers when `lost` has ended, or its grace is over.
+async fn answer(
+    mut state: State,
+    lost: Option<watch::Receiver<bool>>,
+    grace: Duration,
+    reply: oneshot::Sender<State>,
+) {
+    if let Some(mut lost) = lost {
+        let ends = lost.wait_for(|ended| *ended);
+        let has_ended = matches!(tokio::time::timeout(grace, ends).await, Ok(Ok(_)));
+        state.lost = Offer::Says(has_ended);
+    }
+    let _ = reply.send(state);
+}
+
 impl<C: Client> Desk<C> {
     fn keep(&self, held: C::Held) -> Hold {
         let hold = self.next.get();
         self.next.set(hold + 1);
-        let lost = match self.client.lost(&held) {
-            None => Offer::Nothing,
-            Some(lost) => {
-                let when = Rc::new(Cell::new(None));
-                let told = Rc::clone(&when);
-                tokio::task::spawn_local(async move {
-                    lost.await;
-                    told.set(Some(Instant::now()));
-                });
-                Offer::Says(when)
-            }
-        };
+        let lost = self.client.lost(&held).map(|lost| {
+            let (told, ended) = watch::channel(false);
+            tokio::task::spawn_local(async move {
+                lost.await;
+                told.send_replace(true);
+            });
+            ended
+        });
         self.held.borrow_mut().insert(hold, Kept { held, lost });
         Hold(hold)
     }
 
-    fn state(&self, hold: Hold) -> Option<State> {
+    fn state(&self, hold: Hold) -> Option<(State, Option<watch::Receiver<bool>>)> {
         let held = self.held.borrow();
         let kept = held.get(&hold.0)?;
-        Some(State {
+        let state = State {
             token: match self.client.token(&kept.held) {
                 Offer::Says(token) => Offer::Says(token.map_err(|e| e.to_string())),
                 Offer::Nothing => Offer::Nothing,
             },
             believes: self.client.believes(&kept.held),
-            lost: match &kept.lost {
-                Offer::Says(when) => Offer::Says(when.get().is_some()),
-                Offer::Nothing => Offer::Nothing,
-            },
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn to_have_a_token_is_no_claim_and_to_be_refused_one_is() {
-        let nothing = State {
-            token: Offer::Nothing,
-            believes: Offer::Nothing,
             lost: Offer::Nothing,
         };
-        let token = |token| State {
-            token: Offer::Says(token),
-            ..nothing.clone()
-        };
-        let believes = |believes| State {
-            believes: Offer::Says(believes),
-            ..token(Ok(7))
-        };
-        for (name, state, want) in [
-            ("it says nothing", nothing.clone(), None),
-            ("a number", token(Ok(7)), None),
-            (
-                "a token that is refused",
-                token(Err("lost".into())),
-                Some(true),
-            ),
-            ("it believes", believes(true), Some(false)),
-            ("it does not", believes(false), Some(true)),
-        ] {
-            assert_eq!(state.says_lost(), want, "{name}");
-            assert_eq!(state.says_lost_when_asked(), want, "{name}, when asked");
-        }
+        Some((state, kept.lost.clone()))
     }
 }

@@ -1,20 +1,14 @@
 //! [`Wire`]: the way from a client to its store, which can be cut.
 
-use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{join, select};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, tcp};
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
-use tower_service::Service;
-
-use super::BoxError;
 
 /// What the wire does to what it carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,7 +27,7 @@ pub enum Cut {
 
 /// The way from one client to its store. Clones are the same wire; it is whole until it is [`cut`](Self::cut).
 #[derive(Clone, Debug)]
-pub struct Wire(watch::Sender<Cut>);
+pub struct Wire(pub(super) watch::Sender<Cut>);
 
 impl Wire {
     pub(super) fn whole() -> Self {
@@ -68,12 +62,6 @@ impl Wire {
                 }
             })?;
         Ok(address)
-    }
-
-    /// A store that is a tower service, at the other end of this wire.
-    pub fn layer<S>(&self, store: S) -> Wired<S> {
-        let (wire, turn) = (self.clone(), Arc::default());
-        Wired { wire, turn, store }
     }
 
     /// Until nobody holds the wire but us.
@@ -168,107 +156,7 @@ async fn arrive(
 }
 
 /// Waits while there is a hole in the wire; then what it does. `None` once the wire is gone.
-async fn passes(cut: &mut watch::Receiver<Cut>) -> Option<Cut> {
+pub(super) async fn passes(cut: &mut watch::Receiver<Cut>) -> Option<Cut> {
     let passes = cut.wait_for(|cut| *cut != Cut::Blackhole).await;
     passes.ok().map(|cut| *cut)
-}
-
-/// A tower service at the end of a [`Wire`].
-#[derive(Clone, Debug)]
-pub struct Wired<S> {
-    wire: Wire,
-    /// Requests arrive in the order in which they left.
-    turn: Arc<Mutex<()>>,
-    store: S,
-}
-
-/// The wire broke when the reply was on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the connection was reset")]
-struct Reset;
-
-impl<S, R> Service<R> for Wired<S>
-where
-    S: Service<R>,
-    S::Future: Send + 'static,
-    S::Response: Send,
-    S::Error: Into<BoxError> + Send,
-    S: Clone + Send + 'static,
-    R: Send + 'static,
-{
-    type Response = S::Response;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.store.poll_ready(cx).map_err(Into::into)
-    }
-
-    fn call(&mut self, request: R) -> Self::Future {
-        let unready = self.store.clone();
-        let mut store = std::mem::replace(&mut self.store, unready);
-        let (mut cut, turn) = (self.wire.0.subscribe(), Arc::clone(&self.turn));
-        // As on a wire: what has left arrives, whether its sender still waits or not.
-        let call = async move {
-            let mine = turn.lock().await;
-            passes(&mut cut).await.ok_or(Reset)?;
-            let reply = store.call(request);
-            drop(mine);
-            let reply = reply.await;
-            match passes(&mut cut).await.ok_or(Reset)? {
-                Cut::LosesReplies => return Err(Reset.into()),
-                Cut::SlowReplies(time) => tokio::time::sleep(time).await,
-                Cut::Open | Cut::Blackhole => {}
-            }
-            reply.map_err(Into::into)
-        };
-        Box::pin(async move { tokio::spawn(call).await.map_err(BoxError::from)? })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::convert::Infallible;
-    use std::future::{Ready, ready};
-    use std::sync::Mutex;
-
-    use tokio::task::JoinSet;
-
-    use super::*;
-
-    /// Writes down what it is asked.
-    #[derive(Clone, Default)]
-    struct Notes(Arc<Mutex<Vec<u32>>>);
-
-    impl Service<u32> for Notes {
-        type Response = ();
-        type Error = Infallible;
-        type Future = Ready<Result<(), Infallible>>;
-
-        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn call(&mut self, n: u32) -> Self::Future {
-            self.0.lock().unwrap().push(n);
-            ready(Ok(()))
-        }
-    }
-
-    #[tokio::test]
-    async fn what_was_held_up_arrives_in_the_order_in_which_it_left() {
-        let (wire, notes) = (Wire::whole(), Notes::default());
-        let mut store = wire.layer(notes.clone());
-        wire.cut(Cut::Blackhole);
-        let mut calls: JoinSet<_> = (0..100).map(|n| store.call(n)).collect();
-        for _ in 0..1000 {
-            tokio::task::yield_now().await;
-        }
-        assert!(notes.0.lock().unwrap().is_empty(), "nothing arrived yet");
-        wire.cut(Cut::Open);
-        while let Some(call) = calls.join_next().await {
-            call.unwrap().unwrap();
-        }
-        assert!(notes.0.lock().unwrap().iter().copied().eq(0..100));
-    }
 }

@@ -64,7 +64,8 @@ where
         self
     }
 
-    /// What was seen last; nothing before the first.
+    /// What was seen last; nothing before the first. It does not age: where no majority answers any more, it is the old leader for
+    /// ever.
     #[must_use]
     pub const fn latest(&self) -> Option<&Leader> {
         self.sight.0.as_ref()

@@ -27,7 +27,8 @@ pub enum AcquireError<E> {
         /// For how long it runs if it is not renewed.
         remaining: Duration,
     },
-    /// The time was up.
+    /// The time was up, or would have been before another request could leave. From `try_acquire`: no answer within a third of
+    /// the ttl.
     #[error("not acquired in {waited:?}, {attempts} attempts, the last: {last}")]
     Deadline {
         /// How long it waited.

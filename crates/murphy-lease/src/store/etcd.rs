@@ -52,6 +52,17 @@ use crate::{LeaseReply, LeaseRequest};
 /// compact by itself (`--auto-compaction-retention`): without that, which is its default, that grows without a bound. A watch
 /// whose place was compacted away begins anew.
 ///
+/// # After a restart
+///
+/// etcd keeps all of it: leases, keys, revisions and the era. But it does not know how long it was away: once it has a leader
+/// again, after a restart as after a failover, each lease runs for its *whole* ttl once more, and an election timeout (1 s) on top.
+/// A holder that lives renews, if etcd is back in time; it counts from its own requests, so that it is over for it long before etcd
+/// grants it to another. One that is gone stands in the way for that much longer: with a lease of 2 s and etcd away for 4 s, the next
+/// grant came 4.0 s after it was back. Who waits in line keeps its place by a lease as well. A member that lost its data joins anew; a
+/// cluster that lost it begins with low revisions: raise the [`era`](Self::era).
+///
+/// # Building
+///
 /// To build it takes `protoc` and the well-known protobuf types (Debian: `protobuf-compiler`, `libprotobuf-dev`).
 ///
 /// A holder can [watch](crate::Watch) its own key: `Locks::new(store.clone()).watch(store)`.
@@ -88,8 +99,9 @@ impl EtcdStore {
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] where one is no address, and where nobody answers within five seconds.
+    /// [`ConnectError`] where one is no address, or does not begin with `http://`, and where nobody answers within five seconds.
     pub async fn connect<E: AsRef<str>>(endpoints: &[E]) -> Result<Self, ConnectError> {
+        endpoints.iter().try_for_each(|e| plain(e.as_ref()))?;
         let options = ConnectOptions::new()
             .with_connect_timeout(Duration::from_secs(2))
             // A connection on which nothing arrives is given up. Who asks more often than each five seconds is taken for
@@ -97,11 +109,7 @@ impl EtcdStore {
             .with_keep_alive(Duration::from_secs(6), Duration::from_secs(2));
         let client = Client::connect(endpoints, Some(options)).await;
         let endpoints = endpoints.iter().map(|e| e.as_ref().to_owned()).collect();
-        let client = client.map_err(|e| ConnectError::BadAddress {
-            server: "etcd",
-            source: e.into(),
-            example: "http://127.0.0.1:2379",
-        })?;
+        let client = client.map_err(|e| no_address(e.into()))?;
         let store = Self::over(Link::new(client, endpoints));
         let unreachable = |source| ConnectError::Unreachable {
             server: "etcd",
@@ -216,5 +224,58 @@ impl fmt::Debug for EtcdStore {
             .field("prefix", &self.shared.prefix)
             .field("era", &self.shared.era)
             .finish_non_exhaustive()
+    }
+}
+
+/// The driver adds what is missing by itself: then a typing error is an address, too.
+fn plain(endpoint: &str) -> Result<(), ConnectError> {
+    let scheme = endpoint.split_once("://").map(|(scheme, _)| scheme);
+    match scheme {
+        Some("http") => Ok(()),
+        Some("https") => Err(no_address(
+            format!(
+                "`{endpoint}` is with TLS, which takes `EtcdStore::new` and a client that has it"
+            )
+            .into(),
+        )),
+        _ => Err(no_address(
+            format!("`{endpoint}` does not begin with `http://`").into(),
+        )),
+    }
+}
+
+fn no_address(source: Box<dyn std::error::Error + Send + Sync>) -> ConnectError {
+    ConnectError::BadAddress {
+        server: "etcd",
+        source,
+        example: "http://127.0.0.1:2379",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_endpoint_without_http_is_refused_before_anybody_is_asked() {
+        for (endpoint, said) in [
+            (
+                "127.0.0.1:2379",
+                "not an address of etcd: `127.0.0.1:2379` does not begin with `http://`: write `http://127.0.0.1:2379`",
+            ),
+            (
+                "https://etcd:2379",
+                "not an address of etcd: `https://etcd:2379` is with TLS, which takes `EtcdStore::new` and a client that has it: write `http://127.0.0.1:2379`",
+            ),
+            (
+                "etcd://etcd:2379",
+                "not an address of etcd: `etcd://etcd:2379` does not begin with `http://`: write `http://127.0.0.1:2379`",
+            ),
+        ] {
+            let endpoints = ["http://127.0.0.1:9", endpoint];
+            let error = EtcdStore::connect(&endpoints).await.unwrap_err();
+            assert!(matches!(error, ConnectError::BadAddress { .. }), "{error}");
+            assert_eq!(error.to_string(), said);
+        }
     }
 }

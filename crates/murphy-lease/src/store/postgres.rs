@@ -42,6 +42,15 @@ use crate::{LeaseReply, LeaseRequest};
 /// Behind a pooler that gives each transaction another connection, call [`unprepared`](Self::unprepared); `LISTEN` does
 /// not come through one, and who waits then asks each second. PostgreSQL 9.5 or later.
 ///
+/// # After a restart
+///
+/// All that was committed is there: who holds what, under which nonce, up to which number. A lease runs on while the server is away, by
+/// its clock: one that ended meanwhile is granted to whoever asks first, with no further wait, and one that did not is renewed by its
+/// holder, if the server is back in time. A clock that was set back by the restart has leases run so much longer, one that was set
+/// forward so much shorter than their holders count: then two may believe that they hold one, and the token tells. The same where
+/// committed leases are lost: after a crash with `synchronous_commit = off` (its last 0.6 s or so), at a standby that was not
+/// synchronous, from a backup. Who waited asks again, each second, once a connection is to be had.
+///
 /// # Cancel safety
 ///
 /// A call that is dropped may have been carried out: ask again under its nonce, or release by it. One that waits and is

@@ -3,6 +3,7 @@
 use tokio::time::{Instant, sleep};
 
 use super::{Seen, Stage, broken};
+use crate::conformance::signs::Loss;
 use crate::conformance::{Cut, Rig, Verdict};
 
 impl<R: Rig> Stage<R> {
@@ -48,6 +49,51 @@ impl<R: Rig> Stage<R> {
         }
     }
 
+    pub(super) async fn survives_stall(&self) -> Seen {
+        let (a, b) = (self.station().await?, self.station().await?);
+        // By then a client that repeats its requests has given up one or two of them.
+        let stall = self.ttl * 3 / 4;
+        a.wire.cut(Cut::Blackhole);
+        let heal = async {
+            sleep(stall).await;
+            a.wire.cut(Cut::Open);
+        };
+        let (got, ()) = tokio::join!(a.acquire(&self.lock, self.ttl * 3), heal);
+        let held = match got? {
+            Ok(held) => held,
+            // As its user would: once more.
+            Err(_) => a.must_acquire(&self.lock, self.ttl * 3).await?,
+        };
+        // What was given up is answered now, and its client does something about it.
+        if b.acquire(&self.lock, self.ttl / 3).await?.is_ok() {
+            return match a.state(held).await?.loss() {
+                Loss::Untold(sign) => {
+                    let both = format!(
+                        "after a stall of {stall:?} two held it: another got it, and by `{sign}` its holder believed on"
+                    );
+                    self.shown_by_a_rival(both).await
+                }
+                // What it was granted had been granted long before.
+                Loss::Told if !self.rig.renews() => Ok(Verdict::Kept),
+                _ => {
+                    let taken =
+                        format!("after a stall of {stall:?} another got it from its holder");
+                    self.shown_by_a_rival(taken).await
+                }
+            };
+        }
+        if !self.rig.renews() {
+            return Ok(Verdict::Kept);
+        }
+        sleep(self.ttl).await;
+        match a.state(held).await?.says_lost() {
+            Some(sign) => broken(format!(
+                "acquired after a stall of {stall:?} it was soon lost, by `{sign}`"
+            )),
+            None => Ok(Verdict::Kept),
+        }
+    }
+
     pub(super) async fn leaves_nothing_behind(&self) -> Seen {
         let (a, b) = (self.station().await?, self.station().await?);
         let began = Instant::now();
@@ -90,11 +136,14 @@ impl<R: Rig> Stage<R> {
         // What it says of its own success is its business.
         let _ = a.release(late).await?;
         if c.acquire(&self.lock, self.ttl / 3).await?.is_ok() {
-            return broken("a late release ended the next holder's lease");
+            let ended = "a late release ended the next holder's lease";
+            return self.shown_by_a_rival(ended).await;
         }
         match b.state(held).await?.says_lost() {
-            Some(true) => broken("a late release cost the next holder its lease"),
-            _ => Ok(Verdict::Kept),
+            Some(sign) => broken(format!(
+                "a late release cost the next holder its lease, by `{sign}`"
+            )),
+            None => Ok(Verdict::Kept),
         }
     }
 

@@ -79,11 +79,14 @@ impl<R: Rig> Stage<R> {
         let held = a.must_acquire(&self.lock, self.ttl).await?;
         sleep(self.ttl * 5 / 2).await;
         if b.acquire(&self.lock, self.ttl / 4).await?.is_ok() {
-            return broken("another got it while its holder lived");
+            let lived = "another got it while its holder lived";
+            return self.shown_by_a_rival(lived).await;
         }
         match a.state(held).await?.says_lost() {
-            Some(true) => broken("it said that it was lost though nothing had happened"),
-            _ => Ok(Verdict::Kept),
+            Some(sign) => broken(format!(
+                "by `{sign}` it was lost though nothing had happened"
+            )),
+            None => Ok(Verdict::Kept),
         }
     }
 
@@ -97,14 +100,15 @@ impl<R: Rig> Stage<R> {
         sleep(outage).await;
         a.wire.cut(Cut::Open);
         sleep(self.ttl * 2).await;
-        if a.state(held).await?.says_lost() == Some(true) {
-            return broken(format!("an outage of {outage:?} cost its holder the lock"));
+        if let Some(sign) = a.state(held).await?.says_lost() {
+            return broken(format!(
+                "an outage of {outage:?} cost its holder the lock, by `{sign}`"
+            ));
         }
-        match b.acquire(&self.lock, self.ttl / 4).await?.is_ok() {
-            true => broken(format!(
-                "after an outage of {outage:?} it was no longer renewed"
-            )),
-            false => Ok(Verdict::Kept),
+        if b.acquire(&self.lock, self.ttl / 4).await?.is_ok() {
+            let over = format!("after an outage of {outage:?} it was no longer renewed");
+            return self.shown_by_a_rival(over).await;
         }
+        Ok(Verdict::Kept)
     }
 }

@@ -2,7 +2,8 @@
 
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Seen, Stage, broken};
+use super::{Seen, Stage, broken, no_sign};
+use crate::conformance::signs::Loss;
 use crate::conformance::{Cut, Rig, Verdict};
 
 impl<R: Rig> Stage<R> {
@@ -14,21 +15,26 @@ impl<R: Rig> Stage<R> {
         let (cut, end) = (Instant::now(), Instant::now() + self.ttl + self.slack);
         let rival = async {
             let got = b.acquire(&self.lock, self.ttl * 3).await?;
-            Ok::<_, Verdict>((got.is_ok(), cut.elapsed(), a.state(held).await?.says_lost()))
+            let after = cut.elapsed();
+            let loss = a.told(held, self.slack).await?.loss();
+            Ok::<_, Verdict>((got.is_ok(), after, loss))
         };
         let own = async {
             sleep_until(end).await;
-            Ok::<_, Verdict>(a.state(held).await?.says_lost())
+            Ok::<_, Verdict>(a.state(held).await?.loss())
         };
         let (rival, own) = tokio::join!(rival, own);
         let ((got, after, at_grant), at_end) = (rival?, own?);
         match (at_grant, at_end) {
-            (None, _) | (_, None) => Err(Verdict::Missing("nothing tells a holder of its loss")),
-            (Some(false), _) if got => broken(format!(
-                "another got it {after:.1?} after the cut, and its holder believed on"
-            )),
-            (_, Some(false)) => broken(format!(
-                "cut off, with a ttl of {:?}, it still believed after {:.1?}",
+            (Loss::NoSign, _) | (_, Loss::NoSign) => no_sign(),
+            (Loss::Untold(sign), _) if got => {
+                let believed = format!(
+                    "another got it {after:.1?} after the cut, and by `{sign}` its holder believed on"
+                );
+                self.shown_by_a_rival(believed).await
+            }
+            (_, Loss::Untold(sign)) => broken(format!(
+                "cut off, with a ttl of {:?}, by `{sign}` it still believed after {:.1?}",
                 self.ttl,
                 self.ttl + self.slack
             )),
@@ -47,11 +53,16 @@ impl<R: Rig> Stage<R> {
             };
             a.wire.cut(Cut::Blackhole);
             let rival = b.acquire(&lock, self.ttl * 3).await?;
-            return match a.state(held).await?.says_lost() {
-                None => Err(Verdict::Missing("nothing tells a holder of its loss")),
-                Some(false) if rival.is_ok() => broken(format!(
-                    "with answers {late:?} late, it believed on when another got it"
-                )),
+            // `lost` that counts from the answer ends as late as the answers are.
+            let grace = self.slack.min(late / 2);
+            return match a.told(held, grace).await?.loss() {
+                Loss::NoSign => no_sign(),
+                Loss::Untold(sign) if rival.is_ok() => {
+                    let believed = format!(
+                        "with answers {late:?} late, by `{sign}` it believed on when another got it"
+                    );
+                    self.shown_by_a_rival(believed).await
+                }
                 _ => Ok(Verdict::Kept),
             };
         }
@@ -67,26 +78,35 @@ impl<R: Rig> Stage<R> {
         sleep(self.ttl * 3 / 2).await;
         let rival = b.acquire(&self.lock, self.ttl).await?;
         // It is the first that the holder is asked when it wakes.
-        let (state, ()) = tokio::join!(a.state(held), async { drop(paused) });
+        let (state, ()) = tokio::join!(a.told(held, self.slack), async { drop(paused) });
         let state = state?;
         if rival.is_err() {
             return Err(Verdict::Unable(
                 "nobody else got it while its holder was paused".into(),
             ));
         }
-        match state.says_lost_when_asked() {
-            Some(true) => return Ok(Verdict::Kept),
-            Some(false) => {
-                return broken(
-                    "its first answer after the pause was that it is held, and another held it",
-                );
-            }
-            None => sleep(self.slack).await,
+        let mut loss = state.loss();
+        if loss == Loss::NoSign {
+            // A token that is refused later is a sign, too.
+            sleep(self.slack).await;
+            loss = a.state(held).await?.loss();
         }
-        match a.state(held).await?.says_lost() {
-            Some(true) => Ok(Verdict::Kept),
-            Some(false) => broken("it did not notice that it was lost while it was paused"),
-            None => Err(Verdict::Missing("nothing tells a holder of its loss")),
+        match loss {
+            Loss::Told => Ok(Verdict::Kept),
+            Loss::NoSign => no_sign(),
+            Loss::Untold("lost") => {
+                let untold = format!(
+                    "`lost` had not ended {:?} after the pause, and another held it",
+                    self.slack
+                );
+                self.shown_by_a_rival(untold).await
+            }
+            Loss::Untold(sign) => {
+                let first = format!(
+                    "its first answer after the pause, by `{sign}`, was that it is held, and another held it"
+                );
+                self.shown_by_a_rival(first).await
+            }
         }
     }
 
@@ -97,17 +117,18 @@ impl<R: Rig> Stage<R> {
         let wiped = self.rig.wipe(&self.lock).await;
         wiped.map_err(|e| Verdict::Unable(e.to_string()))?;
         sleep(self.ttl + self.slack).await;
-        match a.state(held).await?.says_lost() {
-            Some(true) => return Ok(Verdict::Kept),
-            Some(false) => {}
-            None => return Err(Verdict::Missing("nothing tells a holder of its loss")),
-        }
+        let sign = match a.state(held).await?.loss() {
+            Loss::Told => return Ok(Verdict::Kept),
+            Loss::NoSign => return no_sign(),
+            Loss::Untold(sign) => sign,
+        };
         // A renewal may have had it recorded again: then it is still its own.
-        match b.acquire(&self.lock, self.ttl / 4).await? {
-            Err(_) => Ok(Verdict::Kept),
-            Ok(_) => broken(
-                "the store had forgotten its lease, and it believed on past its ttl, when another got it",
-            ),
+        if b.acquire(&self.lock, self.ttl / 4).await?.is_err() {
+            return Ok(Verdict::Kept);
         }
+        let believed = format!(
+            "the store had forgotten its lease, and by `{sign}` it believed on past its ttl, when another got it"
+        );
+        self.shown_by_a_rival(believed).await
     }
 }
