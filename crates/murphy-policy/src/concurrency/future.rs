@@ -34,6 +34,7 @@ use crate::{AnyError, Classify, TARGET};
 pub struct ResponseFuture<S, Req, C = AnyError, M = Boxed>
 where
     S: Service<Req>,
+    S::Error: 'static,
     C: Classify<Req, S::Response, S::Error>,
 {
     #[pin]
@@ -45,6 +46,7 @@ where
 impl<S, Req, C, M> ResponseFuture<S, Req, C, M>
 where
     S: Service<Req>,
+    S::Error: 'static,
     C: Classify<Req, S::Response, S::Error>,
 {
     #[inline]
@@ -60,6 +62,7 @@ where
 impl<S, Req, C, M> Future for ResponseFuture<S, Req, C, M>
 where
     S: Service<Req>,
+    S::Error: 'static,
     C: Classify<Req, S::Response, S::Error>,
     M: Surface<Limited, S::Error>,
 {
@@ -86,6 +89,7 @@ fn limited(core: &Core, why: Why) -> Limited {
 impl<S, Req, C, M> fmt::Debug for ResponseFuture<S, Req, C, M>
 where
     S: Service<Req>,
+    S::Error: 'static,
     C: Classify<Req, S::Response, S::Error>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -127,7 +127,8 @@ pub enum Kind {
     /// request to send. After that, and where it is said when to try again
     /// ([`RetryAfter`](Verdict::RetryAfter)), it counts as any other.
     NotSent,
-    /// It was refused here, by a policy of ours: shed by a full [`Bulkhead`](crate::Bulkhead) or
+    /// It was refused here, by a policy of ours or by the caller's own side
+    /// ([`OwnSide::Withheld`](murphy_core::OwnSide::Withheld)): shed by a full [`Bulkhead`](crate::Bulkhead) or
     /// [`Concurrency`](crate::Concurrency), rejected by a [`Throttle`](crate::Throttle), or by a
     /// [`Breaker`](crate::Breaker) that is open. The peer was not asked: it costs the budget
     /// nothing, as `NotSent`; nobody above counts it as a failure, or at all; and a
@@ -138,6 +139,13 @@ pub enum Kind {
     /// [`BoxError`](crate::BoxError) and its sources. An enum of a
     /// [`typed`](crate::BulkheadLayer::typed) layer is beyond their sight: there the verdict says so.
     Withheld,
+    /// It was ended here, for good: the caller's own side says ([`OwnSide::Ended`](murphy_core::OwnSide::Ended)) that no attempt
+    /// can succeed any more, as a lease does that is lost in the middle of a call. The peer may have seen it; but whether it
+    /// is well nobody knows, and nobody above counts the attempt as either. Such an attempt is never repeated, and ends a
+    /// [`Hedge`](crate::Hedge).
+    ///
+    /// The layers see this too in a [`BoxError`](crate::BoxError) and its sources, whatever a [`Classify`] makes of it.
+    Ended,
 }
 
 /// Which attempt of how many.
