@@ -4,18 +4,25 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Extension;
+use axum::response::IntoResponse;
+use axum::routing;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
-use murphy_lease::fence::{FencedError, FencedLayer, FencingOp};
+use murphy_lease::fence::{
+    FENCING_OP_LAST, FenceGuardLayer, FencedError, FencedLayer, FencingOp, NothingDone,
+};
 use murphy_lease::{Lease, Locks, MemoryStore, Renewal, Ttl};
 use murphy_policy::http::HttpClassify;
 use murphy_policy::{
-    BoxError, BreakerLayer, Budget, DeadlineLayer, Open, RetryError, RetryLayer, Stack,
+    Backoff, BoxError, BreakerLayer, Budget, DeadlineLayer, Open, RetryError, RetryLayer, Stack,
     TimeoutLayer, find,
 };
 use tests::ms;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tower::util::MapErrLayer;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -119,8 +126,12 @@ async fn in_a_stack_of_its_own_a_lost_lease_ends_the_call_at_once() {
         .unwrap()
         .classify(HttpClassify::new());
     let stack = Stack::new()
-        .layer(DeadlineLayer::new(ms(10_000)))
-        .layer(RetryLayer::new().classify(HttpClassify::new()))
+        .layer(DeadlineLayer::new(ms(60_000)))
+        .layer(
+            RetryLayer::new()
+                .classify(HttpClassify::new())
+                .pace(Backoff::constant(ms(10_000))),
+        )
         .other("boxed", MapErrLayer::new(Into::<BoxError>::into))
         .other("Fenced", FencedLayer::new(lease.held()))
         .layer(breaker)
@@ -128,6 +139,7 @@ async fn in_a_stack_of_its_own_a_lost_lease_ends_the_call_at_once() {
         .build()
         .unwrap();
     let service = stack.service(healthy(&asked));
+    let began = Instant::now();
     for _ in 0..3 {
         let mut request = put();
         request.extensions_mut().insert(FencingOp(7));
@@ -137,4 +149,47 @@ async fn in_a_stack_of_its_own_a_lost_lease_ends_the_call_at_once() {
         assert!(find::<RetryError>(&*error).is_none(), "{error}");
     }
     assert_eq!(asked.load(Ordering::SeqCst), 1, "the others were not sent");
+    assert!(began.elapsed() < ms(10_000), "nobody waited for another");
+}
+
+/// Answers 503 once, and then writes. Whether it says that it had done nothing is the question.
+fn busy_once(says: bool, written: &Arc<AtomicU32>) -> Router {
+    let (calls, written) = (Arc::new(AtomicU32::new(0)), Arc::clone(written));
+    let handler = async move || {
+        if calls.fetch_add(1, Ordering::SeqCst) > 0 {
+            written.fetch_add(1, Ordering::SeqCst);
+            return StatusCode::OK.into_response();
+        }
+        match says {
+            true => (StatusCode::SERVICE_UNAVAILABLE, Extension(NothingDone)).into_response(),
+            false => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        }
+    };
+    let guard = FenceGuardLayer::serialize(|request| request.uri.path().to_owned());
+    Router::new()
+        .route("/a", routing::put(handler))
+        .route_layer(guard)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_was_turned_away_before_its_work_is_done_once_by_a_retry() {
+    for (says, want) in [(true, (200, 1)), (false, (409, 0))] {
+        let written = Arc::default();
+        let server = busy_once(says, &written);
+        let client = server.map_request(|request: Request<_>| request.map(Body::new));
+        let lease = Locks::new(MemoryStore::new()).acquire("a").await.unwrap();
+        let fenced = FencedLayer::new(lease.held()).layer(client);
+        let mut request = put();
+        request.extensions_mut().insert(FencingOp(7));
+        let reply = Stack::http()
+            .service(fenced)
+            .oneshot(request)
+            .await
+            .unwrap();
+        let seen = (reply.status().as_u16(), written.load(Ordering::SeqCst));
+        assert_eq!(seen, want);
+        // Equal to its own: begun, and nothing is known of what became of it.
+        let last = reply.headers().get(FENCING_OP_LAST);
+        assert_eq!(last.is_some_and(|last| last == "7"), !says);
+    }
 }

@@ -71,7 +71,8 @@ pub use self::client::{Fenced, FencedError, FencedFuture, FencedLayer};
 pub use self::file::{FencedFileError, FileFenced};
 #[cfg(feature = "http")]
 pub use self::guard::{
-    Denied, FenceGuard, FenceGuardLayer, PassFuture, PassThrough, SerialFuture, Serialize,
+    Denied, FenceGuard, FenceGuardLayer, NothingDone, PassFuture, PassThrough, SerialFuture,
+    Serialize,
 };
 #[cfg(feature = "http")]
 pub use self::headers::{

@@ -33,8 +33,8 @@ mod future;
 ///   it then.
 ///
 /// In a `Stack` of `murphy-policy` it goes in by `.other("Fenced", ..)`. Policies look for a lost lease in a `BoxError`, and a
-/// [`FencedError`] is none: directly beneath a retry it takes a `tower::util::MapErrLayer` around it, or else a lost lease is
-/// tried again, in vain. Around all else, such as `Stack::http()`, a timeout lies between, which boxes.
+/// [`FencedError`] is none: directly beneath a retry it takes a `tower::util::MapErrLayer` around it, or else a lease that is
+/// lost in the middle of a call is waited for once more, in vain. Around all else, such as `Stack::http()`, a timeout lies between, which boxes.
 ///
 /// # Examples
 ///

@@ -16,13 +16,18 @@ pub const FENCING_OP: HeaderName = HeaderName::from_static("fencing-op");
 /// On a refusal, the rank that was seen: `era=0;seq=34`. Acquire anew, above that.
 pub const FENCING_TOKEN_CURRENT: HeaderName = HeaderName::from_static("fencing-token-current");
 
-/// On a refusal of an operation's number, the last that was admitted.
+/// On a refusal of an operation's number, the last that was admitted. Equal to the refused one: that operation was begun, and may
+/// have been done ([`FenceGuardLayer`](super::FenceGuardLayer) says when). Higher: nothing is known of it.
 pub const FENCING_OP_LAST: HeaderName = HeaderName::from_static("fencing-op-last");
 
 /// The number of a holder's operation, in the extensions of a request: it goes into [`FENCING_OP`], and comes out of it.
 ///
 /// Set above a retry, so that all attempts of one operation carry one number. Numbers rise; a holder that has several
 /// operations under way at once cannot know in which order they arrive, and has no use for them.
+///
+/// A later attempt can be answered 409 because an earlier one was begun, and its reply lost, or a 500. It is no proof that
+/// it was done: a holder that must know reads, under the same lease. `HttpClassify` of `murphy-policy` takes a 409 and a 412
+/// for an answer like any other, so that they come as `Ok`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FencingOp(pub u64);
 
