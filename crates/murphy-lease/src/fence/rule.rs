@@ -343,6 +343,21 @@ mod tests {
         assert_eq!(fence.op(), Some(0));
     }
 
+    #[cfg(feature = "http")]
+    #[test]
+    fn only_the_last_number_of_the_same_holder_is_freed() {
+        let mut fence = Fence::new();
+        fence.admit(&of(1, 1), Some(5)).unwrap();
+        fence.admit(&of(1, 1), Some(7)).unwrap();
+        for (token, op) in [(of(2, 2), 7), (of(1, 2), 7), (of(1, 1), 6)] {
+            fence.free(&token, op, None);
+            assert_eq!(fence.op(), Some(7), "{token:?} {op}");
+        }
+        fence.free(&of(1, 1), 7, Some(5));
+        assert_eq!(fence.op(), Some(5));
+        assert_eq!(fence.admit(&of(1, 1), Some(7)), Ok(Admitted::Same));
+    }
+
     #[test]
     fn who_has_not_sealed_does_not_read() {
         let mut fence = Fence::new();
