@@ -148,7 +148,6 @@ impl<S: fmt::Debug, C, M> fmt::Debug for Concurrency<S, C, M> {
 impl<S, C, M, Req> Service<Req> for Concurrency<S, C, M>
 where
     S: Service<Req> + Clone,
-    S::Error: 'static,
     C: Classify<Req, S::Response, S::Error>,
     M: Surface<Limited, S::Error>,
 {

@@ -64,14 +64,6 @@ where
         service.clone().oneshot(()).await.unwrap_err();
     }
     assert_eq!(service.chance(), 0.0, "{name}");
-
-    let limit = ConcurrencyLayer::new(Aimd::new()).classify(classify);
-    let service = limit.layer(peer);
-    let before = service.limit();
-    for _ in 0..100 {
-        service.clone().oneshot(()).await.unwrap_err();
-    }
-    assert_eq!(service.limit(), before, "{name}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,6 +75,18 @@ async fn what_ended_here_is_neither_repeated_nor_counted() {
         Err(_) => Verdict::Failed(Kind::Server),
     };
     ended_once("a closure that looks no further", own).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ended_here_moves_no_limit() {
+    let peer = probe(|_| ready(Err::<(), _>(ended())));
+    let limit = ConcurrencyLayer::new(Aimd::new()).classify(IoClassify);
+    let service = limit.layer(peer);
+    let before = service.limit();
+    for _ in 0..100 {
+        service.clone().oneshot(()).await.unwrap_err();
+    }
+    assert_eq!(service.limit(), before);
 }
 
 #[tokio::test(start_paused = true)]

@@ -34,7 +34,6 @@ use crate::{AnyError, Classify, TARGET};
 pub struct ResponseFuture<S, Req, C = AnyError, M = Boxed>
 where
     S: Service<Req>,
-    S::Error: 'static,
     C: Classify<Req, S::Response, S::Error>,
 {
     #[pin]
@@ -46,7 +45,6 @@ where
 impl<S, Req, C, M> ResponseFuture<S, Req, C, M>
 where
     S: Service<Req>,
-    S::Error: 'static,
     C: Classify<Req, S::Response, S::Error>,
 {
     #[inline]
@@ -62,7 +60,6 @@ where
 impl<S, Req, C, M> Future for ResponseFuture<S, Req, C, M>
 where
     S: Service<Req>,
-    S::Error: 'static,
     C: Classify<Req, S::Response, S::Error>,
     M: Surface<Limited, S::Error>,
 {
@@ -89,7 +86,6 @@ fn limited(core: &Core, why: Why) -> Limited {
 impl<S, Req, C, M> fmt::Debug for ResponseFuture<S, Req, C, M>
 where
     S: Service<Req>,
-    S::Error: 'static,
     C: Classify<Req, S::Response, S::Error>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -11,8 +11,8 @@ use tower_service::Service;
 use super::Judge;
 use super::core::Start;
 use super::round::End;
+use crate::Classify;
 use crate::breaker::future::ONLY;
-use crate::{Classify, retry};
 
 pub(super) struct Measured<S, C> {
     pub(super) inner: S,
@@ -32,7 +32,6 @@ impl<S: Clone, C> Clone for Measured<S, C> {
 impl<S, C, Req> Service<Req> for Measured<S, C>
 where
     S: Service<Req>,
-    S::Error: 'static,
     C: Classify<Req, S::Response, S::Error>,
 {
     type Response = S::Response;
@@ -64,7 +63,6 @@ where
 pub(super) struct MeasuredFuture<S, Req, C>
 where
     S: Service<Req>,
-    S::Error: 'static,
     C: Classify<Req, S::Response, S::Error>,
 {
     #[pin]
@@ -76,7 +74,6 @@ where
 impl<S, Req, C> Future for MeasuredFuture<S, Req, C>
 where
     S: Service<Req>,
-    S::Error: 'static,
     C: Classify<Req, S::Response, S::Error>,
 {
     type Output = Result<S::Response, S::Error>;
@@ -86,7 +83,7 @@ where
         let this = self.project();
         let outcome = ready!(this.inner.poll(cx));
         let classify = &this.watch.judge.classify;
-        let verdict = retry::judge(classify, this.seen, &ONLY, outcome.as_ref());
+        let verdict = classify.classify(this.seen, &ONLY, outcome.as_ref());
         this.watch.end(match verdict.failed() {
             Some(true) => End::Failure,
             Some(false) => End::Reply,

@@ -135,8 +135,8 @@ pub enum Kind {
     /// [`Hedge`](crate::Hedge) never ends with it while another request is under way. It is never
     /// repeated at once: what had no room a moment ago has none now.
     ///
-    /// Whatever a [`Classify`] makes of the error, the layers see this in it, through a
-    /// [`BoxError`](crate::BoxError) and its sources. An enum of a
+    /// Whatever a [`Classify`] makes of the error, the layers (but for [`Concurrency`](crate::Concurrency), which believes it) see
+    /// this in it, through a [`BoxError`](crate::BoxError) and its sources. An enum of a
     /// [`typed`](crate::BulkheadLayer::typed) layer is beyond their sight: there the verdict says so.
     Withheld,
     /// It was ended here, for good: the caller's own side says ([`OwnSide::Ended`](murphy_core::OwnSide::Ended)) that no attempt
@@ -144,7 +144,7 @@ pub enum Kind {
     /// is well nobody knows, and nobody above counts the attempt as either. Such an attempt is never repeated, and ends a
     /// [`Hedge`](crate::Hedge).
     ///
-    /// The layers see this too in a [`BoxError`](crate::BoxError) and its sources, whatever a [`Classify`] makes of it.
+    /// The layers see it as they see what is [withheld](Self::Withheld).
     Ended,
 }
 
