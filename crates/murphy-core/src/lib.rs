@@ -9,6 +9,8 @@
 //! * **Order** is a [logical clock](order)'s: what happened before, whatever the clocks say.
 //! * **Scope** is what a call inherits from its caller: a [`Key`] and a deadline.
 //!
+//! And a word between crates that do not know each other: [`OwnSide`], in errors that say nothing of the peer.
+//!
 //! # Features
 //!
 //! * `tower`: `stamp`, the layer that puts a logical clock's stamps on messages.
@@ -35,6 +37,7 @@ mod hash;
 mod key;
 mod knob;
 pub mod order;
+mod own_side;
 mod probability;
 pub mod scope;
 mod seed;
@@ -47,6 +50,7 @@ pub use draw::{Draw, Lane, Point, Stream};
 pub use hash::{hash_bytes, mix};
 pub use key::Key;
 pub use knob::BadKnob;
+pub use own_side::OwnSide;
 pub use probability::{BadProbability, Probability};
 pub use scope::Scope;
 pub use seed::{BadSeed, ReportSeed, Seed};

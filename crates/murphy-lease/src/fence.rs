@@ -28,7 +28,7 @@
 //! | [`SqlFence`] | the same for a table of yours |
 //! | [`Proof`] | what can say whether a lease is still held: a [`Held`](crate::Held) |
 //! | [`FencedLayer`] | a client's calls carry the token, and end with the lease |
-//! | `Headers`, `FencingOp` (feature `http`) | how HTTP and gRPC carry it |
+//! | `Headers`, `FencingOp` (feature `http`) | how HTTP and gRPC carry it; `current_rank` reads above what to acquire anew |
 //! | `FenceGuardLayer` (feature `http`; gRPC's answers with `grpc`) | a server that admits no stale request |
 //! | `Signer` (feature `sign`) | tokens that only who has the key can make |
 //! | `FileFenced` (feature `file`), `PostgresFenced` (feature `postgres`) | fenced values that outlive the process |
@@ -71,11 +71,13 @@ pub use self::client::{Fenced, FencedError, FencedFuture, FencedLayer};
 pub use self::file::{FencedFileError, FileFenced};
 #[cfg(feature = "http")]
 pub use self::guard::{
-    Denied, FenceGuard, FenceGuardLayer, PassFuture, PassThrough, SerialFuture, Serialize,
+    Denied, FenceGuard, FenceGuardLayer, NothingDone, PassFuture, PassThrough, SerialFuture,
+    Serialize,
 };
 #[cfg(feature = "http")]
 pub use self::headers::{
-    FENCING_OP, FENCING_OP_LAST, FENCING_TOKEN, FENCING_TOKEN_CURRENT, FencingOp, Headers,
+    BadRank, FENCING_OP, FENCING_OP_LAST, FENCING_TOKEN, FENCING_TOKEN_CURRENT, FencingOp, Headers,
+    current_rank,
 };
 pub use self::held::HeldLost;
 pub use self::horizon::Horizon;

@@ -1,14 +1,18 @@
 //! [`Lost`]: a lease that is over.
 
+use std::error::Error;
 use std::fmt;
+
+use murphy_core::OwnSide;
 
 use crate::{LockName, Rank};
 
 /// The lease is over, and nothing brings it back: who needs the lock acquires it anew.
 ///
 /// What the holder sent before it knew may still arrive anywhere; only a resource that checks tokens refuses it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the lease on `{lock}` (grant {rank}) is lost: {why}")]
+///
+/// Its [source](Error::source) is [`OwnSide::Ended`], by which policies see that it says nothing of whoever was called.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lost {
     /// Of which lock.
     pub lock: LockName,
@@ -16,6 +20,19 @@ pub struct Lost {
     pub rank: Rank,
     /// Through what.
     pub why: Why,
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { lock, rank, why } = self;
+        write!(f, "the lease on `{lock}` (grant {rank}) is lost: {why}")
+    }
+}
+
+impl Error for Lost {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&OwnSide::Ended)
+    }
 }
 
 /// Through what a lease was lost.

@@ -1,11 +1,14 @@
 //! The client's layer: what it checks, when it ends a call, and that it keeps tower's contract.
 
+use std::error::Error;
 use std::future::{pending, ready};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use murphy_core::OwnSide;
 use murphy_lease::fence::{FencedError, FencedLayer, Proof};
 use murphy_lease::{FencingToken, Lost, Why};
 use tokio::sync::Notify;
@@ -230,4 +233,26 @@ async fn the_readied_instance_is_the_one_that_is_called() {
     reply.send_response("done");
     assert!(call.is_woken());
     assert_eq!(assert_ready_ok!(call.poll()), "done");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_lease_ended_or_withheld_says_so_among_its_sources() {
+    type Boxed = Box<dyn Error + Send + Sync>;
+    let lost = FencedError::<Boxed>::Lost(Until::new(TEN).ended(Why::Expired));
+    let lost = lost.source().unwrap();
+    assert_eq!(lost.source().unwrap().downcast_ref(), Some(&OwnSide::Ended));
+    let short = FencedError::<Boxed>::Short {
+        remaining: Duration::ZERO,
+        least: TEN,
+    };
+    let source = short.source().unwrap().downcast_ref();
+    assert_eq!(source, Some(&OwnSide::Withheld));
+    // The call's own error is none of it, and is not hidden.
+    let reset = || io::Error::from(io::ErrorKind::ConnectionReset);
+    let boxed = FencedError::<Boxed>::Inner(reset().into());
+    let plain = FencedError::Inner(reset());
+    for source in [boxed.source(), plain.source()] {
+        let io: &io::Error = source.unwrap().downcast_ref().unwrap();
+        assert_eq!(io.kind(), io::ErrorKind::ConnectionReset);
+    }
 }

@@ -4,6 +4,7 @@
 
 use std::convert::Infallible;
 use std::future::pending;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use http::{Request, Response, StatusCode};
 use murphy_lease::FencingToken;
 use murphy_lease::fence::{
     Denied, FENCING_OP, FENCING_OP_LAST, FENCING_TOKEN, FENCING_TOKEN_CURRENT, FenceGuard,
-    FenceGuardLayer, FencingOp, Horizon, Refused, Serialize,
+    FenceGuardLayer, FencingOp, Horizon, NothingDone, Refused, Serialize,
 };
 use tokio::time::sleep;
 use tokio_test::{assert_pending, assert_ready, assert_ready_err, assert_ready_ok, task};
@@ -362,4 +363,119 @@ async fn grpc_is_told_in_its_own_words() {
     assert_eq!(reply.status(), 200);
     assert_eq!(reply.headers()["grpc-status"], "9");
     assert_eq!(reply.headers()[FENCING_TOKEN_CURRENT], "era=0;seq=2");
+}
+
+fn numbered(op: u64) -> Request<()> {
+    let mut request = put("/a", &token(1));
+    request.headers_mut().insert(FENCING_OP, op.into());
+    request
+}
+
+/// Takes a second; of these calls, counted from 1, the replies say that nothing was done.
+fn busy_at(
+    busy: &'static [u32],
+) -> impl Service<
+    Request<()>,
+    Response = Response<()>,
+    Error = Infallible,
+    Future = impl Future<Output = Result<Response<()>, Infallible>> + Send + use<>,
+> + Clone
++ use<> {
+    let calls = Arc::new(AtomicU32::new(0));
+    service_fn(move |_: Request<()>| {
+        let call = calls.fetch_add(1, Ordering::SeqCst) + 1;
+        async move {
+            sleep(Duration::from_secs(1)).await;
+            let mut reply = Response::new(());
+            if busy.contains(&call) {
+                *reply.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+                reply.extensions_mut().insert(NothingDone);
+            }
+            Ok(reply)
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_did_nothing_frees_its_number() {
+    let service = by_path().layer(busy_at(&[2]));
+    for (op, want) in [(5, 200), (7, 503), (5, 409), (7, 200), (7, 409), (6, 409)] {
+        assert_eq!(status(&service, numbered(op)).await, want, "{op}");
+    }
+    let reply = service.oneshot(numbered(6)).await.unwrap();
+    assert_eq!(reply.headers()[FENCING_OP_LAST], "7");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_in_line_with_the_same_number_has_its_turn_only_if_nothing_was_done() {
+    for (busy, want) in [(&[2][..], [503, 200]), (&[], [200, 409])] {
+        let service = by_path().layer(busy_at(busy));
+        let (_, first, second) = tokio::join!(
+            // Both come while this one runs.
+            status(&service, put("/a", &token(1))),
+            status(&service, numbered(7)),
+            status(&service, numbered(7)),
+        );
+        assert_eq!([first.as_u16(), second.as_u16()], want);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_number_that_is_under_way_is_refused_whatever_comes_of_it() {
+    let service = by_path().layer(busy_at(&[1]));
+    let (first, second) =
+        tokio::join!(status(&service, numbered(7)), status(&service, numbered(7)),);
+    assert_eq!([first.as_u16(), second.as_u16()], [503, 409]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_whose_caller_left_frees_its_number_too() {
+    for (busy, want) in [(&[1][..], 200), (&[], 409)] {
+        let service = by_path().layer(busy_at(busy));
+        let mut call = task::spawn(service.clone().oneshot(numbered(7)));
+        assert_pending!(call.poll());
+        drop(call);
+        sleep(Duration::from_secs(2)).await;
+        assert_eq!(status(&service, numbered(7)).await, want);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_holder_is_not_touched_by_a_number_that_is_freed() {
+    let service = by_path().layer(busy_at(&[2]));
+    assert_eq!(status(&service, numbered(5)).await, 200);
+    let mut later = put("/a", &token(2));
+    later.headers_mut().insert(FENCING_OP, 3.into());
+    let (first, second) = tokio::join!(status(&service, numbered(7)), status(&service, later));
+    // It counts its own, from wherever it likes.
+    assert_eq!([first.as_u16(), second.as_u16()], [503, 200]);
+    assert_eq!(status(&service, numbered(7)).await, 412);
+}
+
+/// Nobody knows what was done: the number stays used up.
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_fails_and_says_no_more_keeps_its_number() {
+    let fails = service_fn(
+        async |request: Request<()>| match request.method().as_str() {
+            "DELETE" => panic!("as the test wants"),
+            "POST" => Err("broken"),
+            _ => {
+                let reply = Response::builder().status(StatusCode::SERVICE_UNAVAILABLE);
+                Ok::<_, &str>(reply.body(()).unwrap())
+            }
+        },
+    );
+    let service = by_path().layer(fails);
+    for (op, method) in [(1, "PUT"), (2, "POST"), (3, "DELETE")] {
+        let of = |op| {
+            let mut request = numbered(op);
+            *request.method_mut() = method.parse().unwrap();
+            request
+        };
+        let first = tokio::spawn(service.clone().oneshot(of(op)));
+        _ = first.await;
+        let reply = service.clone().oneshot(of(op)).await.unwrap();
+        assert_eq!(reply.status(), 409, "{method}");
+        assert_eq!(reply.headers()[FENCING_OP_LAST], op.to_string());
+    }
 }

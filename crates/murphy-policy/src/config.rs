@@ -3,6 +3,9 @@
 //! Every field has a default, unknown ones are refused, and a wrong value is refused with its name, the value and
 //! what would be right. Durations are texts: `250ms`, `1m 30s`.
 //!
+//! A file is refused more than a builder is: what a builder takes as it stands, for it may be meant (a timeout of 0 in a
+//! test, a reserve that lifts the cap), is more likely a slip in a file.
+//!
 //! # Examples
 //!
 //! ```
@@ -35,19 +38,21 @@ pub use self::backoff::{BackoffConfig, BackoffKind};
 use crate::retry::IoClassify;
 use crate::stack::{Sound, Stack, Unsound};
 use crate::switch::Switch;
-use crate::{BadKnob, BreakerLayer, Budget, CloneReplay, DeadlineLayer, RetryLayer, TimeoutLayer};
+use crate::{
+    Backoff, BadKnob, BreakerLayer, Budget, CloneReplay, DeadlineLayer, RetryLayer, TimeoutLayer,
+};
 
 /// What a client's stack is made of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Config {
-    /// How long a call may take, attempts and waits together; 10 s.
+    /// How long a call may take, attempts and waits together; more than 0, 10 s.
     #[serde(with = "text")]
     pub deadline: Duration,
     /// How many attempts there are, the first included; 3.
     pub attempts: u32,
-    /// How long each may take; 3 s.
+    /// How long each may take; more than 0, 3 s.
     #[serde(with = "text")]
     pub attempt_timeout: Duration,
     /// How long to wait before another.
@@ -68,9 +73,9 @@ pub struct Config {
 pub struct BudgetConfig {
     /// Extra attempts a call, 0.0 to 10.0; 0.2.
     pub ratio: f64,
-    /// What it begins with; 10.
+    /// What it begins with; up to `cap`, 10.
     pub reserve: u32,
-    /// What it holds at most; 100.
+    /// What it holds at most, but for one deposit (`ratio`) where that is more; `reserve` or more, 100.
     pub cap: u32,
 }
 
@@ -83,7 +88,8 @@ pub struct BreakerConfig {
     pub consecutive: u32,
     /// Which share of the last hundred calls opens it; none unless set.
     pub failure_rate: Option<f64>,
-    /// For how long the first time; 5 s, twice as long each time that its trial fails, to a minute.
+    /// For how long the first time; more than 0, 5 s; twice as long each time that its trial fails, up to a minute, or to this
+    /// where it is longer. Up to a tenth of that on top.
     #[serde(with = "text")]
     pub open_for: Duration,
 }
@@ -166,6 +172,17 @@ impl Config {
         classify: C,
         replay: R,
     ) -> Result<Configured<C, R>, BadConfig> {
+        positive(
+            "deadline",
+            self.deadline,
+            "every call would end before it began",
+        )?;
+        let timeout = self.attempt_timeout;
+        positive(
+            "attempt_timeout",
+            timeout,
+            "every attempt would end before it began",
+        )?;
         let retry = RetryLayer::new()
             .attempts(self.attempts)?
             .pace(self.backoff.build()?)
@@ -181,25 +198,50 @@ impl Config {
             .layer(DeadlineLayer::new(self.deadline))
             .layer(retry)
             .layer(Switch::new(breaker))
-            .layer(TimeoutLayer::new(self.attempt_timeout));
+            .layer(TimeoutLayer::new(timeout));
         Ok(stack.build()?)
     }
 }
 
 impl BudgetConfig {
     fn build(&self) -> Result<Budget, BadKnob> {
-        Ok(Budget::try_new(self.ratio, self.reserve)?.cap(self.cap))
+        let Self {
+            ratio,
+            reserve,
+            cap,
+        } = *self;
+        if reserve > cap {
+            let remedy = format!(
+                "less than `budget.reserve = {reserve}`: use {reserve} or more, or reserve less"
+            );
+            return Err(BadKnob::new("budget.cap", cap, remedy));
+        }
+        Ok(Budget::try_new(ratio, reserve)?.cap(cap))
     }
 }
 
 impl BreakerConfig {
     fn build(&self) -> Result<BreakerLayer, BadKnob> {
+        let open = self.open_for;
+        positive("breaker.open_for", open, "it would be asked again at once")?;
+        let longest = BreakerLayer::DEFAULT_LONGEST.max(open);
         let mut breaker = BreakerLayer::new()
             .consecutive(self.consecutive)?
-            .open_for(self.open_for);
+            .open_pace(Backoff::exponential(open, longest));
         if let Some(share) = self.failure_rate {
             breaker = breaker.failure_rate(share)?;
         }
         Ok(breaker)
     }
+}
+
+fn positive(field: &'static str, time: Duration, does: &str) -> Result<(), BadKnob> {
+    if !time.is_zero() {
+        return Ok(());
+    }
+    Err(BadKnob::new(
+        field,
+        "0s",
+        format!("{does}; use 1ms or more"),
+    ))
 }

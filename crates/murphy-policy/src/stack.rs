@@ -14,6 +14,7 @@
 //! | `FallbackOutside` | `Deadline > Fallback` | when the deadline passes, nobody is left to serve the fallback |
 //! | `FallbackOutside` | `Retry > Fallback`, `Breaker > Fallback` | every failure is answered beneath it: it sees none |
 //! | `DeadlineOutside` | `Retry > Deadline` | each attempt gets the whole deadline, and waits are not bounded |
+//! | `OneDeadline` | `Deadline > Deadline` | the longer one never ends a call |
 //! | `OneKey` | `Retry > IdempotencyKey` | each attempt has a key of its own: the peer does the work as often |
 //! | `HedgeOutside` | `Retry > Hedge` | each attempt hedges: attempts multiply where they should share |
 //! | `AttemptsCounted` | `Breaker > Retry` | it counts calls and not attempts, and lets a storm through as one |
@@ -23,6 +24,7 @@
 //! | `TimeoutsCounted` | `Timeout > Breaker` | a call that times out is dropped: a silent peer never opens the breaker |
 //! | `QueueOutside` | `Timeout > Bulkhead` | the wait for a place is taken from the attempt's time |
 //! | `AttemptBounded` | `Retry`, no `Timeout` beneath | one silent attempt takes all the time there is |
+//! | `TimeToAnswer` | `Timeout` or `Deadline` of 0 | whatever does not answer at once has failed |
 //! | `FitsDeadline` | attempts × timeout + waits > deadline | the last attempts can never be made |
 //! | `OnePurse` | `Hedge > Retry`, two budgets | each grants the other's extra attempts extra attempts |
 //!

@@ -1,6 +1,8 @@
 //! Policies from a file: read, refused, exchanged.
 #![cfg(feature = "serde")]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use murphy_policy::config::{BadConfig, Config};
@@ -58,10 +60,57 @@ fn what_cannot_be_is_refused_by_name() {
             "`backoff.multiplier = 0.5`",
         ),
         ("breaker = { consecutive = 0 }", "breaker.consecutive"),
+        ("deadline = \"0s\"", "`deadline = 0s`: every call"),
+        (
+            "attempt_timeout = \"0s\"",
+            "`attempt_timeout = 0s`: every attempt would end before it began; use 1ms or more",
+        ),
+        (
+            "breaker = { open_for = \"0s\" }",
+            "`breaker.open_for = 0s`: it would be asked again at once; use 1ms or more",
+        ),
+        (
+            "budget = { reserve = 101 }",
+            "`budget.cap = 100`: less than `budget.reserve = 101`: use 101 or more",
+        ),
+        (
+            "backoff = { base = \"21s\" }",
+            "`backoff.base = 21s`: more than `backoff.cap = 20s`",
+        ),
+        (
+            "backoff = { kind = \"constant\", multiplier = 3.0 }",
+            "`backoff.multiplier = 3`: no such factor has this kind",
+        ),
+        (
+            "backoff = { kind = \"none\", multiplier = 2.0 }",
+            "`backoff.multiplier = 2`",
+        ),
+        (
+            "backoff = { kind = \"linear\", multiplier = 2.0 }",
+            "`backoff.multiplier = 2`",
+        ),
+        (
+            "backoff = { kind = \"decorrelated\", multiplier = 2.0 }",
+            "`backoff.multiplier = 2`",
+        ),
+        (
+            "backoff = { kind = \"smooth\", multiplier = 2.0 }",
+            "`backoff.multiplier = 2`",
+        ),
         ("breaker = { failure_rate = 50.0 }", "did you mean 0.5"),
     ] {
         let error = read(text).unwrap().stack().unwrap_err();
         assert!(error.to_string().contains(says), "{text}: {error}");
+    }
+    // The cap is not theirs.
+    for text in [
+        "attempts = 1\nbackoff = { kind = \"constant\", base = \"21s\" }",
+        "attempts = 1\nbackoff = { kind = \"none\", base = \"21s\" }",
+        "budget = { reserve = 100 }",
+        "backoff = { kind = \"equal_jitter\", multiplier = 3.0, cap = \"50ms\" }",
+    ] {
+        let stack = read(text).unwrap().stack();
+        assert!(stack.is_ok(), "{text}: {:?}", stack.err());
     }
     let error = read("attempts = 30").unwrap().stack().unwrap_err();
     let BadConfig::Unsound(unsound) = error else {
@@ -96,6 +145,25 @@ async fn layers_are_exchanged_under_calls() {
     // A breaker that comes later, in services that are there already.
     handle.swap(config("breaker = { consecutive = 1 }\nattempts = 1").unwrap());
     service.ready().await.unwrap().call(()).await.unwrap();
+}
+
+/// A breaker whose trials fail is asked ever less often, as the field's docs say.
+#[tokio::test(start_paused = true)]
+async fn openings_grow_from_what_the_file_says() {
+    let text = "attempts = 1\nbreaker = { consecutive = 1, open_for = \"2s\" }";
+    let stack = read(text).unwrap().stack().unwrap();
+    let asked = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&asked);
+    let service = stack.layer(service_fn(move |()| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        async { Err::<(), _>(BoxError::from("broken")) }
+    }));
+    // With a tenth on top: 2 to 2.2 s, 4 to 4.4 s, 8 to 8.8 s.
+    for (seconds, want) in [(0, 1), (1, 1), (2, 2), (3, 2), (2, 3), (7, 3), (2, 4)] {
+        sleep(Duration::from_secs(seconds)).await;
+        service.clone().oneshot(()).await.unwrap_err();
+        assert_eq!(asked.load(Ordering::SeqCst), want);
+    }
 }
 
 proptest! {

@@ -14,7 +14,7 @@ use tower::{ServiceExt, service_fn};
 const SECOND: Duration = Duration::from_secs(1);
 
 /// What breaks in a stack of these: `f`allback, `d`eadline, `k`ey, `h`edge, `r`etry, `b`reaker,
-/// t`H`rottle, b`u`lkhead, `t`imeout; `o`ther.
+/// t`H`rottle, b`u`lkhead, `t`imeout, one of `0`; `o`ther.
 fn broken(letters: &str) -> Vec<Rule> {
     let budget = Budget::default();
     let part = |letter| match letter {
@@ -38,6 +38,9 @@ fn broken(letters: &str) -> Vec<Rule> {
         'H' => Part::Throttle,
         'u' => Part::Bulkhead { queue: 1 },
         't' => Part::Timeout { most: Some(SECOND) },
+        '0' => Part::Timeout {
+            most: Some(Duration::ZERO),
+        },
         _ => Part::Other { name: "other" },
     };
     let parts: Vec<Part> = letters.chars().map(part).collect();
@@ -59,6 +62,9 @@ fn each_wrong_order_is_named() {
         ),
         ("a deadline an attempt", "rdt", &[Rule::DeadlineOutside]),
         ("a deadline a hedge", "hdt", &[Rule::DeadlineOutside]),
+        ("two deadlines", "dd", &[Rule::OneDeadline]),
+        ("two deadlines, far apart", "dkdrt", &[Rule::OneDeadline]),
+        ("no time to answer", "r0", &[Rule::TimeToAnswer]),
         ("a key an attempt", "rkt", &[Rule::OneKey]),
         ("a key a hedge", "hkt", &[Rule::OneKey]),
         ("a hedge an attempt", "rht", &[Rule::HedgeOutside]),
@@ -107,6 +113,22 @@ fn the_time_that_attempts_and_waits_can_take_must_fit() {
         "{unsound}"
     );
     stack(SECOND).allow(Rule::FitsDeadline).build().unwrap();
+}
+
+#[test]
+fn of_two_deadlines_the_longer_one_is_named() {
+    for (outer, inner, which) in [(1, 2, "inner"), (2, 1, "outer")] {
+        let stack = Stack::new()
+            .layer(DeadlineLayer::new(SECOND * outer))
+            .layer(DeadlineLayer::new(SECOND * inner));
+        let unsound = stack.clone().build().unwrap_err().to_string();
+        let says = format!("the {which} one never ends a call");
+        assert!(unsound.contains(&says), "{unsound}");
+        stack.allow(Rule::OneDeadline).build().unwrap();
+    }
+    let never = Stack::new().layer(DeadlineLayer::new(Duration::ZERO));
+    let unsound = never.build().unwrap_err();
+    assert!(unsound.breaks(Rule::TimeToAnswer), "{unsound}");
 }
 
 #[test]

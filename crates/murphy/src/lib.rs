@@ -63,6 +63,6 @@ pub use murphy_quorum as quorum;
 #[doc = include_str!("../../../README.md")]
 mod readme {}
 
-#[cfg(all(doctest, feature = "policy"))]
+#[cfg(all(doctest, feature = "lease", feature = "policy"))]
 #[doc = include_str!("../../../docs/guide.md")]
 mod guide {}

@@ -21,10 +21,47 @@ mod future;
 /// ```
 ///
 /// The lease is looked at when a call is made, and again each time that its future is polled, so that a future that lay
-/// about does not begin its work without it. It belongs inside a retry, so that each attempt is checked, and outside
-/// of whatever delays: what is sent with a valid lease can still arrive late, and only the resource can refuse it then.
+/// about does not begin its work without it. Over a call that answers at once it costs two readings of the lease's clock,
+/// and no allocation of its own.
 ///
-/// Over a call that answers at once it costs two readings of the lease's clock, and no allocation of its own.
+/// # Where it belongs
+///
+/// * *Inside a retry*: each attempt is checked, and a lost lease ends the call.
+/// * *Outside of a breaker*, a throttle and a limit, whose calls then end with the lease, unjudged. Beneath them it does no
+///   harm: their errors being boxed, a lost lease is neither a failure nor a success of the peer.
+/// * *Outside of whatever delays*: what is sent with a valid lease can still arrive late, and only the resource can refuse
+///   it then.
+///
+/// In a `Stack` of `murphy-policy` it goes in by `.other("Fenced", ..)`. Policies look for a lost lease in a `BoxError`, and a
+/// [`FencedError`] is none: directly beneath a retry it takes a `tower::util::MapErrLayer` around it, or else a lease that is
+/// lost in the middle of a call is waited for once more, in vain. Around all else, such as `Stack::http()`, a timeout lies between, which boxes.
+///
+/// # Examples
+///
+/// Over HTTP, with the `http` feature; any tower client will do:
+///
+#[cfg_attr(feature = "http", doc = "```")]
+#[cfg_attr(not(feature = "http"), doc = "```ignore")]
+/// use http::{Request, Response, StatusCode};
+/// use murphy_lease::fence::{FENCING_TOKEN, FencedLayer, FencingOp};
+/// use murphy_lease::{Locks, MemoryStore};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let client = service_fn(async |request: Request<String>| {
+///     assert!(request.headers().contains_key(FENCING_TOKEN));
+///     Ok::<_, std::io::Error>(Response::new("done"))
+/// });
+/// let lease = Locks::new(MemoryStore::new()).acquire("accounts/alice").await?;
+/// let fenced = FencedLayer::new(lease.held()).layer(client);
+///
+/// let mut write = Request::put("/accounts/alice").body("100".to_owned()).unwrap();
+/// write.extensions_mut().insert(FencingOp(1));
+/// // 412 is an `Ok` too: another holder has been there.
+/// assert_eq!(fenced.oneshot(write).await?.status(), StatusCode::OK);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct FencedLayer<P, A> {
     proof: P,
@@ -40,7 +77,7 @@ pub struct Fenced<S, P, A> {
 }
 
 impl<P: Proof, A> FencedLayer<P, A> {
-    /// With the token of `proof`, attached by `attach`.
+    /// With the token of `proof`, attached by `attach`: whatever the requests are.
     ///
     /// # Examples
     ///

@@ -46,12 +46,24 @@ mod serial;
 /// | no token | 428 | 9 (`FAILED_PRECONDITION`) | |
 /// | stale, or of a rank that another had | 412 | 9 (`FAILED_PRECONDITION`) | `fencing-token-current: era=0;seq=34` |
 /// | of another lock than the resource's | 412 | 9 (`FAILED_PRECONDITION`) | |
-/// | an operation's number that did not rise | 409 | 6 (`ALREADY_EXISTS`) | `fencing-op-last: 7` |
+/// | an operation's number that did not rise: begun, see below | 409 | 6 (`ALREADY_EXISTS`) | `fencing-op-last: 7` |
 /// | no token's text, or two headers of it | 400 | 3 (`INVALID_ARGUMENT`) | |
 /// | not signed, forged, from the future | 403 | 7 (`PERMISSION_DENIED`) | |
 /// | too many resources, or requests in line | 503 | 14 (`UNAVAILABLE`) | `retry-after: 1` |
 ///
 /// The body is empty; [`Denied`] is in the response's extensions. The rank is all that is told: a nonce never is.
+///
+/// # What a number says
+///
+/// When serialising, the number of an operation ([`FencingOp`]) is used up when its handler is called, whatever comes of it:
+/// a 500, an error, a panic. For a number is there against doing it twice, and nobody but the handler knows what it did.
+/// So a 409 with `fencing-op-last` equal to the number says that it *was begun*: it is still under way, or may have been done.
+/// With a higher one it says nothing; see [`Fence`](super::Fence), Operations.
+///
+/// A handler that knows better, such as one that is overloaded and wrote nothing, puts [`NothingDone`] into the extensions of
+/// its response: then the number is free, and the same operation may come again.
+///
+/// When passing through, the layer looks at no number: it is for the handler's store, where equal means done.
 ///
 /// # Examples
 ///
@@ -68,6 +80,26 @@ pub struct FenceGuardLayer<M> {
     rules: Arc<Rules>,
     mode: M,
 }
+
+/// In the extensions of a response: its handler did nothing. Then a [serialising](FenceGuardLayer::serialize) guard frees the
+/// operation's number, and the same may be tried again.
+///
+/// Only for a handler, or a layer around it, that *knows*: a number that is freed after the work has begun lets it be done twice.
+/// It has to reach the guard: a layer between that makes a response of its own leaves it out, and the number stays used up.
+/// In axum: `(StatusCode::SERVICE_UNAVAILABLE, Extension(NothingDone))`.
+///
+/// # Examples
+///
+/// ```
+/// use http::{Response, StatusCode};
+/// use murphy_lease::fence::NothingDone;
+///
+/// let mut busy = Response::new(());
+/// *busy.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+/// busy.extensions_mut().insert(NothingDone);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NothingDone;
 
 /// One request at a time for each resource. See [`FenceGuardLayer::serialize`].
 #[derive(Clone)]

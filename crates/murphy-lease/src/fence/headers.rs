@@ -1,11 +1,12 @@
 //! [`Headers`]: tokens on HTTP requests.
 
+use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 
 use super::{AttachToken, Denied};
-use crate::FencingToken;
+use crate::{FencingToken, Rank};
 
 /// The header of the token: its text.
 pub const FENCING_TOKEN: HeaderName = HeaderName::from_static("fencing-token");
@@ -13,16 +14,21 @@ pub const FENCING_TOKEN: HeaderName = HeaderName::from_static("fencing-token");
 /// The header of the operation's number, in decimal digits.
 pub const FENCING_OP: HeaderName = HeaderName::from_static("fencing-op");
 
-/// On a refusal, the rank that was seen: `era=0;seq=34`. Acquire anew, above that.
+/// On a refusal, the rank that was seen: `era=0;seq=34`. Acquire anew, above that: [`current_rank`] reads it.
 pub const FENCING_TOKEN_CURRENT: HeaderName = HeaderName::from_static("fencing-token-current");
 
-/// On a refusal of an operation's number, the last that was admitted.
+/// On a refusal of an operation's number, the last that was admitted. Equal to the refused one: that operation was begun, and may
+/// have been done ([`FenceGuardLayer`](super::FenceGuardLayer) says when). Higher: nothing is known of it.
 pub const FENCING_OP_LAST: HeaderName = HeaderName::from_static("fencing-op-last");
 
 /// The number of a holder's operation, in the extensions of a request: it goes into [`FENCING_OP`], and comes out of it.
 ///
 /// Set above a retry, so that all attempts of one operation carry one number. Numbers rise; a holder that has several
 /// operations under way at once cannot know in which order they arrive, and has no use for them.
+///
+/// A later attempt can be answered 409 because an earlier one was begun, and its reply lost, or a 500. It is no proof that
+/// it was done: a holder that must know reads, under the same lease. `HttpClassify` of `murphy-policy` takes a 409 and a 412
+/// for an answer like any other, so that they come as `Ok`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FencingOp(pub u64);
 
@@ -91,6 +97,83 @@ impl<B> AttachToken<Request<B>> for Headers {
     }
 }
 
+/// Of a response, what its [`FENCING_TOKEN_CURRENT`] says: the rank that the resource has seen, above which a holder that
+/// was refused acquires the lock anew. `None` where there is no such header.
+///
+/// # Errors
+///
+/// [`BadRank`] where it says something else than `era=0;seq=34`, in digits alone, or says it twice.
+///
+/// # Examples
+///
+/// ```
+/// use http::Response;
+/// use murphy_lease::fence::{FENCING_TOKEN_CURRENT, current_rank};
+/// use murphy_lease::{Locks, MemoryStore, Rank};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let refused = Response::builder().status(412).header(FENCING_TOKEN_CURRENT, "era=0;seq=34");
+/// let refused = refused.body(())?;
+/// let mut asking = Locks::new(MemoryStore::new()).acquire("accounts/alice");
+/// if let Some(seen) = current_rank(refused.headers())? {
+///     asking = asking.above(seen);
+/// }
+/// let lease = asking.await?;
+/// assert!(lease.token()?.rank() > Rank::new(0, 34));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+pub fn current_rank(headers: &HeaderMap) -> Result<Option<Rank>, BadRank> {
+    let Some(value) = only(headers, &FENCING_TOKEN_CURRENT).map_err(|()| BadRank::Several)? else {
+        return Ok(None);
+    };
+    let text = value.to_str().unwrap_or_default();
+    let read = || {
+        let (era, seq) = text.strip_prefix("era=")?.split_once(";seq=")?;
+        Some(Rank::new(digits(era)?, digits(seq)?))
+    };
+    read().map(Some).ok_or_else(|| BadRank::Malformed {
+        value: String::from_utf8_lossy(value.as_bytes())
+            .chars()
+            .take(BadRank::SHOWN)
+            .collect(),
+    })
+}
+
+/// As [`current_rank`] reads it.
+pub(super) fn shown(Rank { era, seq }: Rank) -> HeaderValue {
+    let Ok(value) = HeaderValue::try_from(format!("era={era};seq={seq}")) else {
+        unreachable!("digits are fit for a header");
+    };
+    value
+}
+
+/// A [`FENCING_TOKEN_CURRENT`] that names no rank.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadRank {
+    /// It says something else.
+    #[error("`fencing-token-current: {value}` is no rank: it should be `era=0;seq=34`")]
+    Malformed {
+        /// What it says, cut to [`SHOWN`](Self::SHOWN) characters.
+        value: String,
+    },
+    /// There are two of them, and nobody knows which one is meant.
+    #[error("there is more than one `fencing-token-current`: believe none")]
+    Several,
+}
+
+impl BadRank {
+    /// How much of what it says is kept, in characters.
+    pub const SHOWN: usize = 64;
+}
+
+/// A number in digits alone: the parser of the standard library would take a sign.
+fn digits<N: FromStr>(text: &str) -> Option<N> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number { text.parse().ok() } else { None }
+}
+
 /// The text of the token that a request carries.
 pub(super) fn text(headers: &HeaderMap) -> Result<&str, Denied> {
     let value = only(headers, &FENCING_TOKEN).map_err(|()| Denied::Malformed)?;
@@ -103,9 +186,7 @@ pub(super) fn op(headers: &HeaderMap) -> Result<Option<FencingOp>, Denied> {
     let Some(value) = only(headers, &FENCING_OP).map_err(|()| Denied::Malformed)? else {
         return Ok(None);
     };
-    let text = value.to_str().ok();
-    let digits = text.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-    let op = digits.and_then(|text| text.parse().ok());
+    let op = value.to_str().ok().and_then(digits);
     op.map(|op| Some(FencingOp(op))).ok_or(Denied::Malformed)
 }
 
@@ -120,7 +201,66 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a Head
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn current(values: &[&[u8]]) -> Result<Option<Rank>, BadRank> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            let value = HeaderValue::from_bytes(value).unwrap();
+            headers.append(FENCING_TOKEN_CURRENT, value);
+        }
+        current_rank(&headers)
+    }
+
+    proptest! {
+        #[test]
+        fn a_rank_that_is_told_is_the_rank_that_is_read(era: u32, seq: u64) {
+            let rank = Rank::new(era, seq);
+            prop_assert_eq!(current(&[shown(rank).as_bytes()]), Ok(Some(rank)));
+        }
+
+        #[test]
+        fn what_is_read_is_digits_and_is_told_again(
+            text in "(era=)?[0-9+;seq= .-]{0,30}(;seq=[0-9]{1,21})?",
+        ) {
+            let Ok(rank) = current(&[text.as_bytes()]) else {
+                return Ok(());
+            };
+            let rank = rank.unwrap();
+            let plain: String = text.chars().filter(char::is_ascii_digit).collect();
+            prop_assert_eq!(text.len(), plain.len() + "era=;seq=".len());
+            prop_assert_eq!(current(&[shown(rank).as_bytes()]), Ok(Some(rank)));
+        }
+    }
+
+    #[test]
+    fn what_is_no_rank_is_said() {
+        assert_eq!(current(&[]), Ok(None));
+        let most = format!("era={};seq={}", u32::MAX, u64::MAX);
+        assert_eq!(current(&[most.as_bytes()]), Ok(Some(Rank::MAX)));
+        let one: &[u8] = b"era=0;seq=34";
+        assert_eq!(current(&[one, one]), Err(BadRank::Several));
+        for text in [
+            &b""[..],
+            b"0.34",
+            b"era=0;seq=",
+            b"era=;seq=1",
+            b"era=+1;seq=1",
+            b"era=0; seq=1",
+            b"era=4294967296;seq=1",
+            b"era=0;seq=18446744073709551616",
+            b"era=0;seq=1;seq=2",
+            b"seq=1;era=0",
+            b"era=0;seq=\xff",
+        ] {
+            let error = current(&[text]).unwrap_err();
+            assert!(matches!(error, BadRank::Malformed { .. }), "{error}");
+        }
+        let said = current(&["9".repeat(999).as_bytes()]).unwrap_err();
+        assert!(said.to_string().len() < 200, "{said}");
+    }
 
     #[test]
     fn a_number_is_digits_and_there_is_one() {

@@ -21,6 +21,12 @@ use crate::{FencingToken, LockName, Rank};
 /// has each admitted once at most, and none after a later one. A write without a number is admitted whenever its token
 /// is, and leaves the count as it is.
 ///
+/// | the number is | | what that says of the operation |
+/// |---|---|---|
+/// | higher than the last, or the first | admitted | it was not done before: here it is done once |
+/// | the last | [`Repeated`](Refused::Repeated), `last` equal | it *was admitted*. Where admission and write are one transaction (a [`FencedStore`](super::FencedStore), a [`SqlFence`](super::SqlFence)) it was done. Behind [`FenceGuardLayer::serialize`](super::FenceGuardLayer::serialize) it may have been: its handler was called |
+/// | lower | [`Repeated`](Refused::Repeated), `last` higher | nothing: it was done before the last, or never will be. Read, and decide anew |
+///
 /// # Examples
 ///
 /// ```
@@ -83,7 +89,8 @@ pub enum Refused {
     Repeated {
         /// Its number.
         op: u64,
-        /// The last that was admitted. If it is the same, that operation *was* admitted, and its caller can be told so.
+        /// The last that was admitted. If it is the same, that operation was admitted: done, where admission and write are
+        /// one transaction; begun, behind a [guard](super::FenceGuardLayer). See [`Fence`], Operations.
         last: u64,
     },
     /// It is higher than any grant can be by now: see [`Horizon`](super::Horizon).
@@ -174,6 +181,18 @@ impl Fence {
     #[must_use]
     pub fn op(&self) -> Option<u64> {
         self.high.as_ref().and_then(|high| high.op)
+    }
+
+    /// Operation `op` under `token` did nothing: its number counts as not seen, and the last is the one `before` it.
+    /// Nothing happens if the fence has moved since.
+    #[cfg(feature = "http")]
+    pub(super) fn free(&mut self, token: &FencingToken, op: u64, before: Option<u64>) {
+        if let Some(high) = &mut self.high
+            && high.token == *token
+            && high.op == Some(op)
+        {
+            high.op = before;
+        }
     }
 
     /// As it was kept.
@@ -322,6 +341,21 @@ mod tests {
         fence.admit(&of(1, 1), Some(u64::MAX)).unwrap();
         assert_eq!(fence.admit(&of(2, 2), Some(0)), Ok(Admitted::Newer));
         assert_eq!(fence.op(), Some(0));
+    }
+
+    #[cfg(feature = "http")]
+    #[test]
+    fn only_the_last_number_of_the_same_holder_is_freed() {
+        let mut fence = Fence::new();
+        fence.admit(&of(1, 1), Some(5)).unwrap();
+        fence.admit(&of(1, 1), Some(7)).unwrap();
+        for (token, op) in [(of(2, 2), 7), (of(1, 2), 7), (of(1, 1), 6)] {
+            fence.free(&token, op, None);
+            assert_eq!(fence.op(), Some(7), "{token:?} {op}");
+        }
+        fence.free(&of(1, 1), 7, Some(5));
+        assert_eq!(fence.op(), Some(5));
+        assert_eq!(fence.admit(&of(1, 1), Some(7)), Ok(Admitted::Same));
     }
 
     #[test]

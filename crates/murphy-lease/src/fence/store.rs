@@ -61,7 +61,8 @@ pub trait FencedStore: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`StoreError`]. [`Refused::Repeated`] with its `last` equal to `op` says that it *was* done.
+    /// [`StoreError`]. [`Refused::Repeated`] with its `last` equal to `op` says that it *was* done, admission and write being
+    /// one transaction; with a higher `last`, that it was done before that, or never will be.
     ///
     /// # Cancel safety
     ///

@@ -237,8 +237,8 @@ impl<C, M> BreakerLayer<C, M> {
 
     /// Judges outcomes: a [`Classify`](crate::Classify), such as a closure. What succeeded or is
     /// terminal was answered by the peer and counts as success, all else as a failure; what a policy
-    /// beneath refused ([`Kind::Withheld`](crate::Kind::Withheld)) counts as neither, as a call that
-    /// was dropped. It is asked about attempt 1 of 1.
+    /// beneath refused ([`Kind::Withheld`](crate::Kind::Withheld)), or what ended here
+    /// ([`Kind::Ended`](crate::Kind::Ended)), counts as neither, as a call that was dropped. It is asked about attempt 1 of 1.
     #[must_use]
     pub fn classify<T>(self, classify: T) -> BreakerLayer<T, M> {
         BreakerLayer {

@@ -68,7 +68,8 @@ impl<C, M> ConcurrencyLayer<C, M> {
     /// Judges outcomes: a [`Classify`](crate::Classify), such as a closure. What succeeded or is
     /// terminal is measured; anything else is a failure, which is not, and which
     /// [`Round::dropped`](super::Round::dropped) tells the limit; what is
-    /// [withheld](crate::Kind::Withheld) is nothing. It is asked about attempt 1 of 1.
+    /// [withheld](crate::Kind::Withheld), or [ended](crate::Kind::Ended) here, is nothing. Here the classifier alone says
+    /// which: the default takes every error for a failure, [`IoClassify`](crate::IoClassify) looks into it. It is asked about attempt 1 of 1.
     #[must_use]
     pub fn classify<T>(self, classify: T) -> ConcurrencyLayer<T, M> {
         ConcurrencyLayer {

@@ -13,13 +13,13 @@ use crate::{Backoff, BadKnob};
 pub struct BackoffConfig {
     /// Which; full jitter.
     pub kind: BackoffKind,
-    /// The first wait; 50 ms.
+    /// The first wait; up to `cap`, where there is one, 50 ms.
     #[serde(with = "super::text")]
     pub base: Duration,
-    /// The longest; 20 s.
+    /// The longest; 20 s. Of `none` and `constant` it says nothing.
     #[serde(with = "super::text")]
     pub cap: Duration,
-    /// How it grows, where it does; 2.0.
+    /// How it grows: 1.0 to 1000.0, 2.0 unless set. Only for `exponential`, `full_jitter` and `equal_jitter`.
     pub multiplier: Option<f64>,
 }
 
@@ -61,6 +61,13 @@ impl Default for BackoffConfig {
 impl BackoffConfig {
     pub(super) fn build(&self) -> Result<Backoff, BadKnob> {
         let (base, cap) = (self.base, self.cap);
+        if self.kind.has_cap() && base > cap {
+            let [shown, cap] = [base, cap].map(humantime::format_duration);
+            let remedy = format!(
+                "more than `backoff.cap = {cap}`, which it waits at most: use a longer cap, or a shorter base"
+            );
+            return Err(BadKnob::new("backoff.base", shown, remedy));
+        }
         let backoff = match self.kind {
             BackoffKind::None => Backoff::none(),
             BackoffKind::Constant => Backoff::constant(base),
@@ -72,8 +79,26 @@ impl BackoffConfig {
             BackoffKind::Smooth => Backoff::smooth(base, cap),
         };
         match self.multiplier {
+            Some(factor) if !self.kind.grows() => {
+                let remedy = "no such factor has this kind: leave it out, or use kind = \"exponential\", \"full_jitter\" or \"equal_jitter\"";
+                Err(BadKnob::new("backoff.multiplier", factor, remedy))
+            }
             Some(factor) => backoff.multiplier(factor),
             None => Ok(backoff),
         }
+    }
+}
+
+impl BackoffKind {
+    const fn has_cap(self) -> bool {
+        !matches!(self, Self::None | Self::Constant)
+    }
+
+    /// By a factor that can be set.
+    const fn grows(self) -> bool {
+        matches!(
+            self,
+            Self::Exponential | Self::FullJitter | Self::EqualJitter
+        )
     }
 }

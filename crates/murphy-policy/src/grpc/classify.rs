@@ -25,6 +25,7 @@ const PREVIOUS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts
 /// | any code, and the peer forbids to come again | forbidden | forbidden |
 /// | any other code | failed if it is the peer's fault, else terminal | failed, or terminal |
 /// | an error that says it was not sent, or kept here | not sent, or withheld | not sent, or withheld |
+/// | an error that says it was ended here, such as a lost lease | ended here, and failed | ended here, and failed |
 /// | another error, such as [`Elapsed`](crate::Elapsed) | as [`IoClassify`](crate::IoClassify) says | failed, or terminal where that says so |
 ///
 /// A method may be repeated if [`idempotent`](Self::idempotent) or [`every_method`](Self::every_method)

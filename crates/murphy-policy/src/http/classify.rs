@@ -21,10 +21,14 @@ use crate::{Attempt, Classify, Kind, Verdict};
 /// | 500, 502, 503, 504 | the server failed | failed: perhaps it was done |
 /// | any other | success | success |
 /// | an error that says it was not sent, or kept here | not sent, or withheld | not sent, or withheld |
+/// | an error that says it was ended here, such as a lost lease | ended here, and failed | ended here, and failed |
 /// | an error | as [`IoClassify`](crate::IoClassify) says | failed, or terminal where that says so |
 ///
 /// A request may be repeated if its method is idempotent (RFC 9110, section 9.2.2) or it has an
 /// `Idempotency-Key`. A `Retry-After` of any of these is obeyed as the layer says.
+///
+/// *Any other* reply is a success of the exchange, not of what was asked: 404, 409, 412 and 428 reach the caller as `Ok`,
+/// and so do the refusals of a fence (`FenceGuardLayer` of `murphy-lease`). Look at the status before you take it for done.
 ///
 /// # Examples
 ///

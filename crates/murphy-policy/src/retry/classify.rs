@@ -127,17 +127,25 @@ pub enum Kind {
     /// request to send. After that, and where it is said when to try again
     /// ([`RetryAfter`](Verdict::RetryAfter)), it counts as any other.
     NotSent,
-    /// It was refused here, by a policy of ours: shed by a full [`Bulkhead`](crate::Bulkhead) or
+    /// It was refused here, by a policy of ours or by the caller's own side
+    /// ([`OwnSide::Withheld`](murphy_core::OwnSide::Withheld)): shed by a full [`Bulkhead`](crate::Bulkhead) or
     /// [`Concurrency`](crate::Concurrency), rejected by a [`Throttle`](crate::Throttle), or by a
     /// [`Breaker`](crate::Breaker) that is open. The peer was not asked: it costs the budget
     /// nothing, as `NotSent`; nobody above counts it as a failure, or at all; and a
     /// [`Hedge`](crate::Hedge) never ends with it while another request is under way. It is never
     /// repeated at once: what had no room a moment ago has none now.
     ///
-    /// Whatever a [`Classify`] makes of the error, the layers see this in it, through a
-    /// [`BoxError`](crate::BoxError) and its sources. An enum of a
+    /// Whatever a [`Classify`] makes of the error, the layers (but for [`Concurrency`](crate::Concurrency), which believes it) see
+    /// this in it, through a [`BoxError`](crate::BoxError) and its sources. An enum of a
     /// [`typed`](crate::BulkheadLayer::typed) layer is beyond their sight: there the verdict says so.
     Withheld,
+    /// It was ended here, for good: the caller's own side says ([`OwnSide::Ended`](murphy_core::OwnSide::Ended)) that no attempt
+    /// can succeed any more, as a lease does that is lost in the middle of a call. The peer may have seen it; but whether it
+    /// is well nobody knows, and nobody above counts the attempt as either. Such an attempt is never repeated, and ends a
+    /// [`Hedge`](crate::Hedge).
+    ///
+    /// The layers see it as they see what is [withheld](Self::Withheld).
+    Ended,
 }
 
 /// Which attempt of how many.

@@ -4,7 +4,9 @@ use std::any::Any;
 use std::error::Error;
 use std::io::{self, ErrorKind};
 
-use super::judge::{is_of_several, is_refusal};
+use murphy_core::OwnSide;
+
+use super::judge::{is_of_several, is_over_here, is_refusal};
 use super::{Attempt, Classify, Kind, Verdict};
 use crate::surface::{as_boxed, find};
 use crate::{Elapsed, Expired, Limited, Open, Shed, Throttled};
@@ -17,11 +19,14 @@ use crate::{Elapsed, Expired, Limited, Open, Shed, Throttled};
 /// | reset, aborted, broken pipe, not connected, unexpected end, interrupted, host or network unreachable | transient |
 /// | timed out; [`Elapsed`] | timeout |
 /// | [`Shed`], [`Limited`]: too much is under way here | withheld: worth another attempt |
+/// | [`OwnSide::Withheld`], such as a lease with too little left: nothing was sent | withheld: worth another attempt |
 /// | [`Open`], [`Throttled`]: waiting longer is for others | withheld, and failed |
+/// | [`OwnSide::Ended`], such as a lost lease: no attempt can succeed | ended here, and failed |
 /// | [`Expired`]; invalid input or data, permission denied, unsupported, not found, out of memory | terminal |
 /// | anything else | transient |
 ///
-/// Errors are looked for in a [`BoxError`](crate::BoxError) and all its sources. Where one is the last of
+/// Errors are looked for in a [`BoxError`](crate::BoxError) and all its sources; of an error of any other type, which is
+/// neither an `io::Error` nor one of ours, nothing is known but that it is there: transient. Where one is the last of
 /// several attempts ([`RetryError`](crate::RetryError)), what never left is transient: the others may have.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct IoClassify;
@@ -51,6 +56,9 @@ pub(crate) fn of_error<E: 'static>(error: &E) -> Verdict {
             false => Verdict::Retry(Kind::Withheld),
         };
     }
+    if is_over_here(error) {
+        return Verdict::Failed(Kind::Ended);
+    }
     if find::<Expired>(error).is_some() {
         return Verdict::Terminal;
     }
@@ -76,7 +84,7 @@ fn wrapped(error: &io::Error) -> Option<&io::Error> {
     find::<io::Error>(error.get_ref()?)
 }
 
-/// An error that is a [`BoxError`](crate::BoxError), an `io::Error`, or one of ours.
+/// An error that is a [`BoxError`](crate::BoxError), an `io::Error`, or one of ours: no other can be looked into.
 pub(crate) fn cause<E: 'static>(error: &E) -> Option<&(dyn Error + 'static)> {
     let any: &dyn Any = error;
     as_boxed(error)
@@ -87,6 +95,7 @@ pub(crate) fn cause<E: 'static>(error: &E) -> Option<&(dyn Error + 'static)> {
         .or_else(|| any.downcast_ref::<Limited>().map(|e| e as _))
         .or_else(|| any.downcast_ref::<Open>().map(|e| e as _))
         .or_else(|| any.downcast_ref::<Throttled>().map(|e| e as _))
+        .or_else(|| any.downcast_ref::<OwnSide>().map(|e| e as _))
 }
 
 fn kind_of_io(kind: ErrorKind) -> Option<Kind> {
@@ -126,6 +135,13 @@ mod tests {
         let second = std::time::Duration::from_secs(1);
         let elapsed: BoxError = Elapsed::new(second).into();
         assert_eq!(of_error(&elapsed), retry(Kind::Timeout));
+        let own = |side: OwnSide| BoxError::from(side);
+        let ended = Verdict::Failed(Kind::Ended);
+        assert_eq!(of_error(&own(OwnSide::Withheld)), retry(Kind::Withheld));
+        assert_eq!(of_error(&own(OwnSide::Ended)), ended);
+        assert_eq!(of_error(&OwnSide::Ended), ended);
+        let within = io::Error::other(own(OwnSide::Ended));
+        assert_eq!(of_error(&boxed(within)), ended);
         let expired: BoxError = Expired::new(second).into();
         assert_eq!(of_error(&expired), Verdict::Terminal);
         assert_eq!(of_error(&"a text"), retry(Kind::Transient));

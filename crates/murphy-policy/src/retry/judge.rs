@@ -2,13 +2,15 @@
 
 use std::error::Error;
 
+use murphy_core::OwnSide;
+
 use super::io::cause;
 use super::{Attempt, Classify, Kind, RetryError, Verdict};
-use crate::surface::chain;
+use crate::surface::{chain, find};
 use crate::{Limited, Open, Shed, Throttled};
 
 /// The verdict on `outcome`. What was refused here was [withheld](Kind::Withheld), and the
-/// classifier only says whether it is worth another attempt.
+/// classifier only says whether it is worth another attempt. What [ended here](Kind::Ended) ended for good.
 #[inline]
 pub(crate) fn judge<C, Req, Res, E>(
     classify: &C,
@@ -29,7 +31,13 @@ where
 
 #[cold]
 fn corrected<E: 'static>(verdict: Verdict, error: &E) -> Verdict {
-    if !cause(error).is_some_and(is_refusal) {
+    let Some(error) = cause(error) else {
+        return verdict;
+    };
+    if is_over_here(error) && verdict != Verdict::Success {
+        return Verdict::Failed(Kind::Ended);
+    }
+    if !is_refusal(error) {
         return verdict;
     }
     match verdict {
@@ -41,11 +49,18 @@ fn corrected<E: 'static>(verdict: Verdict, error: &E) -> Verdict {
     }
 }
 
-/// Whether a policy of ours refused the call, and nothing of it left.
+/// Whether the caller's own side ended the call, for good.
+pub(super) fn is_over_here(error: &(dyn Error + 'static)) -> bool {
+    find(error) == Some(&OwnSide::Ended)
+}
+
+/// Whether a policy of ours, or else the caller's own side, refused the call, and nothing of it left.
 pub(super) fn is_refusal(error: &(dyn Error + 'static)) -> bool {
     !is_of_several(error)
-        && chain(error)
-            .any(|e| e.is::<Shed>() || e.is::<Limited>() || e.is::<Open>() || e.is::<Throttled>())
+        && chain(error).any(|e| {
+            let withheld = e.downcast_ref() == Some(&OwnSide::Withheld);
+            withheld || e.is::<Shed>() || e.is::<Limited>() || e.is::<Open>() || e.is::<Throttled>()
+        })
 }
 
 /// Whether it speaks of the last of several attempts: the others may have been heard.
@@ -90,10 +105,10 @@ impl Verdict {
         matches!(self, Self::Terminal | Self::Failed(_)) && !self.withheld()
     }
 
-    /// Whether the peer failed to answer; nothing where it was not asked.
+    /// Whether the peer failed to answer; nothing where it was not asked, or had no time to.
     pub(crate) const fn failed(self) -> Option<bool> {
         match self {
-            _ if self.withheld() => None,
+            _ if matches!(self.kind(), Some(Kind::Withheld | Kind::Ended)) => None,
             _ if matches!(self.kind(), Some(Kind::Conflict)) => Some(false),
             Self::Success | Self::Terminal => Some(false),
             Self::Failed(_) | Self::Retry(_) | Self::RetryAfter(..) | Self::Forbid => Some(true),

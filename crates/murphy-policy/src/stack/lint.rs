@@ -13,6 +13,8 @@ pub enum Rule {
     FallbackOutside,
     /// A deadline lies outside of whatever repeats.
     DeadlineOutside,
+    /// There is one deadline.
+    OneDeadline,
     /// All attempts of a call have one key.
     OneKey,
     /// A hedge lies outside of a retry.
@@ -29,6 +31,8 @@ pub enum Rule {
     QueueOutside,
     /// Whatever repeats has a timeout beneath it.
     AttemptBounded,
+    /// A timeout and a deadline are longer than nothing.
+    TimeToAnswer,
     /// All attempts and waits fit into the deadline.
     FitsDeadline,
     /// Hedge and retry share one budget.
@@ -180,6 +184,8 @@ pub(super) fn findings(parts: &[Part]) -> Vec<Finding> {
             findings.extend(unbounded(outer, &parts[at + 1..]));
         }
     }
+    findings.extend(two_deadlines(parts));
+    findings.extend(parts.iter().filter_map(no_time));
     findings.extend(two_purses(parts));
     findings.extend(too_long(parts));
     findings
@@ -199,6 +205,36 @@ fn unbounded(repeater: &Part, beneath: &[Part]) -> Option<Finding> {
             remedy: format!(
                 "put a Timeout inside of {name}, after which an attempt is worth another"
             ),
+        }
+    })
+}
+
+fn two_deadlines(parts: &[Part]) -> Option<Finding> {
+    let mut totals = parts.iter().filter_map(|part| match part {
+        Part::Deadline { total } => Some(*total),
+        _ => None,
+    });
+    let (outer, inner) = (totals.next()?, totals.next()?);
+    let which = if inner < outer { "outer" } else { "inner" };
+    Some(Finding {
+        rule: Rule::OneDeadline,
+        what: format!(
+            "Deadline of {outer:?} > Deadline of {inner:?}: the {which} one never ends a call"
+        ),
+        remedy: "keep one; a caller's own deadline, if it is earlier, holds by itself".into(),
+    })
+}
+
+fn no_time(part: &Part) -> Option<Finding> {
+    let (Part::Deadline { total: time } | Part::Timeout { most: Some(time) }) = part else {
+        return None;
+    };
+    time.is_zero().then(|| {
+        let name = part.name();
+        Finding {
+            rule: Rule::TimeToAnswer,
+            what: format!("{name} of {time:?}: whatever does not answer at once has failed"),
+            remedy: format!("give {name} the time that an answer takes"),
         }
     })
 }

@@ -135,8 +135,8 @@ impl<C, M> ThrottleLayer<C, M> {
 
     /// Judges outcomes: a [`Classify`](crate::Classify), such as a closure. What succeeded or is
     /// terminal was accepted by the peer; what is worth a retry, or forbids one, was not; what a policy
-    /// beneath refused ([`Kind::Withheld`](crate::Kind::Withheld)) was not even requested. It is asked
-    /// about attempt 1 of 1.
+    /// beneath refused ([`Kind::Withheld`](crate::Kind::Withheld)), or what ended here
+    /// ([`Kind::Ended`](crate::Kind::Ended)), counts as if it had not been requested. It is asked about attempt 1 of 1.
     ///
     /// To count only what the peer says it has no room for, call other failures terminal here.
     #[must_use]

@@ -3,11 +3,18 @@
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::time::Duration;
+
+use murphy_core::OwnSide;
 
 use crate::Lost;
 
 /// Why a fenced call failed.
+///
+/// Policies look for what says nothing of the peer among the [sources](Error::source): [`Lost`](Self::Lost) has
+/// [`OwnSide::Ended`] there, and [`Short`](Self::Short) [`OwnSide::Withheld`]. They find it in a `BoxError`, not in
+/// this type: see [`FencedLayer`](super::FencedLayer).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FencedError<E> {
@@ -37,16 +44,19 @@ impl<E: fmt::Display> fmt::Display for FencedError<E> {
     }
 }
 
-/// Over anything printable, a `BoxError` among it.
+/// Over anything printable. A call's own error is a source where it is a `BoxError` or an `io::Error`; of any other, box it
+/// beneath the layer.
 impl<E: fmt::Display + fmt::Debug + 'static> Error for FencedError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Lost(lost) => Some(lost),
-            Self::Short { .. } => None,
+            Self::Short { .. } => Some(&OwnSide::Withheld),
             Self::Inner(error) => {
                 let any: &dyn Any = error;
-                any.downcast_ref::<Box<dyn Error + Send + Sync>>()
+                let boxed = any.downcast_ref::<Box<dyn Error + Send + Sync>>();
+                boxed
                     .map(|boxed| &**boxed as _)
+                    .or_else(|| any.downcast_ref::<io::Error>().map(|io| io as _))
             }
         }
     }

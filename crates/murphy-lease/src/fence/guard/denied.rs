@@ -3,8 +3,7 @@
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
-use crate::Rank;
-use crate::fence::{FENCING_OP_LAST, FENCING_TOKEN_CURRENT, Refused, event};
+use crate::fence::{FENCING_OP_LAST, FENCING_TOKEN_CURRENT, Refused, event, headers};
 
 /// Why a request was not served: in the extensions of the response that says so. The handler was not called.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,7 +88,7 @@ impl Denied {
         let fixed = HeaderValue::from_static;
         if let Self::Refused(refused) = &self {
             if let Some(current) = refused.current() {
-                set(FENCING_TOKEN_CURRENT, shown(current));
+                set(FENCING_TOKEN_CURRENT, headers::shown(current));
             }
             if let Refused::Repeated { last, .. } = refused {
                 set(FENCING_OP_LAST, HeaderValue::from(*last));
@@ -111,13 +110,6 @@ impl Denied {
     }
 }
 
-fn shown(Rank { era, seq }: Rank) -> HeaderValue {
-    let Ok(value) = HeaderValue::try_from(format!("era={era};seq={seq}")) else {
-        unreachable!("digits are fit for a header");
-    };
-    value
-}
-
 pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE);
     cfg!(feature = "grpc")
@@ -127,6 +119,7 @@ pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Rank;
 
     #[test]
     fn a_stale_holder_is_told_the_rank_and_no_more() {

@@ -199,17 +199,31 @@ impl Table {
         }
     }
 
-    /// It is inside, and about to act: the last look, with its number.
+    /// It is inside, and about to act: the last look, with its number. On `Ok`, the number before it.
     pub(super) fn act(
         &mut self,
         resource: &str,
         token: &FencingToken,
         op: Option<u64>,
-    ) -> Result<(), Refused> {
+    ) -> Result<Option<u64>, Refused> {
         let Some(row) = self.rows.get_mut(resource) else {
             unreachable!("a resource that is used is not forgotten");
         };
-        row.fence.admit(token, op).map(|_| ())
+        let before = row.fence.op();
+        row.fence.admit(token, op).map(|_| before)
+    }
+
+    /// It acted, is still inside, and did nothing: see [`Fence::free`].
+    pub(super) fn free(
+        &mut self,
+        resource: &str,
+        token: &FencingToken,
+        op: u64,
+        before: Option<u64>,
+    ) {
+        if let Some(row) = self.rows.get_mut(resource) {
+            row.fence.free(token, op, before);
+        }
     }
 
     /// It is done, or gave up. The next one is inside.

@@ -16,6 +16,8 @@ pub(super) struct Place {
     ticket: Ticket,
     token: FencingToken,
     op: Option<u64>,
+    /// The number before its own, since it acts.
+    before: Option<u64>,
 }
 
 impl Place {
@@ -35,6 +37,7 @@ impl Place {
             ticket,
             token,
             op,
+            before: None,
         })
     }
 
@@ -52,9 +55,19 @@ impl Place {
     }
 
     /// The last look: from here on it acts.
-    pub(super) fn act(&self) -> Result<(), Refused> {
-        self.lines
-            .with(|table, _| table.act(&self.resource, &self.token, self.op))
+    pub(super) fn act(&mut self) -> Result<(), Refused> {
+        self.before = self
+            .lines
+            .with(|table, _| table.act(&self.resource, &self.token, self.op))?;
+        Ok(())
+    }
+
+    /// It acted, and nothing was done: its number is as if it had not come.
+    pub(super) fn free(&self) {
+        if let Some(op) = self.op {
+            self.lines
+                .with(|table, _| table.free(&self.resource, &self.token, op, self.before));
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use tower_service::Service;
 
 use super::denied::is_grpc;
 use super::place::Place;
-use super::{Denied, FenceGuard, Serialize};
+use super::{Denied, FenceGuard, NothingDone, Serialize};
 use crate::fence::event;
 
 impl<S, B, R> Service<Request<B>> for FenceGuard<S, Serialize>
@@ -126,7 +126,10 @@ where
                         mut inner,
                         request,
                     },
-                ) => State::Running(Running::new(inner.call(request), place)),
+                ) => {
+                    let handler = inner.call(request);
+                    State::Running(Running::new(handler, place, did_nothing))
+                }
                 (None, _) => unreachable!("it waited"),
             };
         }
@@ -146,14 +149,25 @@ where
 struct Running<F: Future + Send + 'static> {
     /// Its place goes when it does.
     work: Option<(Pin<Box<F>>, Place)>,
+    did_nothing: fn(&F::Output) -> bool,
     scope: Scope,
 }
 
+/// Whether the handler says so. An error says nothing.
+fn did_nothing<R, E>(outcome: &Result<Response<R>, E>) -> bool {
+    let reply = outcome.as_ref();
+    reply.is_ok_and(|reply| reply.extensions().get::<NothingDone>().is_some())
+}
+
 impl<F: Future + Send + 'static> Running<F> {
-    fn new(handler: F, place: Place) -> Self {
+    fn new(handler: F, place: Place, did_nothing: fn(&F::Output) -> bool) -> Self {
         let work = Some((Box::pin(handler), place));
         let scope = Scope::current();
-        Self { work, scope }
+        Self {
+            work,
+            did_nothing,
+            scope,
+        }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -162,8 +176,10 @@ impl<F: Future + Send + 'static> Running<F> {
             panic!("polled after it was done");
         };
         let polled = handler.as_mut().poll(cx);
-        if polled.is_pending() {
-            self.work = Some((handler, place));
+        match &polled {
+            Poll::Pending => self.work = Some((handler, place)),
+            Poll::Ready(outcome) if (self.did_nothing)(outcome) => place.free(),
+            Poll::Ready(_) => {}
         }
         polled
     }
@@ -178,22 +194,35 @@ impl<F: Future + Send + 'static> Drop for Running<F> {
             return;
         };
         event::handed_over();
+        let did_nothing = self.did_nothing;
         runtime.spawn(self.scope.enter(async move {
-            let _inside = place;
             // Nobody hears its answer.
-            Discarded(handler).await;
+            let handler = Discarded {
+                handler,
+                did_nothing,
+            };
+            if handler.await {
+                place.free();
+            }
         }));
     }
 }
 
-/// A future whose outcome is dropped where it is made, and need not be sent anywhere.
-struct Discarded<F: Future>(Pin<Box<F>>);
+/// A future whose outcome is looked at and dropped where it is made, and need not be sent anywhere.
+struct Discarded<F: Future> {
+    handler: Pin<Box<F>>,
+    did_nothing: fn(&F::Output) -> bool,
+}
 
 impl<F: Future> Future for Discarded<F> {
-    type Output = ();
+    type Output = bool;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.as_mut().poll(cx).map(drop)
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
+        let did_nothing = self.did_nothing;
+        self.handler
+            .as_mut()
+            .poll(cx)
+            .map(|outcome| did_nothing(&outcome))
     }
 }
 

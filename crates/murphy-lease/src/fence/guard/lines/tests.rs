@@ -88,7 +88,7 @@ fn a_higher_rank_sends_away_those_that_wait() {
     assert_eq!(script.table.act("r", &token(1), None), Err(stale(2)));
     script.goes("r", inside);
     assert_eq!(script.turn("r", 2, higher), Turn::Comes);
-    assert_eq!(script.table.act("r", &token(2), Some(1)), Ok(()));
+    assert_eq!(script.table.act("r", &token(2), Some(1)), Ok(None));
     assert_eq!(script.comes("r", 1), Err(stale(2).into()));
 }
 
