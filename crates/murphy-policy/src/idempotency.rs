@@ -72,7 +72,8 @@
 //!
 //! # Examples
 //!
-//! ```
+#![cfg_attr(feature = "http", doc = "```")]
+#![cfg_attr(not(feature = "http"), doc = "```ignore")]
 //! # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
 //! use http_body_util::Full;
 //! use murphy_policy::{BoxError, IdempotencyLayer};
