@@ -33,8 +33,9 @@ mod future;
 ///   it then.
 ///
 /// In a `Stack` of `murphy-policy` it goes in by `.other("Fenced", ..)`. Policies look for a lost lease in a `BoxError`, and a
-/// [`FencedError`] is none: directly beneath a retry it takes a `tower::util::MapErrLayer` around it, or else a lease that is
-/// lost in the middle of a call is waited for once more, in vain. Around all else, such as `Stack::http()`, a timeout lies between, which boxes.
+/// [`FencedError`] is none. Beneath `Stack::http()` and its like a timeout lies between, which boxes. *Directly* beneath a retry, a
+/// hedge, a breaker or a throttle it takes a `tower::util::MapErrLayer::new(BoxError::from)` around it: or else a lost lease
+/// is one more attempt in vain, and a failure of the peer.
 ///
 /// # Examples
 ///
