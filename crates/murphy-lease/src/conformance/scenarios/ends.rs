@@ -51,6 +51,9 @@ impl<R: Rig> Stage<R> {
 
     pub(super) async fn survives_stall(&self) -> Seen {
         let (a, b) = (self.station().await?, self.station().await?);
+        // Some connect at their first call: then nothing would leave before the wire is whole again.
+        let first = a.must_acquire(&self.lock, self.ttl * 2).await?;
+        let _ = a.release(first).await?;
         // By then a client that repeats its requests has given up one or two of them.
         let stall = self.ttl * 3 / 4;
         a.wire.cut(Cut::Blackhole);
