@@ -3,6 +3,9 @@
 mod common;
 
 use std::future::ready;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use common::{BoxError, probe};
@@ -199,4 +202,43 @@ fn of_any_method_grpc_judges_it_the_same() {
         assert_eq!(judged(ended()), Verdict::Failed(Kind::Ended));
         assert_eq!(judged(withheld()), Verdict::Retry(Kind::Withheld));
     }
+}
+
+/// The second of two attempts is withheld, and there is no third copy of the request.
+#[tokio::test(start_paused = true)]
+async fn what_left_once_is_not_hidden_by_what_was_withheld_later() {
+    let peer = probe(|n| {
+        ready(Err::<(), _>(match n {
+            1 => io::Error::from(io::ErrorKind::ConnectionReset).into(),
+            _ => withheld(),
+        }))
+    });
+    let copies = Arc::new(AtomicU32::new(0));
+    let twice = move |(): &()| (copies.fetch_add(1, Ordering::Relaxed) < 2).then_some(());
+    let retry = retry(IoClassify, &Budget::try_new(0.0, 10).unwrap()).replay(twice);
+    let breaker = BreakerLayer::new().classify(IoClassify).consecutive(1);
+    let service = breaker.unwrap().layer(retry.layer(peer.clone()));
+    service.clone().oneshot(()).await.unwrap_err();
+    assert_eq!(peer.calls(), 2);
+    assert_eq!(service.handle().state(), State::Open, "the peer reset it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trial_that_ended_here_opens_no_breaker_later() {
+    let peer = probe(|n| {
+        ready(match n {
+            1 => Err(io::Error::from(io::ErrorKind::ConnectionReset).into()),
+            2 => Err(ended()),
+            _ => Ok(()),
+        })
+    });
+    let breaker = BreakerLayer::new().classify(IoClassify).consecutive(1);
+    let service = breaker.unwrap().layer(peer);
+    for _ in 0..2 {
+        service.clone().oneshot(()).await.unwrap_err();
+        sleep(SECOND * 10).await;
+    }
+    assert_eq!(service.handle().state(), State::Probation);
+    sleep(SECOND * 61).await;
+    service.clone().oneshot(()).await.unwrap();
 }

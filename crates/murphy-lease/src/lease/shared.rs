@@ -101,7 +101,8 @@ impl Shared {
     /// As `self.mark(now) < until`, in fewer steps: an instant is a sum sooner than a difference.
     #[inline]
     fn is_before(&self, now: Instant, until: u64) -> bool {
-        let valid = until.checked_sub(EPOCH).map(Duration::from_nanos);
+        let valid = until.checked_sub(EPOCH).filter(|nanos| *nanos > 0);
+        let valid = valid.map(Duration::from_nanos);
         valid.is_some_and(|valid| self.origin.checked_add(valid).is_none_or(|end| now < end))
     }
 

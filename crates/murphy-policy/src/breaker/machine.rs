@@ -126,14 +126,24 @@ impl Machine {
                 });
                 change = Some(Change::Probation);
             }
-            Phase::Probation { patience, .. } if now >= *patience => {
+            Phase::Probation {
+                patience, running, ..
+            } if now >= *patience && *running > 0 => {
                 // ## Probation => Open. Trials that never come back are no good sign, and must
                 // not hold their places for ever.
                 let change = self.open(now, Cause::Patience, open_for);
                 let retry_after = self.refusal(now).flatten();
                 return (Admission::Refuse { retry_after }, Some(change));
             }
-            Phase::Probation { running, .. } => *running += 1,
+            Phase::Probation {
+                patience, running, ..
+            } => {
+                if now >= *patience {
+                    // None is out: those that were ended here, or were dropped.
+                    *patience = later(now, self.trials.patience);
+                }
+                *running += 1;
+            }
         }
         let trial = matches!(self.phase, Phase::Probation { .. });
         (

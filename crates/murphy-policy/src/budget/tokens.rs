@@ -100,8 +100,8 @@ impl Tokens {
 
     pub(super) fn balance(&self) -> u32 {
         let has = self.has(self.spent.load(Acquire)).min(self.cap);
-        // Below 2⁶³ / 2³¹.
-        (has / TOKEN) as u32
+        // A reserve and a deposit can be more than there are numbers for.
+        u32::try_from(has / TOKEN).unwrap_or(u32::MAX)
     }
 
     /// What there is, and what is above the cap.
@@ -182,6 +182,13 @@ mod tests {
             prop_assert!(tokens.take());
             prop_assert!(!tokens.is_full());
         }
+    }
+
+    #[test]
+    fn the_greatest_balance_is_the_greatest_number() {
+        let tokens = Tokens::new(TOKEN, u32::MAX, 0);
+        tokens.deposit();
+        assert_eq!(tokens.balance(), u32::MAX);
     }
 
     #[test]

@@ -57,9 +57,19 @@ pub(super) const fn wanted(
         return Err(Stop::Exhausted);
     }
     if !replayable {
-        return Err(Stop::NotReplayable);
+        return Err(unrepeatable(verdict, left));
     }
     Ok(Wanted { kind, hint, free })
+}
+
+/// There is no copy of the request.
+pub(super) const fn unrepeatable(verdict: Verdict, left: bool) -> Stop {
+    // Alone it would say that nothing was ever sent.
+    if verdict.never_left() && left {
+        Stop::Exhausted
+    } else {
+        Stop::NotReplayable
+    }
 }
 
 /// What is done with hints.
@@ -168,6 +178,13 @@ mod tests {
                 1,
                 false,
                 Err(Stop::NotReplayable),
+            ),
+            (
+                "no copy after one that left, and this one did not",
+                Verdict::Retry(Kind::Withheld),
+                2,
+                false,
+                Err(Stop::Exhausted),
             ),
         ] {
             assert_eq!(

@@ -73,13 +73,14 @@ impl<F, Req, E> Later<F, Req, E> {
             let decision = this
                 .session
                 .decide(policy, budget, verdict, saved.is_some())?;
-            let saved = saved.ok_or(Stop::NotReplayable)?;
+            let none = this.session.unrepeatable(verdict);
+            let saved = saved.ok_or(none)?;
             let error = outcome.as_mut().err();
             let next = decision.next.for_replay(this.session.has_one_free());
             let request = policy.replay.next(saved, &next, error);
             let request = request.ok_or(match attempt.is_last() {
                 true => Stop::Exhausted,
-                false => Stop::NotReplayable,
+                false => none,
             })?;
             event::waits(&policy.site, decision.next, decision.kind, decision.wait);
             Ok((request, decision))

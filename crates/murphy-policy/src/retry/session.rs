@@ -106,6 +106,11 @@ impl Session {
         !self.not_sent
     }
 
+    /// What there is to say where no copy of the request is left after an attempt that came to `verdict`.
+    pub(crate) const fn unrepeatable(&self, verdict: Verdict) -> Stop {
+        decide::unrepeatable(verdict, self.left)
+    }
+
     /// What follows the attempt that came to `verdict`.
     pub(crate) fn decide<C, R, P: Pace>(
         &mut self,

@@ -72,3 +72,21 @@ fn the_first_reason_stands() {
         assert_eq!(shared.loss().why, why);
     }
 }
+
+#[test]
+fn what_has_no_time_is_not_valid_before_its_beginning_either() {
+    let clock = ManualClock::new();
+    let sent = clock.now() + SECOND;
+    let (lock, nonce) = ("orders".try_into().unwrap(), Nonce::from_bits(7));
+    let shared = Shared::new(Begun {
+        token: FencingToken::of(lock, Rank::new(0, 1), nonce),
+        site: "test".into(),
+        clock: Arc::new(clock.clone()),
+        sent,
+        until: sent,
+        is_watched: false,
+        window: SECOND,
+    });
+    assert_eq!(shared.remaining(), Duration::ZERO);
+    assert!(shared.check().is_err());
+}

@@ -265,9 +265,12 @@ impl Naive {
                 self.probation = Some((self.probations, now + rules.patience.as_secs()));
             }
             (None, None) => return Ok(None),
-            (None, Some((_, patience))) if now >= patience => {
-                self.open(now);
-                return Err(());
+            (None, Some((of, patience))) if now >= patience => {
+                if self.count(of, |back| back.is_none()) > 0 {
+                    self.open(now);
+                    return Err(());
+                }
+                self.probation = Some((of, now + rules.patience.as_secs()));
             }
             (None, Some((of, _))) => {
                 let running = self.count(of, |back| back.is_none());

@@ -1,6 +1,7 @@
 //! [`Link`]: a client's connection, and the task that keeps it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::future::poll_fn;
 use std::io;
 use std::path::Path;
@@ -46,8 +47,20 @@ struct Ask {
 enum Note {
     /// Nobody waits for it any longer.
     Left(u64),
-    /// It was granted, and nobody took it.
-    Untaken(LockName, Nonce),
+    /// It was granted; and whether somebody took that.
+    Granted(Wanted, bool),
+}
+
+/// What is acquired. All calls of one nonce ask for one grant.
+type Wanted = (LockName, Nonce);
+
+/// What came of the calls for one grant so far.
+#[derive(Default)]
+struct Claim {
+    /// Those that are not answered yet, or whose grant is on its way to who asked. The last one settles it.
+    open: usize,
+    is_granted: bool,
+    is_taken: bool,
 }
 
 /// Tells that nobody waits for the call any longer.
@@ -56,10 +69,10 @@ struct Leaving {
     notes: mpsc::UnboundedSender<Note>,
 }
 
-/// An answer on its way; a grant that is not taken is given back.
+/// An answer on its way. If it is a grant, it tells whether it was taken.
 struct Delivery {
     answer: Option<Answer>,
-    lease: Option<(LockName, Nonce)>,
+    grant: Option<Wanted>,
     notes: mpsc::UnboundedSender<Note>,
 }
 
@@ -67,11 +80,7 @@ struct Delivery {
 struct Pending {
     /// Nobody: it is an order of ours.
     answer: Option<oneshot::Sender<Delivery>>,
-    /// What it acquires.
-    lease: Option<(LockName, Nonce)>,
-    /// Whether that is given back if it is granted, and not taken. All calls of one nonce ask for one grant, and it is the
-    /// last of them that answers for it: who asks again has not given up.
-    gives_back: bool,
+    wanted: Option<Wanted>,
 }
 
 struct Keeper {
@@ -82,6 +91,7 @@ struct Keeper {
     noting: mpsc::UnboundedSender<Note>,
     calls: Arc<AtomicU64>,
     pending: BTreeMap<u64, Pending>,
+    claims: BTreeMap<Wanted, Claim>,
 }
 
 enum Next {
@@ -122,6 +132,7 @@ impl Link {
             noting: notes.clone(),
             calls: Arc::clone(&calls),
             pending: BTreeMap::new(),
+            claims: BTreeMap::new(),
         };
         tokio::spawn(keeper.keep());
         Ok(Self { asks, notes, calls })
@@ -149,16 +160,20 @@ impl Link {
 
 impl Delivery {
     fn take(mut self) -> Option<Answer> {
-        self.lease = None;
+        self.tell(true);
         self.answer.take()
+    }
+
+    fn tell(&mut self, is_taken: bool) {
+        if let Some(wanted) = self.grant.take() {
+            _ = self.notes.send(Note::Granted(wanted, is_taken));
+        }
     }
 }
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        if let Some((lock, nonce)) = self.lease.take() {
-            _ = self.notes.send(Note::Untaken(lock, nonce));
-        }
+        self.tell(false);
     }
 }
 
@@ -210,17 +225,9 @@ impl Keeper {
     }
 
     async fn finish(&mut self) {
-        loop {
-            while let Ok(note) = self.notes.try_recv() {
-                if !self.act(Next::Noted(note)).await {
-                    return;
-                }
-            }
-            if self.pending.is_empty() {
-                return;
-            }
-            let heard = self.socket.next().await;
-            if !self.act(Next::Heard(heard)).await {
+        while !self.pending.is_empty() || !self.claims.is_empty() {
+            let next = poll_fn(|cx| self.poll_rest(cx)).await;
+            if !self.act(next).await {
                 return;
             }
         }
@@ -230,25 +237,27 @@ impl Keeper {
     async fn act(&mut self, next: Next) -> bool {
         match next {
             Next::Noted(Note::Left(call)) => self.leave(call).await,
-            Next::Noted(Note::Untaken(lock, nonce)) => self.give_back(lock, nonce).await,
-            Next::Heard(Some(Ok(frame))) => self.hear(&frame),
+            Next::Noted(Note::Granted(wanted, is_taken)) => self.settle(wanted, is_taken).await,
+            Next::Heard(Some(Ok(frame))) => self.hear(&frame).await,
             Next::Asked(Some(ask)) => self.ask(ask).await,
             Next::Heard(_) | Next::Asked(None) => false,
         }
     }
 
-    /// Who leaves is heard first, for he makes room; who asks, last, and only if there is some.
+    /// Who asks comes last, and only if there is room.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+        match self.poll_rest(cx) {
+            Poll::Pending if self.pending.len() < CALLS => self.asks.poll_recv(cx).map(Next::Asked),
+            rest => rest,
+        }
+    }
+
+    /// Who leaves is heard first, for he makes room.
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
         if let Poll::Ready(Some(note)) = self.notes.poll_recv(cx) {
             return Poll::Ready(Next::Noted(note));
         }
-        if let Poll::Ready(heard) = self.socket.poll_next_unpin(cx) {
-            return Poll::Ready(Next::Heard(heard));
-        }
-        match self.pending.len() < CALLS {
-            true => self.asks.poll_recv(cx).map(Next::Asked),
-            false => Poll::Pending,
-        }
+        self.socket.poll_next_unpin(cx).map(Next::Heard)
     }
 
     async fn ask(&mut self, ask: Ask) -> bool {
@@ -260,28 +269,16 @@ impl Keeper {
         if answer.is_closed() {
             return true;
         }
-        let lease = match &request {
+        let wanted = match &request {
             LeaseRequest::Acquire(asked) => Some((asked.lock.clone(), asked.nonce)),
             _ => None,
         };
-        self.others_give_back(lease.as_ref(), false);
-        let pending = Pending {
-            answer: Some(answer),
-            gives_back: lease.is_some(),
-            lease,
-        };
-        self.pending.insert(call, pending);
+        if let Some(wanted) = wanted.clone() {
+            self.claims.entry(wanted).or_default().open += 1;
+        }
+        let answer = Some(answer);
+        self.pending.insert(call, Pending { answer, wanted });
         self.say(&ToServer::Ask { call, request }).await
-    }
-
-    /// Says of all calls for this lease whether they give it back; whether there are any.
-    fn others_give_back(&mut self, lease: Option<&(LockName, Nonce)>, gives_back: bool) -> bool {
-        let Some(lease) = lease else {
-            return false;
-        };
-        let others = self.pending.values_mut();
-        let others = others.filter(|other| other.lease.as_ref() == Some(lease));
-        others.map(|other| other.gives_back = gives_back).count() > 0
     }
 
     async fn leave(&mut self, call: u64) -> bool {
@@ -291,7 +288,7 @@ impl Keeper {
         }
     }
 
-    fn hear(&mut self, frame: &[u8]) -> bool {
+    async fn hear(&mut self, frame: &[u8]) -> bool {
         let (call, answer) = match serde_json::from_slice(frame) {
             Ok(ToClient::Reply { call, reply }) => (call, Ok(reply)),
             Ok(ToClient::Failed { call, why }) => {
@@ -303,38 +300,50 @@ impl Keeper {
         let Some(pending) = self.pending.remove(&call) else {
             return false;
         };
-        let was_granted = matches!(answer, Ok(LeaseReply::Granted(_)));
-        if let Some(waits) = pending.answer {
-            let is_taken = was_granted && !waits.is_closed();
-            if is_taken {
-                self.others_give_back(pending.lease.as_ref(), false);
-            }
-            let gives_back = is_taken || (was_granted && pending.gives_back);
-            // If nobody waits, this is dropped, and a grant given back.
+        let Pending {
+            answer: waits,
+            mut wanted,
+        } = pending;
+        let grant = wanted.take_if(|_| matches!(answer, Ok(LeaseReply::Granted(_))));
+        if let Some(waits) = waits {
+            // If nobody does, this is dropped, and tells that it was not taken.
             _ = waits.send(Delivery {
                 answer: Some(answer),
-                lease: pending.lease.filter(|_| gives_back),
+                grant,
                 notes: self.noting.clone(),
             });
         }
-        true
+        match wanted {
+            Some(refused) => self.close(refused).await,
+            None => true,
+        }
     }
 
-    /// It was granted, and nobody took it.
-    async fn give_back(&mut self, lock: LockName, nonce: Nonce) -> bool {
-        let lease = (lock, nonce);
-        if self.others_give_back(Some(&lease), true) {
-            // It was asked for again meanwhile.
+    /// A grant came to who asked, or to nobody.
+    async fn settle(&mut self, wanted: Wanted, is_taken: bool) -> bool {
+        if let Some(claim) = self.claims.get_mut(&wanted) {
+            claim.is_granted = true;
+            claim.is_taken |= is_taken;
+        }
+        self.close(wanted).await
+    }
+
+    /// One call for it less. If that was the last one: what was granted, and nobody took, is given back.
+    async fn close(&mut self, wanted: Wanted) -> bool {
+        let Entry::Occupied(mut claim) = self.claims.entry(wanted) else {
+            return true;
+        };
+        claim.get_mut().open -= 1;
+        if claim.get().open > 0 {
+            return true;
+        }
+        let ((lock, nonce), claim) = claim.remove_entry();
+        if !claim.is_granted || claim.is_taken {
             return true;
         }
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
-        let ours = Pending {
-            answer: None,
-            lease: None,
-            gives_back: false,
-        };
-        self.pending.insert(call, ours);
-        let (lock, nonce) = lease;
+        let (answer, wanted) = (None, None);
+        self.pending.insert(call, Pending { answer, wanted });
         let request = LeaseRequest::Release { lock, nonce };
         self.say(&ToServer::Ask { call, request }).await
     }

@@ -6,7 +6,7 @@ use tokio::net::UnixListener;
 use std::pin::Pin;
 
 use super::*;
-use crate::{Acquire, Claim, Grant, Rank, Ttl};
+use crate::{Acquire, Grant, Holder, Rank, Ttl};
 use futures_util::FutureExt;
 
 type Socket = Framed<UnixStream, LengthDelimitedCodec>;
@@ -64,7 +64,7 @@ fn acquire() -> LeaseRequest {
         lock: "orders".parse().unwrap(),
         nonce: Nonce::from_bits(1),
         ttl: Ttl::from_secs(2),
-        claim: Claim::Above(Rank::ZERO),
+        claim: crate::Claim::Above(Rank::ZERO),
         wait: Duration::ZERO,
     })
 }
@@ -142,4 +142,77 @@ async fn a_grant_that_is_dropped_while_it_is_asked_for_again_is_left_to_that() {
     assert_eq!(second.await.unwrap().unwrap(), GRANTED);
     drop(link);
     assert_eq!(server.hears().await, None);
+}
+
+fn held() -> LeaseReply {
+    LeaseReply::Held(Holder {
+        rank: Rank::new(0, 7),
+        remaining: Duration::from_secs(1),
+    })
+}
+
+/// Whatever is at hand for the link, it has taken.
+async fn settled() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn what_one_took_is_not_given_back_by_another_that_was_answered_before() {
+    let (mut server, link) = Server::and_link().await;
+    let (first, one) = asks(&link, &mut server).await;
+    let (second, two) = asks(&link, &mut server).await;
+    server.says(one, GRANTED).await;
+    server.says(two, GRANTED).await;
+    assert_eq!(second.await.unwrap().unwrap(), GRANTED);
+    drop(first);
+    drop(link);
+    assert_eq!(server.hears().await, None);
+}
+
+#[tokio::test]
+async fn what_a_hedge_asks_again_and_leaves_is_not_given_back() {
+    let (mut server, link) = Server::and_link().await;
+    let (first, one) = asks(&link, &mut server).await;
+    server.says(one, GRANTED).await;
+    settled().await;
+    let (second, two) = asks(&link, &mut server).await;
+    assert_eq!(first.await.unwrap().unwrap(), GRANTED);
+    drop(second);
+    server.says(two, GRANTED).await;
+    drop(link);
+    assert_eq!(server.hears().await, None);
+}
+
+#[tokio::test]
+async fn a_refused_repeat_leaves_the_first_to_give_back() {
+    let (mut server, link) = Server::and_link().await;
+    let (first, one) = asks(&link, &mut server).await;
+    let (second, two) = asks(&link, &mut server).await;
+    server.says(two, held()).await;
+    assert_eq!(second.await.unwrap().unwrap(), held());
+    drop(first);
+    server.says(one, GRANTED).await;
+    drop(link);
+    let heard = server.hears().await;
+    assert_eq!(heard.map(|(_, verb)| verb), Some("release"));
+}
+
+#[tokio::test]
+async fn what_nobody_took_is_given_back_after_the_last_call_for_it_failed() {
+    let (mut server, link) = Server::and_link().await;
+    let (first, one) = asks(&link, &mut server).await;
+    let (second, two) = asks(&link, &mut server).await;
+    drop(second);
+    server.says(one, GRANTED).await;
+    settled().await;
+    drop(first);
+    settled().await;
+    let why = "it was left".into();
+    let failed = ToClient::Failed { call: two, why };
+    server.socket.send(encoded(&failed)).await.unwrap();
+    drop(link);
+    let heard = server.hears().await;
+    assert_eq!(heard.map(|(_, verb)| verb), Some("release"));
 }
