@@ -404,6 +404,9 @@ async fn a_handler_that_did_nothing_frees_its_number() {
     }
     let reply = service.oneshot(numbered(6)).await.unwrap();
     assert_eq!(reply.headers()[FENCING_OP_LAST], "7");
+    // It is said to this guard alone: one further out has numbers of its own.
+    let busy = by_path().layer(busy_at(&[1])).oneshot(numbered(1)).await;
+    assert!(busy.unwrap().extensions().get::<NothingDone>().is_none());
 }
 
 #[tokio::test(start_paused = true)]

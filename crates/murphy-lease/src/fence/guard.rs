@@ -86,6 +86,8 @@ pub struct FenceGuardLayer<M> {
 ///
 /// Only for a handler, or a layer around it, that *knows*: a number that is freed after the work has begun lets it be done twice.
 /// It has to reach the guard: a layer between that makes a response of its own leaves it out, and the number stays used up.
+/// The guard takes it out of the response.
+///
 /// In axum: `(StatusCode::SERVICE_UNAVAILABLE, Extension(NothingDone))`.
 ///
 /// # Examples

@@ -228,8 +228,8 @@ impl<C, M> BreakerLayer<C, M> {
     }
 
     /// How long trials have to come back, from the first on; 60 s unless set. Seen when a call
-    /// comes after that: it finds the breaker open again, and trials that return later count for
-    /// nothing.
+    /// comes after that, while some are out: it finds the breaker open again, and trials that return
+    /// later count for nothing.
     #[must_use]
     pub fn patience(self, patience: Duration) -> Self {
         self.set(|knobs| knobs.trials.patience = patience)

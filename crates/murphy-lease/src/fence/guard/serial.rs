@@ -149,18 +149,18 @@ where
 struct Running<F: Future + Send + 'static> {
     /// Its place goes when it does.
     work: Option<(Pin<Box<F>>, Place)>,
-    did_nothing: fn(&F::Output) -> bool,
+    did_nothing: fn(&mut F::Output) -> bool,
     scope: Scope,
 }
 
-/// Whether the handler says so. An error says nothing.
-fn did_nothing<R, E>(outcome: &Result<Response<R>, E>) -> bool {
-    let reply = outcome.as_ref();
-    reply.is_ok_and(|reply| reply.extensions().get::<NothingDone>().is_some())
+/// Whether the handler says so. An error says nothing. It is said to this guard, and to none further out.
+fn did_nothing<R, E>(outcome: &mut Result<Response<R>, E>) -> bool {
+    let reply = outcome.as_mut();
+    reply.is_ok_and(|reply| reply.extensions_mut().remove::<NothingDone>().is_some())
 }
 
 impl<F: Future + Send + 'static> Running<F> {
-    fn new(handler: F, place: Place, did_nothing: fn(&F::Output) -> bool) -> Self {
+    fn new(handler: F, place: Place, did_nothing: fn(&mut F::Output) -> bool) -> Self {
         let work = Some((Box::pin(handler), place));
         let scope = Scope::current();
         Self {
@@ -172,14 +172,19 @@ impl<F: Future + Send + 'static> Running<F> {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<F::Output> {
         // Taken: a handler that panics is not polled again, and leaves.
-        let Some((mut handler, place)) = self.work.take() else {
+        let Some((handler, place)) = self.work.take() else {
             panic!("polled after it was done");
         };
-        let polled = handler.as_mut().poll(cx);
-        match &polled {
+        // Named after its place: it is dropped before that is free.
+        let mut handler = handler;
+        let mut polled = handler.as_mut().poll(cx);
+        match &mut polled {
             Poll::Pending => self.work = Some((handler, place)),
-            Poll::Ready(outcome) if (self.did_nothing)(outcome) => place.free(),
-            Poll::Ready(_) => {}
+            Poll::Ready(outcome) => {
+                if (self.did_nothing)(outcome) {
+                    place.free();
+                }
+            }
         }
         polled
     }
@@ -190,6 +195,7 @@ impl<F: Future + Send + 'static> Drop for Running<F> {
         let Some((handler, place)) = self.work.take() else {
             return;
         };
+        let handler = handler;
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
@@ -211,7 +217,7 @@ impl<F: Future + Send + 'static> Drop for Running<F> {
 /// A future whose outcome is looked at and dropped where it is made, and need not be sent anywhere.
 struct Discarded<F: Future> {
     handler: Pin<Box<F>>,
-    did_nothing: fn(&F::Output) -> bool,
+    did_nothing: fn(&mut F::Output) -> bool,
 }
 
 impl<F: Future> Future for Discarded<F> {
@@ -222,7 +228,7 @@ impl<F: Future> Future for Discarded<F> {
         self.handler
             .as_mut()
             .poll(cx)
-            .map(|outcome| did_nothing(&outcome))
+            .map(|mut outcome| did_nothing(&mut outcome))
     }
 }
 
