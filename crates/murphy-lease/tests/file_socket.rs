@@ -446,6 +446,12 @@ fn signal(child: &Child, name: &str) {
     assert!(sent.unwrap().success());
 }
 
+/// With a lock that nobody else wants.
+async fn has_a_turn(locks: &Locks<FileClient>) {
+    let lease = locks.acquire("warm").await.unwrap();
+    lease.release().await.unwrap();
+}
+
 /// Stopped for longer than an acquire is waited for, and asked again meanwhile.
 #[tokio::test]
 async fn a_server_that_stood_still_during_an_acquire_has_one_holder() {
@@ -454,29 +460,16 @@ async fn a_server_that_stood_still_during_an_acquire_has_one_holder() {
     let server = child(&socket, "server");
     let locks = || Locks::new(FileClient::new(&socket)).ttl(Ttl::from_secs(3));
     let (one, other) = (locks(), locks());
-    for locks in [&one, &other] {
-        // Until it is there.
-        locks
-            .acquire("warm")
-            .await
-            .unwrap()
-            .release()
-            .await
-            .unwrap();
-    }
+    // Until it is there.
+    has_a_turn(&one).await;
+    has_a_turn(&other).await;
     signal(&server, "-STOP");
     let asked = tokio::spawn(async move { one.acquire("orders").await });
     sleep(Duration::from_millis(1_500)).await;
     signal(&server, "-CONT");
     let lease = asked.await.unwrap().unwrap();
     // Whatever was given back is so by then.
-    other
-        .acquire("warm")
-        .await
-        .unwrap()
-        .release()
-        .await
-        .unwrap();
+    has_a_turn(&other).await;
     sleep(Duration::from_millis(20)).await;
     let second = other.try_acquire("orders").await;
     assert!(lease.token().is_ok(), "or this shows nothing");

@@ -81,6 +81,11 @@ async fn asks(link: &Link, server: &mut Server) -> (Asked, u64) {
     (asked, call)
 }
 
+/// For one grant, both under way.
+async fn asks_twice(link: &Link, server: &mut Server) -> [(Asked, u64); 2] {
+    [asks(link, server).await, asks(link, server).await]
+}
+
 #[tokio::test]
 async fn a_late_grant_of_what_was_asked_again_is_not_given_back() {
     let (mut server, link) = Server::and_link().await;
@@ -120,8 +125,7 @@ async fn who_asked_last_gives_back_what_nobody_takes() {
 #[tokio::test]
 async fn what_one_of_two_takes_the_other_does_not_give_back() {
     let (mut server, link) = Server::and_link().await;
-    let (first, one) = asks(&link, &mut server).await;
-    let (second, two) = asks(&link, &mut server).await;
+    let [(first, one), (second, two)] = asks_twice(&link, &mut server).await;
     server.says(one, GRANTED).await;
     assert_eq!(first.await.unwrap().unwrap(), GRANTED);
     drop(second);
@@ -133,8 +137,7 @@ async fn what_one_of_two_takes_the_other_does_not_give_back() {
 #[tokio::test]
 async fn a_grant_that_is_dropped_while_it_is_asked_for_again_is_left_to_that() {
     let (mut server, link) = Server::and_link().await;
-    let (first, one) = asks(&link, &mut server).await;
-    let (second, two) = asks(&link, &mut server).await;
+    let [(first, one), (second, two)] = asks_twice(&link, &mut server).await;
     server.says(one, GRANTED).await;
     // It is there for it, unless the link has not heard it yet: it is left then, and the other answers for it.
     drop(first);
@@ -161,8 +164,7 @@ async fn settled() {
 #[tokio::test]
 async fn what_one_took_is_not_given_back_by_another_that_was_answered_before() {
     let (mut server, link) = Server::and_link().await;
-    let (first, one) = asks(&link, &mut server).await;
-    let (second, two) = asks(&link, &mut server).await;
+    let [(first, one), (second, two)] = asks_twice(&link, &mut server).await;
     server.says(one, GRANTED).await;
     server.says(two, GRANTED).await;
     assert_eq!(second.await.unwrap().unwrap(), GRANTED);
@@ -188,8 +190,7 @@ async fn what_a_hedge_asks_again_and_leaves_is_not_given_back() {
 #[tokio::test]
 async fn a_refused_repeat_leaves_the_first_to_give_back() {
     let (mut server, link) = Server::and_link().await;
-    let (first, one) = asks(&link, &mut server).await;
-    let (second, two) = asks(&link, &mut server).await;
+    let [(first, one), (second, two)] = asks_twice(&link, &mut server).await;
     server.says(two, held()).await;
     assert_eq!(second.await.unwrap().unwrap(), held());
     drop(first);
@@ -202,8 +203,7 @@ async fn a_refused_repeat_leaves_the_first_to_give_back() {
 #[tokio::test]
 async fn what_nobody_took_is_given_back_after_the_last_call_for_it_failed() {
     let (mut server, link) = Server::and_link().await;
-    let (first, one) = asks(&link, &mut server).await;
-    let (second, two) = asks(&link, &mut server).await;
+    let [(first, one), (second, two)] = asks_twice(&link, &mut server).await;
     drop(second);
     server.says(one, GRANTED).await;
     settled().await;
