@@ -7,10 +7,10 @@ use etcd_client::{
     Client, Compare, CompareOp, DeleteOptions, GetOptions, LockOptions, PutOptions, SortOrder,
     SortTarget, Txn, TxnOp,
 };
-use murphy_lease::EtcdStore;
+use murphy_lease::{EtcdStore, Locks, Ttl};
 use tests::servers::Etcd;
 
-use crate::pairs::{compare, ours};
+use crate::pairs::{self, client, compare};
 use crate::{TTL, crowd};
 
 pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
@@ -64,11 +64,17 @@ pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
         leases.revoke(lease).await?;
         Ok(())
     };
+    let locks = Locks::new(store.clone()).ttl(Ttl::try_new(TTL)?);
     let mut figures = compare(
         "etcd",
         50,
         vec![
-            ("murphy", "", Box::new(|n| Box::pin(ours(store.clone(), n)))),
+            ("murphy", "", Box::new(|_| Box::pin(client(&locks)))),
+            (
+                "murphy, the store alone",
+                "time_by_store",
+                Box::new(|n| Box::pin(pairs::store(store.clone(), n))),
+            ),
             ("raw", "time_by_raw", Box::new(|n| Box::pin(bare(n)))),
             (
                 "grant, lock, unlock, revoke",

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bench::figure::Figure;
 use murphy_lease::{
-    Acquire, Claim, LeaseReply, LeaseRequest, LockName, Nonce, Rank, StoreError, Ttl,
+    Acquire, Claim, LeaseReply, LeaseRequest, LeaseStore, LockName, Locks, Nonce, Rank, StoreError,
+    Ttl,
 };
 use tokio::time::Instant;
 use tower::{Service, ServiceExt};
@@ -18,12 +19,21 @@ const ROUNDS: usize = 41;
 pub(crate) type Pair<'a> =
     Box<dyn FnMut(u64) -> Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'a>> + 'a>;
 
-/// One pair over a store.
-pub(crate) async fn ours<S>(store: S, n: u64) -> anyhow::Result<()>
+/// One pair by a client: a lease with its keeper, and given back.
+pub(crate) async fn client<S>(locks: &Locks<S>) -> anyhow::Result<()>
+where
+    S: LeaseStore<Error = StoreError>,
+{
+    locks.acquire("client").await?.release().await?;
+    Ok(())
+}
+
+/// One pair by the store alone.
+pub(crate) async fn store<S>(store: S, n: u64) -> anyhow::Result<()>
 where
     S: Service<LeaseRequest, Response = LeaseReply, Error = StoreError> + Clone,
 {
-    let lock = LockName::try_new("ours")?;
+    let lock = LockName::try_new("store")?;
     let nonce = Nonce::from_bits(n.into());
     let acquire = LeaseRequest::Acquire(Acquire {
         lock: lock.clone(),
@@ -71,7 +81,7 @@ pub(crate) async fn compare(
         let figure = format!("lease.{store}.pairs_per_s");
         figures.push(Figure::new(figure, name, rate.round(), "pairs/s", &note));
         let ratios = times_of.iter().zip(&times[0]).map(|(theirs, ours)| {
-            if *by == "time_by_raw" {
+            if by.starts_with("time_by") {
                 ours / theirs
             } else {
                 theirs / ours

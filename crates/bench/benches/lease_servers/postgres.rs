@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bench::figure::Figure;
-use murphy_lease::PostgresStore;
+use murphy_lease::{Locks, PostgresStore, Ttl};
 use tests::servers::Postgres;
 use tokio_postgres::NoTls;
 
-use crate::pairs::{compare, ours};
+use crate::pairs::{self, client, compare};
 use crate::sql::Statements;
 use crate::{TTL, crowd};
 
@@ -31,11 +31,17 @@ pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
         anyhow::ensure!(rows.len() == 1, "not held");
         Ok(())
     };
+    let locks = Locks::new(store.clone()).ttl(Ttl::try_new(TTL)?);
     let mut figures = compare(
         "postgres",
         25,
         vec![
-            ("murphy", "", Box::new(|n| Box::pin(ours(store.clone(), n)))),
+            ("murphy", "", Box::new(|_| Box::pin(client(&locks)))),
+            (
+                "murphy, the store alone",
+                "time_by_store",
+                Box::new(|n| Box::pin(pairs::store(store.clone(), n))),
+            ),
             ("raw", "time_by_raw", Box::new(|n| Box::pin(bare(n)))),
         ],
     )

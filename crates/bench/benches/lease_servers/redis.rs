@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bench::figure::Figure;
-use murphy_lease::RedisStore;
+use murphy_lease::{Locks, RedisStore, Ttl};
 use redis::aio::ConnectionManager;
 use redis::{Client, cmd};
 use rslock::LockManager;
 use tests::servers::Redis;
 
-use crate::pairs::{compare, ours};
+use crate::pairs::{self, client, compare};
 use crate::{TTL, crowd};
 
 /// The scripts of the store.
@@ -85,11 +85,17 @@ pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
         }
         Ok(())
     };
+    let locks = Locks::new(store.clone()).ttl(Ttl::try_new(TTL)?);
     let mut figures = compare(
         "redis",
         200,
         vec![
-            ("murphy", "", Box::new(|n| Box::pin(ours(store.clone(), n)))),
+            ("murphy", "", Box::new(|_| Box::pin(client(&locks)))),
+            (
+                "murphy, the store alone",
+                "time_by_store",
+                Box::new(|n| Box::pin(pairs::store(store.clone(), n))),
+            ),
             ("raw", "time_by_raw", Box::new(|n| Box::pin(bare(n)))),
             ("rslock", "rate_by_rslock", Box::new(|_| Box::pin(rslock()))),
             (

@@ -80,25 +80,26 @@ thread_local! {
 /// How soon a sleeper notices that the machine slept.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The two clocks of a machine that differ by what it slept, in nanoseconds since zeros of their own.
+/// The two clocks of a machine that differ by what it slept, each since a zero of its own.
 trait Clocks: Send + Sync {
     /// Whether they do.
     const DIFFER: bool;
 
     /// Counts while the machine sleeps.
-    fn boot(&self) -> u64;
+    fn boot(&self) -> Duration;
 
     /// Stands still while it does.
-    fn awake(&self) -> u64;
+    fn awake(&self) -> Duration;
 }
 
 /// What a machine has slept since this was made.
 struct Awake<C> {
     clocks: C,
-    /// An instant of tokio's, when it was not virtual, by the clock that counts: no later.
-    anchor: (Instant, u64),
+    /// tokio's instant, when it was not virtual, at the zero of the clock that counts, or before it: so that a look is one
+    /// sum. `None` where that is too early for an instant.
+    zero: Option<Instant>,
     /// By how much the clocks differed then: no less.
-    began: u64,
+    began: Duration,
     /// The most that was seen, in nanoseconds.
     slept: AtomicU64,
     /// Some runtime was seen to be paused: tokio's time is not the machine's.
@@ -123,7 +124,7 @@ impl<C: Clocks> Awake<C> {
         let (began, boot, now) = readings.min().expect("eight of them");
         Self {
             clocks,
-            anchor: (now.into(), boot),
+            zero: Instant::from(now).checked_sub(boot),
             began,
             slept: AtomicU64::new(0),
             is_virtual: AtomicBool::new(false),
@@ -131,11 +132,12 @@ impl<C: Clocks> Awake<C> {
     }
 
     fn now(&self) -> Instant {
-        if C::DIFFER && !self.is_virtual.load(Ordering::Relaxed) {
+        if C::DIFFER
+            && !self.is_virtual.load(Ordering::Relaxed)
+            && let Some(now) = self.zero.and_then(|zero| zero.checked_add(self.clocks.boot()))
+        {
             // Never ahead of the sum below, so that who was here goes back by no step to there.
-            let (now, boot) = self.anchor;
-            let since = self.clocks.boot().saturating_sub(boot);
-            return now.checked_add(Duration::from_nanos(since)).unwrap_or(now);
+            return now;
         }
         // tokio's last: what was slept before it counts, and the sum does not go back.
         let slept = self.slept();
@@ -162,7 +164,9 @@ impl<C: Clocks> Awake<C> {
         }
         let boot = self.clocks.boot();
         let differ = boot.saturating_sub(self.clocks.awake());
-        let seen = differ.saturating_sub(self.began);
+        let seen = differ.saturating_sub(self.began).as_nanos();
+        // It has not slept 584 years.
+        let seen = u64::try_from(seen).unwrap_or(u64::MAX);
         let known = self.slept.load(Ordering::Acquire);
         if seen <= known {
             return Duration::from_nanos(known);
@@ -206,33 +210,32 @@ impl Clocks for System {
     const DIFFER: bool = true;
 
     #[inline]
-    fn boot(&self) -> u64 {
+    fn boot(&self) -> Duration {
         read(rustix::time::ClockId::Boottime)
     }
 
-    fn awake(&self) -> u64 {
+    fn awake(&self) -> Duration {
         read(rustix::time::ClockId::Monotonic)
     }
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[inline]
-fn read(clock: rustix::time::ClockId) -> u64 {
-    // Neither is ever before its zero, nor 584 years after it.
-    let since = Duration::try_from(rustix::time::clock_gettime(clock)).unwrap_or_default();
-    since.as_secs() * 1_000_000_000 + u64::from(since.subsec_nanos())
+fn read(clock: rustix::time::ClockId) -> Duration {
+    // Neither is ever before its zero.
+    Duration::try_from(rustix::time::clock_gettime(clock)).unwrap_or_default()
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 impl Clocks for System {
     const DIFFER: bool = false;
 
-    fn boot(&self) -> u64 {
-        0
+    fn boot(&self) -> Duration {
+        Duration::ZERO
     }
 
-    fn awake(&self) -> u64 {
-        0
+    fn awake(&self) -> Duration {
+        Duration::ZERO
     }
 }
 

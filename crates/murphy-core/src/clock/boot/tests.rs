@@ -27,12 +27,12 @@ impl Told {
 impl Clocks for Told {
     const DIFFER: bool = true;
 
-    fn boot(&self) -> u64 {
-        self.read().0.as_nanos() as u64
+    fn boot(&self) -> Duration {
+        self.read().0
     }
 
-    fn awake(&self) -> u64 {
-        self.read().1.as_nanos() as u64
+    fn awake(&self) -> Duration {
+        self.read().1
     }
 }
 
