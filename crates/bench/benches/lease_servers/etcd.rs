@@ -10,7 +10,7 @@ use etcd_client::{
 use murphy_lease::{EtcdStore, Locks, Ttl};
 use tests::servers::Etcd;
 
-use crate::pairs::{self, client, compare};
+use crate::pairs::{self, compare};
 use crate::{TTL, crowd};
 
 pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
@@ -69,7 +69,7 @@ pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
         "etcd",
         50,
         vec![
-            ("murphy", "", Box::new(|_| Box::pin(client(&locks)))),
+            ("murphy", "", Box::new(|_| Box::pin(pairs::client(&locks)))),
             (
                 "murphy, the store alone",
                 "time_by_store",

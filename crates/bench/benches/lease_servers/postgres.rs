@@ -7,7 +7,7 @@ use murphy_lease::{Locks, PostgresStore, Ttl};
 use tests::servers::Postgres;
 use tokio_postgres::NoTls;
 
-use crate::pairs::{self, client, compare};
+use crate::pairs::{self, compare};
 use crate::sql::Statements;
 use crate::{TTL, crowd};
 
@@ -36,7 +36,7 @@ pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
         "postgres",
         25,
         vec![
-            ("murphy", "", Box::new(|_| Box::pin(client(&locks)))),
+            ("murphy", "", Box::new(|_| Box::pin(pairs::client(&locks)))),
             (
                 "murphy, the store alone",
                 "time_by_store",

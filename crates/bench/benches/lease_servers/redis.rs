@@ -11,7 +11,7 @@ use redis::{Client, cmd};
 use rslock::LockManager;
 use tests::servers::Redis;
 
-use crate::pairs::{self, client, compare};
+use crate::pairs::{self, compare};
 use crate::{TTL, crowd};
 
 /// The scripts of the store.
@@ -90,7 +90,7 @@ pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
         "redis",
         200,
         vec![
-            ("murphy", "", Box::new(|_| Box::pin(client(&locks)))),
+            ("murphy", "", Box::new(|_| Box::pin(pairs::client(&locks)))),
             (
                 "murphy, the store alone",
                 "time_by_store",
