@@ -1,6 +1,7 @@
 //! How a lock is acquired, through all that a network does.
 
 use std::future::IntoFuture;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use murphy_core::Scope;
@@ -179,16 +180,26 @@ async fn what_may_have_been_granted_is_released_by_its_nonce() {
     }
 }
 
-/// Late it may still be granted, though what was asked after it was refused.
+/// Late it may still be granted, though what was asked after it was refused. And a place in a line is given up by whoever
+/// waits no longer; where there is no line, there is nothing to give up.
 #[tokio::test(start_paused = true)]
-async fn a_request_that_was_lost_is_still_owed_a_release_after_another_was_refused() {
-    for (fate, verbs) in [
-        (Fate::Lost, &["acquire", "release"]),
-        (Fate::Pass, &["acquire", "acquire"]),
+async fn what_may_be_left_at_the_store_is_owed_a_release_and_nothing_else_is() {
+    let held = Fate::Answer(LeaseReply::Held(Holder {
+        rank: Rank::new(0, 1),
+        remaining: ms(10_000),
+    }));
+    for (first, others, verbs) in [
+        (Fate::Lost, held.clone(), &["acquire", "release"]),
+        (Fate::Pass, Fate::Pass, &["acquire", "release"]),
+        (held.clone(), held, &["acquire", "acquire"]),
     ] {
         let store = Store::new();
         let holder = store.locks(1).acquire("orders").await.unwrap();
-        store.next([fate]);
+        store.next([first]);
+        store.rule(move |request| match request {
+            LeaseRequest::Acquire(_) => others.clone(),
+            _ => Fate::Pass,
+        });
         let locks = store.locks(2);
         let late = locks.acquire("orders").deadline(ms(5_000)).await;
         assert!(matches!(
@@ -210,6 +221,29 @@ async fn a_request_that_was_lost_is_still_owed_a_release_after_another_was_refus
             .collect();
         assert_eq!(last_two, verbs);
     }
+}
+
+/// Each waits for longer than a lease, and so asks several times.
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_longer_than_a_lease_keeps_his_place_in_line() {
+    let (store, turns) = (Store::new(), Arc::new(Mutex::new(Vec::new())));
+    let clients = (0..6_u64).map(|client| {
+        let (locks, turns) = (store.locks(client), Arc::clone(&turns));
+        tokio::spawn(async move {
+            sleep(ms(client)).await;
+            for _ in 0..3 {
+                let asked = locks.acquire("orders").ttl(Ttl::from_secs(1));
+                let lease = asked.await.unwrap();
+                turns.lock().unwrap().push(client);
+                sleep(ms(700)).await;
+                lease.release().await.unwrap();
+            }
+        })
+    });
+    for client in clients.collect::<Vec<_>>() {
+        client.await.unwrap();
+    }
+    assert_eq!(*turns.lock().unwrap(), [0, 1, 2, 3, 4, 5].repeat(3));
 }
 
 #[tokio::test(start_paused = true)]

@@ -176,15 +176,19 @@ impl<S: LeaseStore> Asker<S> {
         wait: Duration,
         holder: Holder,
     ) -> Result<Next<S::Error>, AcquireError<S::Error>> {
-        self.pending.refused();
+        let waited = self.settings.clock.now().saturating_duration_since(sent);
+        let is_first = wait.is_zero();
+        if is_first || waited < wait {
+            // There is no place in a line to be given up.
+            self.pending.refused();
+        }
         let Holder { rank, remaining } = holder;
         if self.once {
             return Err(AcquireError::Held { rank, remaining });
         }
         self.failures = 0;
-        let waited = self.settings.clock.now().saturating_duration_since(sent);
-        let pause = if waited >= wait {
-            // The first time, or a place in a line was kept to its end: into the line.
+        let pause = if is_first || waited >= wait {
+            // Into the line, or there again, where the place is kept for a moment.
             Duration::ZERO
         } else {
             // There is no line.

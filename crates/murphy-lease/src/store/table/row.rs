@@ -10,12 +10,15 @@ use super::{Asked, Drawn, LONGEST_WAIT, Moment, Ranks, Ticket, Word, Words};
 use crate::store::full::StoreFull;
 use crate::{Acquire, Claim, Grant, Holder, LeaseReply, Nonce, Rank, Renew};
 
+/// For how long a place is kept for one that has waited for as long as he would: for him to ask again.
+pub(super) const KEPT: Duration = Duration::from_secs(1);
+
 /// One lock.
 #[derive(Debug)]
 pub(super) struct Row<W> {
     pub(super) high: Rank,
     held: Option<Held>,
-    queue: VecDeque<Place<W>>,
+    pub(super) queue: VecDeque<Place<W>>,
     /// All who wait look again by themselves by then.
     looks: Option<Instant>,
     /// It is on the table's list of those that lack a number.
@@ -31,13 +34,16 @@ struct Held {
     unheard: SmallVec<[Ticket; 1]>,
 }
 
-/// A nonce in the queue, and all calls that carry it.
+/// A nonce in the queue, and all calls that carry it. When they have waited for as long as they would, it is kept a while
+/// for one that asks again: others are served meanwhile, and nobody gets before it for good.
 #[derive(Debug)]
-struct Place<W> {
+pub(super) struct Place<W> {
     nonce: Nonce,
     ttl: Duration,
     claim: Claim,
     calls: SmallVec<[Call<W>; 1]>,
+    /// Until when it is kept.
+    kept: Instant,
     /// Its turn came, and only a number is lacking: its time to wait is over, and it stays.
     called: bool,
 }
@@ -67,18 +73,19 @@ impl<W: Clone> Row<W> {
             self.held = None;
         }
         while at.shut.is_none() && self.held.is_none() {
-            let Some(head) = self.queue.front_mut() else {
+            let Some(index) = self.head() else {
                 return;
             };
+            let head = &mut self.queue[index];
             if !head.called && head.calls.iter().all(|call| call.deadline < at.now) {
-                self.dismiss_head(at);
+                self.dismiss(index, at);
                 continue;
             }
             match at.ranks.draw(self.high, head.claim, head.ttl) {
-                Drawn::Rank(rank) => self.grant_head(rank, at),
+                Drawn::Rank(rank) => self.grant_to(index, rank, at),
                 Drawn::Passed => {
                     let high = self.high;
-                    self.answer_head(at.words, &LeaseReply::Passed { high });
+                    self.answer(index, at.words, &LeaseReply::Passed { high });
                 }
                 Drawn::Later => {
                     head.called = true;
@@ -108,10 +115,11 @@ impl<W: Clone> Row<W> {
             return Ok(Asked::Reply(LeaseReply::Granted(grant)));
         }
         let mut called = false;
-        if at.shut.is_none() && self.held.is_none() && self.queue.is_empty() {
+        if at.shut.is_none() && self.held.is_none() && !self.is_waited_for() {
             let ttl = asked.ttl.get();
             match at.ranks.draw(self.high, asked.claim, ttl) {
                 Drawn::Rank(rank) => {
+                    self.queue.retain(|place| place.nonce != asked.nonce);
                     let grant = self.grant(asked.nonce, rank, ttl, at.now);
                     return Ok(Asked::Reply(LeaseReply::Granted(grant)));
                 }
@@ -122,20 +130,19 @@ impl<W: Clone> Row<W> {
                 Drawn::Later => called = true,
             }
         }
-        let is_called = |head: &Place<W>| head.called && head.nonce == asked.nonce;
-        called |= self.queue.front().is_some_and(is_called);
+        let is_called = |place: &Place<W>| place.called && place.nonce == asked.nonce;
+        called |= self.queue.iter().any(is_called);
         if !called && (asked.wait.is_zero() || self.is_passed(asked.claim)) {
             return Ok(Asked::Reply(LeaseReply::Held(self.shown(at))));
         }
-        if self
-            .queue
-            .iter()
-            .map(|place| place.calls.len())
-            .sum::<usize>()
-            >= waiters
-        {
+        let calls = self.queue.iter().map(|place| place.calls.len());
+        if calls.sum::<usize>() >= waiters {
             let (lock, limit) = (asked.lock.clone(), waiters);
             return Err(StoreFull::Waiters { lock, limit });
+        }
+        if self.queue.len() >= waiters {
+            // Who is there goes before who may come back.
+            self.queue.retain(Place::is_waited_in);
         }
         Ok(self.queue_up(asked, called, ticket, at, who()))
     }
@@ -160,10 +167,8 @@ impl<W: Clone> Row<W> {
     /// Ends that nonce's lease, and its place in the queue. Whether it had the lease.
     pub(super) fn release<R: Ranks>(&mut self, nonce: Nonce, at: &mut Moment<'_, W, R>) -> bool {
         let shown = self.shown(at);
-        if let Some(place) = self.queue.iter().position(|place| place.nonce == nonce)
-            && let Some(place) = self.queue.remove(place)
-        {
-            place.answer(at.words, &LeaseReply::Held(shown));
+        if let Some(place) = self.queue.iter().position(|place| place.nonce == nonce) {
+            self.answer(place, at.words, &LeaseReply::Held(shown));
         }
         self.held.take_if(|held| held.nonce == nonce).is_some()
     }
@@ -180,9 +185,6 @@ impl<W: Clone> Row<W> {
         let place = &mut self.queue[index];
         if !place.called && place.calls[call].deadline <= at.now {
             let Call { who, .. } = place.calls.remove(call);
-            if place.calls.is_empty() {
-                self.queue.remove(index);
-            }
             let held = LeaseReply::Held(shown);
             at.words.push((who, Word::Reply(held)));
             return None;
@@ -227,11 +229,21 @@ impl<W: Clone> Row<W> {
     }
 
     pub(super) fn lacks_number(&self) -> bool {
-        self.queue.front().is_some_and(|head| head.called)
+        self.queue.iter().any(|place| place.called)
     }
 
     pub(super) fn is_free(&self, now: Instant) -> bool {
-        self.queue.is_empty() && self.holder(now).is_none()
+        !self.is_waited_for() && self.holder(now).is_none()
+    }
+
+    /// Whose turn is next: who was called already, or else the first who is there.
+    fn head(&self) -> Option<usize> {
+        let called = self.queue.iter().position(|place| place.called);
+        called.or_else(|| self.queue.iter().position(Place::is_waited_in))
+    }
+
+    fn is_waited_for(&self) -> bool {
+        self.queue.iter().any(Place::is_waited_in)
     }
 
     pub(super) fn ends(&self) -> Option<Instant> {
@@ -265,6 +277,8 @@ impl<W: Clone> Row<W> {
         who: W,
     ) -> Asked<W> {
         let deadline = at.now + asked.wait.min(LONGEST_WAIT);
+        self.queue
+            .retain(|place| place.is_waited_in() || place.kept > at.now);
         let queued = self
             .queue
             .iter_mut()
@@ -278,13 +292,21 @@ impl<W: Clone> Row<W> {
             looks: look,
             who: who.clone(),
         };
+        let kept = deadline + KEPT;
         match queued {
-            Some(place) => place.calls.push(call),
+            Some(place) => {
+                if !place.is_waited_in() {
+                    (place.ttl, place.claim) = (asked.ttl.get(), asked.claim);
+                }
+                place.kept = place.kept.max(kept);
+                place.calls.push(call);
+            }
             None => self.queue.push_back(Place {
                 nonce: asked.nonce,
                 ttl: asked.ttl.get(),
                 claim: asked.claim,
                 calls: SmallVec::from_iter([call]),
+                kept,
                 called,
             }),
         }
@@ -303,15 +325,15 @@ impl<W: Clone> Row<W> {
         Grant { rank, ttl }
     }
 
-    fn grant_head<R: Ranks>(&mut self, rank: Rank, at: &mut Moment<'_, W, R>) {
-        let Some(head) = self.queue.pop_front() else {
+    fn grant_to<R: Ranks>(&mut self, index: usize, rank: Rank, at: &mut Moment<'_, W, R>) {
+        let Some(mut head) = self.queue.remove(index) else {
             return;
         };
         let grant = self.grant(head.nonce, rank, head.ttl, at.now);
         if let Some(held) = &mut self.held {
             held.unheard = head.calls.iter().map(|call| call.ticket).collect();
         }
-        head.answer(at.words, &LeaseReply::Granted(grant));
+        head.tell(at.words, &LeaseReply::Granted(grant));
         self.hurry(at.now + grant.ttl, at.words);
     }
 
@@ -330,14 +352,18 @@ impl<W: Clone> Row<W> {
     }
 
     /// Its time to wait is over, and nobody noticed until now.
-    fn dismiss_head<R>(&mut self, at: &mut Moment<'_, W, R>) {
+    fn dismiss<R>(&mut self, index: usize, at: &mut Moment<'_, W, R>) {
         let held = LeaseReply::Held(self.shown(at));
-        self.answer_head(at.words, &held);
+        let is_kept = self.queue[index].kept > at.now;
+        match is_kept {
+            true => self.queue[index].tell(at.words, &held),
+            false => self.answer(index, at.words, &held),
+        }
     }
 
-    fn answer_head(&mut self, words: &mut Words<W>, reply: &LeaseReply) {
-        if let Some(head) = self.queue.pop_front() {
-            head.answer(words, reply);
+    fn answer(&mut self, index: usize, words: &mut Words<W>, reply: &LeaseReply) {
+        if let Some(mut place) = self.queue.remove(index) {
+            place.tell(words, reply);
         }
     }
 
@@ -349,8 +375,13 @@ impl<W: Clone> Row<W> {
 }
 
 impl<W> Place<W> {
-    fn answer(self, words: &mut Words<W>, reply: &LeaseReply) {
-        for call in self.calls {
+    /// Whether it is somebody's turn when it is this one's.
+    fn is_waited_in(&self) -> bool {
+        !self.calls.is_empty()
+    }
+
+    fn tell(&mut self, words: &mut Words<W>, reply: &LeaseReply) {
+        for call in self.calls.drain(..) {
             words.push((call.who, Word::Reply(reply.clone())));
         }
     }

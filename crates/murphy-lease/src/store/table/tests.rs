@@ -186,6 +186,55 @@ fn who_comes_first_is_served_first() {
 }
 
 #[test]
+fn who_asks_again_within_a_second_keeps_his_place() {
+    for (late, is_kept) in [(0, true), (999, true), (1000, false)] {
+        let mut bench = Bench::new();
+        granted(bench.acquire(acquire(1, 5000, 0)).1);
+        let (second, _) = bench.acquire(acquire(2, 10, 100));
+        let (third, _) = bench.acquire(acquire(3, 10, 5000));
+        bench.advance(100);
+        assert!(
+            matches!(bench.told[..], [(told, Word::Reply(LeaseReply::Held(_)))] if told == second)
+        );
+        bench.advance(late);
+        let (again, _) = bench.acquire(acquire(2, 10, 1000));
+        bench.release(1);
+        assert_eq!(bench.granted(again).is_some(), is_kept, "{late} ms late");
+        assert_eq!(bench.granted(third).is_some(), !is_kept);
+    }
+}
+
+#[test]
+fn who_is_away_holds_nobody_up_and_comes_next() {
+    let mut bench = Bench::new();
+    granted(bench.acquire(acquire(1, 5000, 0)).1);
+    bench.acquire(acquire(2, 50, 100));
+    let (third, _) = bench.acquire(acquire(3, 5000, 5000));
+    let (fourth, _) = bench.acquire(acquire(4, 50, 5000));
+    bench.advance(100);
+    bench.release(1);
+    assert!(bench.granted(third).is_some(), "the second is not there");
+    let (second, _) = bench.acquire(acquire(2, 50, 1000));
+    bench.release(3);
+    assert!(bench.granted(second).is_some() && bench.granted(fourth).is_none());
+}
+
+#[test]
+fn places_of_who_is_away_are_bounded_and_forgotten_with_the_lock() {
+    let mut bench = Bench::new();
+    bench.table.limits().waiters = 4;
+    granted(bench.acquire(acquire(1, 5000, 0)).1);
+    for nonce in 2..100 {
+        bench.acquire(acquire(nonce, 10, 1));
+        bench.advance(1);
+        let queue = &bench.table.rows[0].queue;
+        assert!(queue.len() <= 4, "{}", queue.len());
+    }
+    bench.release(1);
+    assert!(bench.table.is_quiet(bench.now));
+}
+
+#[test]
 fn a_short_lease_after_a_long_one_hurries_those_who_wait() {
     let mut bench = Bench::new();
     granted(bench.acquire(acquire(1, 1000, 0)).1);

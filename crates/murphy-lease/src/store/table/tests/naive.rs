@@ -14,14 +14,17 @@ enum Step {
     Pass { ms: u64 },
 }
 
+/// For how long a place is kept, in ms.
+const KEPT: u64 = super::super::row::KEPT.as_millis() as u64;
+
 /// One lock, by brute force, at whole milliseconds.
 #[derive(Default)]
 struct Naive {
     high: u64,
     /// Nonce, rank, end, and who of those that waited is still there.
     held: Option<(u8, u64, u64, Vec<Caller>)>,
-    /// Nonce, lease, and each caller with his deadline.
-    queue: Vec<(u8, u64, Vec<(Caller, u64)>)>,
+    /// Nonce, lease, each caller with his deadline, and until when the place is kept.
+    queue: Vec<(u8, u64, Vec<(Caller, u64)>, u64)>,
     told: Vec<(Caller, Option<u64>)>,
 }
 
@@ -35,14 +38,17 @@ impl Naive {
     /// What is over ends; the first has it; whose time is up is told so.
     fn tick(&mut self, now: u64) {
         self.held.take_if(|held| held.2 <= now);
-        if self.held.is_none() && !self.queue.is_empty() {
-            let (nonce, ttl, calls) = self.queue.remove(0);
+        let head = self.queue.iter().position(|place| !place.2.is_empty());
+        if self.held.is_none()
+            && let Some(head) = head
+        {
+            let (nonce, ttl, calls, _) = self.queue.remove(head);
             let callers: Vec<_> = calls.into_iter().map(|(caller, _)| caller).collect();
             let rank = self.grant(nonce, now + ttl, callers.clone());
             self.told
                 .extend(callers.into_iter().map(|caller| (caller, Some(rank))));
         }
-        for (_, _, calls) in &mut self.queue {
+        for (_, _, calls, _) in &mut self.queue {
             let told = &mut self.told;
             calls.retain(|(caller, deadline)| {
                 let waits = *deadline > now;
@@ -50,7 +56,8 @@ impl Naive {
                 waits
             });
         }
-        self.queue.retain(|(_, _, calls)| !calls.is_empty());
+        self.queue
+            .retain(|(_, _, calls, kept)| !calls.is_empty() || *kept > now);
     }
 }
 
@@ -61,7 +68,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (0..5_u8, 1..40_u64).prop_map(|(nonce, ttl)| Step::Renew { nonce, ttl }),
         2 => (0..5_u8).prop_map(|nonce| Step::Release { nonce }),
         1 => (0..8_usize).prop_map(|which| Step::Leave { which }),
-        4 => (1..25_u64).prop_map(|ms| Step::Pass { ms }),
+        4 => prop_oneof![9 => 1..25_u64, 1 => 900..1100_u64].prop_map(|ms| Step::Pass { ms }),
     ];
     prop::collection::vec(step, 1..60)
 }
@@ -92,14 +99,22 @@ proptest! {
                         }
                         (Some(_), _) if wait == 0 => Some(None),
                         (Some(_), Some(place)) => {
+                            if place.2.is_empty() {
+                                place.1 = ttl;
+                            }
                             place.2.push((caller, now + wait));
+                            place.3 = place.3.max(now + wait + KEPT);
                             None
                         }
                         (Some(_), None) => {
-                            naive.queue.push((nonce, ttl, vec![(caller, now + wait)]));
+                            let place = (nonce, ttl, vec![(caller, now + wait)], now + wait + KEPT);
+                            naive.queue.push(place);
                             None
                         }
-                        (None, _) => Some(Some(naive.grant(nonce, now + ttl, vec![]))),
+                        (None, _) => {
+                            naive.queue.retain(|place| place.0 != nonce);
+                            Some(Some(naive.grant(nonce, now + ttl, vec![])))
+                        }
                     };
                     prop_assert_eq!(reply.as_ref().map(seen), want);
                 }
@@ -123,7 +138,7 @@ proptest! {
                     let was_held = naive.held.take_if(|held| held.0 == nonce).is_some();
                     let released = naive.queue.iter().position(|place| place.0 == nonce);
                     if let Some(place) = released {
-                        let (_, _, calls) = naive.queue.remove(place);
+                        let (_, _, calls, _) = naive.queue.remove(place);
                         naive.told.extend(calls.into_iter().map(|(caller, _)| (caller, None)));
                     }
                     naive.tick(now);
@@ -132,10 +147,11 @@ proptest! {
                 Step::Leave { which } => {
                     let Some(caller) = bench.waiting.keys().nth(which).copied() else { continue };
                     bench.leave(caller);
-                    for (_, _, calls) in &mut naive.queue {
+                    naive.queue.retain_mut(|(_, _, calls, _)| {
+                        let before = calls.len();
                         calls.retain(|(waits, _)| *waits != caller);
-                    }
-                    naive.queue.retain(|(_, _, calls)| !calls.is_empty());
+                        before == calls.len() || !calls.is_empty()
+                    });
                 }
                 Step::Pass { ms } => for _ in 0..ms {
                     now += 1;
