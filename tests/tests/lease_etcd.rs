@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use murphy_lease::{Claim, ConnectError, EtcdStore, LeaseReply, Locks, Lost, Rank, Ttl, Why};
-use tests::lease::{Ask, Kind, granted, held, holds, served};
+use tests::lease::{Ask, Kind, granted, held, holds, keeps_its_line, served};
 use tests::ms;
 use tests::servers::{Etcd, Switch};
 use tokio::time::{sleep, timeout};
@@ -104,6 +104,33 @@ async fn one_who_waits_longer_than_his_lease_keeps_his_place() {
     };
     let (second, third, ()) = tokio::join!(waiting, later, releasing);
     assert!(second < third, "first come, first served");
+}
+
+#[tokio::test]
+async fn one_who_waits_longer_than_he_says_at_once_keeps_his_place() {
+    let server = Etcd::start().await;
+    keeps_its_line(&store(&server).await).await;
+}
+
+/// Others wait for who does not come again no longer than his place is kept, and for who gave up not at all.
+#[tokio::test]
+async fn who_waits_no_longer_is_not_waited_for() {
+    let server = Etcd::start().await;
+    let store = store(&server).await;
+    let lock = Ask::of(&store, "orders");
+    granted(&lock.acquire(1, LONG).await);
+    held(&lock.wait(2, LONG, ms(100)).await);
+    let other = lock.clone();
+    let third = tokio::spawn(async move { other.wait(3, LONG, LONG).await });
+    sleep(ms(200)).await;
+    let fourth = Locks::new(store).ttl(Ttl::from_secs(300));
+    let late = fourth.acquire("orders").deadline(ms(300)).await;
+    late.unwrap_err();
+    assert!(lock.release(1).await);
+    let third = timeout(ms(10_000), third).await.expect("it is his turn");
+    granted(&third.unwrap());
+    assert!(lock.release(3).await);
+    granted(&lock.wait(5, LONG, ms(10_000)).await);
 }
 
 #[tokio::test]

@@ -23,3 +23,6 @@ pub(crate) mod redis;
     expect(dead_code, reason = "what a store in a file needs besides")
 )]
 mod table;
+
+/// For how long a place in a line is kept for one that has waited for as long as he would: for him to ask again.
+pub(crate) const PLACE_KEPT: std::time::Duration = std::time::Duration::from_secs(1);

@@ -5,6 +5,7 @@ mod keys;
 mod leases;
 mod link;
 mod own;
+mod place;
 mod queue;
 mod state;
 mod take;
@@ -26,6 +27,7 @@ use tower_service::Service;
 use self::leases::Leases;
 use self::link::Link;
 use self::own::WATCHES;
+use self::place::Places;
 use self::state::Era;
 use super::error::{ConnectError, Patience, StoreError};
 use crate::{LeaseReply, LeaseRequest};
@@ -88,6 +90,8 @@ struct Shared {
     era: u32,
     patience: Patience,
     leases: Leases,
+    /// Of those that have waited for as long as they would.
+    places: Places,
     /// The era that is recorded, as far as we know: each transaction checks.
     known: Mutex<Option<Era>>,
     /// The highest revision that we saw: the next is above it.
@@ -138,6 +142,7 @@ impl EtcdStore {
             era: 0,
             patience: Patience::DEFAULT,
             leases: Leases::on(Arc::new(BootClock::new())),
+            places: Places::default(),
             known: Mutex::new(None),
             revision: AtomicI64::new(0),
         });
@@ -194,6 +199,7 @@ impl EtcdStore {
             era: *era,
             patience: *patience,
             leases: leases.fresh(),
+            places: Places::default(),
             known: Mutex::new(None),
             revision: AtomicI64::new(0),
         });

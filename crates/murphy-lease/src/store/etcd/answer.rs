@@ -13,6 +13,7 @@ use super::super::error::StoreError;
 use super::Shared;
 use super::keys::{Keys, rank_of_key};
 use super::leases::Kept;
+use super::place::Place;
 use super::state::{Era, State, read};
 use crate::{Acquire, Holder, LeaseReply, LeaseRequest, Nonce, Renew};
 
@@ -176,11 +177,13 @@ impl Shared {
     }
 
     pub(super) async fn release(
-        &self,
+        self: &Arc<Self>,
         keys: &Keys,
         nonce: Nonce,
     ) -> Result<LeaseReply, StoreError> {
         let own = keys.own(nonce);
+        // If its turn comes in a place that is kept, nobody heard of it. Dropped in the end, it leaves.
+        let kept = Place::again(self, &own);
         let is_there = Compare::create_revision(own.clone(), CompareOp::Greater, 0);
         let [queue, ..] = read(keys);
         let delete = TxnOp::delete(own.clone(), Some(DeleteOptions::new().with_prev_key()));
@@ -191,7 +194,8 @@ impl Shared {
             match op {
                 TxnOpResponse::Get(queue) => {
                     let holder = queue.kvs().first();
-                    was_held = holder.is_some_and(|key| key.key() == own.as_bytes());
+                    let is_first = holder.is_some_and(|key| key.key() == own.as_bytes());
+                    was_held = is_first && kept.is_none();
                 }
                 TxnOpResponse::Delete(deleted) => {
                     let leases = deleted.prev_kvs().iter().map(KeyValue::lease);

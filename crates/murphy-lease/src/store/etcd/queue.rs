@@ -9,12 +9,12 @@ use tokio::time::{Instant, timeout_at};
 use super::super::error::StoreError;
 use super::Shared;
 use super::keys::{Keys, rank_of_key};
-use super::leases::Kept;
 use super::link::Dialled;
 use super::own::{deleted, deletions_from};
+use super::place::Place;
 use super::state::{State, read, read_there, same_ballot, same_era};
 use super::take::Tried;
-use crate::{Acquire, Claim, LeaseReply, Rank};
+use crate::{Acquire, Claim, Holder, LeaseReply, Rank};
 
 const VERB: &str = "acquire";
 
@@ -36,6 +36,13 @@ impl Shared {
         asked: &Acquire,
     ) -> Result<LeaseReply, StoreError> {
         let deadline = Instant::now() + asked.wait;
+        let own = keys.own(asked.nonce);
+        if let Some(place) = Place::again(self, &own) {
+            let state = self.bound(VERB, self.look(keys, &own)).await?;
+            if let Some(reply) = self.wait(keys, asked, place, state, deadline).await? {
+                return Ok(reply);
+            }
+        }
         loop {
             let holder = match self.bound(VERB, self.take(keys, asked)).await? {
                 Tried::Reply(reply) => return Ok(reply),
@@ -58,9 +65,8 @@ impl Shared {
         asked: &Acquire,
         deadline: Instant,
     ) -> Result<Option<LeaseReply>, StoreError> {
-        let floor = match asked.claim {
-            Claim::Above(floor) => floor,
-            Claim::Exactly(_) => return Ok(None),
+        let Claim::Above(floor) = asked.claim else {
+            return Ok(None);
         };
         let enqueue = async {
             let era = self.era_above(keys, floor).await?;
@@ -71,7 +77,7 @@ impl Shared {
             return Ok(None);
         };
         // From here on whoever leaves takes his key with him.
-        let mut place = Place::new(self, lease);
+        let place = Place::new(self, lease);
         let own = keys.own(asked.nonce);
         let options = PutOptions::new().with_lease(lease.id);
         let put = TxnOp::put(own.clone(), era.number.to_string(), Some(options));
@@ -87,10 +93,24 @@ impl Shared {
             place.leave().await?;
             return Ok(None);
         }
-        let mut state = State::from(VERB, &reply)?;
+        let state = State::from(VERB, &reply)?;
+        self.wait(keys, asked, place, state, deadline).await
+    }
+
+    /// Waits in his place until it is his turn, or he would not wait any longer: then it is kept for him a moment. `None` where
+    /// it is gone, or of no use.
+    async fn wait(
+        self: &Arc<Self>,
+        keys: &Keys,
+        asked: &Acquire,
+        mut place: Place,
+        mut state: State,
+        deadline: Instant,
+    ) -> Result<Option<LeaseReply>, StoreError> {
+        let own = keys.own(asked.nonce);
         loop {
             match turn(&state, &own) {
-                Turn::His(rank) if rank > floor => {
+                Turn::His(rank) if is_for(asked.claim, rank) => {
                     if let Some(reply) = self.his(keys, asked, rank, &mut place).await? {
                         return Ok(Some(reply));
                     }
@@ -99,12 +119,30 @@ impl Shared {
                 Turn::Waits(watched, from) if Instant::now() < deadline => {
                     self.watch(&mut place, watched, from, deadline).await?;
                 }
+                Turn::Waits(watched, from) => {
+                    place.keep(own, watched, from);
+                    return self.in_front(&state).await.map(Some);
+                }
                 _ => break,
             }
             state = self.bound(VERB, self.look(keys, &own)).await?;
         }
         place.leave().await?;
         Ok(None)
+    }
+
+    /// Who holds it while he waits.
+    async fn in_front(&self, state: &State) -> Result<LeaseReply, StoreError> {
+        let held = async {
+            match state.holder() {
+                Some(key) => self.holder(key).await,
+                None => Ok(Holder {
+                    rank: state.high(self.era),
+                    remaining: Duration::ZERO,
+                }),
+            }
+        };
+        self.bound(VERB, held).await.map(LeaseReply::Held)
     }
 
     /// How it stands. One member alone may say what is old; but where it says that it is his turn, it is: nobody comes before him any
@@ -138,7 +176,7 @@ impl Shared {
         let Some(fresh) = self.bound(VERB, granted).await? else {
             return Ok(None);
         };
-        place.is_taken = true;
+        place.taken();
         self.leases.keep(fresh);
         match self.granted(rank, &fresh) {
             Tried::Reply(reply) => Ok(Some(reply)),
@@ -147,7 +185,7 @@ impl Shared {
     }
 
     /// Until one of the two is gone, the watch is lost, or the wait is over. Keeps the place's lease alive meanwhile.
-    async fn watch(
+    pub(super) async fn watch(
         &self,
         place: &mut Place,
         watched: [Vec<u8>; 2],
@@ -191,6 +229,11 @@ impl Shared {
     }
 }
 
+/// A rank that the queue gives.
+fn is_for(claim: Claim, rank: Rank) -> bool {
+    matches!(claim, Claim::Above(floor) if rank > floor)
+}
+
 fn turn(state: &State, own: &str) -> Turn {
     let Some(at) = state.place(own) else {
         return Turn::Gone;
@@ -207,48 +250,5 @@ async fn gone(stream: &mut WatchStream, dialled: &mut Dialled) {
     if !deleted(stream, dialled).await {
         // Do not ask at once what may be down.
         tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// A place in a queue. Whoever drops it leaves: its lease is revoked in the background, and with it his key, and a put
-/// that is still on its way.
-struct Place {
-    shared: Arc<Shared>,
-    lease: Kept,
-    is_taken: bool,
-}
-
-impl Place {
-    /// The lease is of no other use from now on: a release of the key does not give it back, for it may be revoked.
-    fn new(shared: &Arc<Shared>, lease: Kept) -> Self {
-        shared.leases.forget(lease.id);
-        let shared = Arc::clone(shared);
-        let is_taken = false;
-        Self {
-            shared,
-            lease,
-            is_taken,
-        }
-    }
-
-    /// Leaves, and has left when this returns.
-    async fn leave(mut self) -> Result<(), StoreError> {
-        let leaving = self.shared.leave(self.lease);
-        self.shared.bound(VERB, leaving).await?;
-        self.is_taken = true;
-        Ok(())
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if self.is_taken {
-            return;
-        }
-        // Without a runtime it ends with its lease.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let (shared, lease) = (Arc::clone(&self.shared), self.lease);
-            runtime.spawn(async move { shared.bound(VERB, shared.leave(lease)).await });
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! Acquiring without a wait: one transaction, where nobody is in the way.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError};
 
 use etcd_client::{PutOptions, Txn, TxnOp};
 
@@ -26,7 +26,11 @@ pub(super) enum Tried {
 
 impl Shared {
     /// Asks until it is granted or refused.
-    pub(super) async fn take(&self, keys: &Keys, asked: &Acquire) -> Result<Tried, StoreError> {
+    pub(super) async fn take(
+        self: &Arc<Self>,
+        keys: &Keys,
+        asked: &Acquire,
+    ) -> Result<Tried, StoreError> {
         for _ in 0..REPEATS {
             let tried = match asked.claim {
                 Claim::Above(floor) => self.by_revision(keys, asked, floor).await?,
@@ -44,7 +48,7 @@ impl Shared {
 
     /// The rank is the revision at which our key is made.
     async fn by_revision(
-        &self,
+        self: &Arc<Self>,
         keys: &Keys,
         asked: &Acquire,
         floor: Rank,

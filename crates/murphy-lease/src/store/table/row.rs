@@ -7,11 +7,9 @@ use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::{Asked, Drawn, LONGEST_WAIT, Moment, Ranks, Ticket, Word, Words};
+use crate::store::PLACE_KEPT;
 use crate::store::full::StoreFull;
 use crate::{Acquire, Claim, Grant, Holder, LeaseReply, Nonce, Rank, Renew};
-
-/// For how long a place is kept for one that has waited for as long as he would: for him to ask again.
-pub(super) const KEPT: Duration = Duration::from_secs(1);
 
 /// One lock.
 #[derive(Debug)]
@@ -292,7 +290,7 @@ impl<W: Clone> Row<W> {
             looks: look,
             who: who.clone(),
         };
-        let kept = deadline + KEPT;
+        let kept = deadline + PLACE_KEPT;
         match queued {
             Some(place) => {
                 if !place.is_waited_in() {

@@ -15,7 +15,7 @@ enum Step {
 }
 
 /// For how long a place is kept, in ms.
-const KEPT: u64 = super::super::row::KEPT.as_millis() as u64;
+const KEPT: u64 = crate::store::PLACE_KEPT.as_millis() as u64;
 
 /// One lock, by brute force, at whole milliseconds.
 #[derive(Default)]
