@@ -7,7 +7,7 @@
 //! cargo bench -p bench --bench check
 //! ```
 //!
-//! Here is what is measured ([`cases`], [`faulted`], [`network`], [`check`]), how a call is driven ([`drive`]) and how figures are kept
+//! Here is what is measured ([`cases`], [`faulted`], [`network`], [`crowd`], [`check`]), how a call is driven ([`drive`]) and how figures are kept
 //! ([`figure`]). What measures lies in `benches/`.
 //!
 //! Speed is asserted nowhere: a figure is printed, never tested.
@@ -15,6 +15,7 @@
 pub mod cases;
 pub mod check;
 pub mod counts;
+pub mod crowd;
 pub mod detect;
 pub mod drive;
 pub mod faulted;

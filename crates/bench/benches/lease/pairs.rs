@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use bench::figure::Figure;
-use murphy_lease::{LockName, Nonce};
+use murphy_lease::{LeaseStore, LockName, Locks, Nonce};
 use redb::{Database, Durability, TableDefinition};
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
@@ -20,23 +20,36 @@ pub(crate) fn measure(runtime: &Runtime, time: Duration) -> anyhow::Result<Vec<F
     let database = Database::create(ground.folder.path().join("raw"))?;
     let mut file = std::fs::File::create(ground.folder.path().join("flushed"))?;
     let round = time / ROUNDS;
-    let mut rates = vec![Vec::new(); stores.len() + 2];
+    let mut rates = vec![Vec::new(); 2 * stores.len() + 2];
     for number in 0..ROUNDS {
         for ((_, store), rates) in stores.iter_mut().zip(&mut rates) {
             rates.push(runtime.block_on(pairs(store, round, number))?);
         }
-        let at = stores.len();
+        for ((_, store), rates) in stores.iter().zip(&mut rates[stores.len()..]) {
+            let clients = async {
+                match store.clone() {
+                    Store::Memory(store) => client(store, round).await,
+                    Store::File(store) => client(store, round).await,
+                    Store::Socket(store) => client(store, round).await,
+                }
+            };
+            rates.push(runtime.block_on(clients)?);
+        }
+        let at = 2 * stores.len();
         rates[at].push(rate(round, |n| commit(&database, n))?);
         rates[at + 1].push(rate(round, |n| {
             file.write_all(&n.to_be_bytes())?;
             Ok(file.sync_data()?)
         })?);
     }
-    let names = stores.iter().map(|(name, _)| {
-        let note = match *name {
+    let alone = stores.iter().map(|(name, _)| (*name).to_owned());
+    let clients = stores.iter().map(|(name, _)| format!("{name}.client"));
+    let names = alone.chain(clients).map(|name| {
+        let note = match &*name {
             "memory" => "in this process",
             "file" => "numbers in blocks of 1,024 that are flushed before",
-            _ => "the file of another process, over its socket",
+            "socket" => "the file of another process, over its socket",
+            _ => "the same by a client: `Locks`, and a lease with its keeper",
         };
         (
             format!("lease.{name}.pairs_per_s"),
@@ -80,6 +93,23 @@ async fn pairs(store: &mut Store, time: Duration, round: u32) -> anyhow::Result<
             let nonce = Nonce::from_bits(u128::from(round) << 64 | pairs);
             store.acquire(&lock, nonce).await?;
             store.release(&lock, nonce).await?;
+            pairs += 1;
+        }
+    }
+    Ok(pairs as f64 / start.elapsed().as_secs_f64())
+}
+
+/// Pairs a second, each by a client.
+async fn client<S>(store: S, time: Duration) -> anyhow::Result<f64>
+where
+    S: LeaseStore<Error: std::error::Error + Sync>,
+{
+    let locks = Locks::new(store);
+    let start = Instant::now();
+    let mut pairs = 0_u128;
+    while start.elapsed() < time {
+        for _ in 0..16 {
+            locks.acquire("client").await?.release().await?;
             pairs += 1;
         }
     }

@@ -11,7 +11,7 @@ use murphy_lease::{EtcdStore, Locks, Ttl};
 use tests::servers::Etcd;
 
 use crate::pairs::{self, compare};
-use crate::{TTL, crowd};
+use crate::{TTL, crowds};
 
 pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
     let server = Etcd::durable().await;
@@ -89,6 +89,6 @@ pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
         ],
     )
     .await?;
-    figures.extend(crowd::measure("etcd", store, time).await?);
+    figures.extend(crowds("etcd", &store, time).await?);
     Ok(figures)
 }

@@ -9,7 +9,7 @@ use tokio_postgres::NoTls;
 
 use crate::pairs::{self, compare};
 use crate::sql::Statements;
-use crate::{TTL, crowd};
+use crate::{TTL, crowds};
 
 pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
     let server = Postgres::durable().await;
@@ -47,6 +47,6 @@ pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
     )
     .await?;
     driver.abort();
-    figures.extend(crowd::measure("postgres", store, time).await?);
+    figures.extend(crowds("postgres", &store, time).await?);
     Ok(figures)
 }

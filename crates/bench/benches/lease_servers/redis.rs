@@ -12,7 +12,7 @@ use rslock::LockManager;
 use tests::servers::Redis;
 
 use crate::pairs::{self, compare};
-use crate::{TTL, crowd};
+use crate::{TTL, crowds};
 
 /// The scripts of the store.
 macro_rules! script {
@@ -111,6 +111,6 @@ pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
         ],
     )
     .await?;
-    figures.extend(crowd::measure("redis", store, time).await?);
+    figures.extend(crowds("redis", &store, time).await?);
     Ok(figures)
 }
