@@ -40,7 +40,7 @@ pub fn schedules<T: Send>(schedules: u64, run: impl Fn(u64) -> Option<T> + Sync)
 /// The first of at most so many schedules that says something: for what is to be found at all. On two threads, a block after the
 /// other, so that it is the first whoever was faster.
 pub fn first<T: Send>(of: u64, run: impl Fn(u64) -> Option<T> + Sync) -> Option<(u64, T)> {
-    const BLOCK: u64 = 64;
+    const BLOCK: u64 = 16;
     (0..of).step_by(BLOCK as usize).find_map(|from| {
         let block = schedules(BLOCK.min(of - from), |seed| run(from + seed));
         let (seed, found) = block.into_iter().next()?;

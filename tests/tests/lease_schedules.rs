@@ -1,22 +1,25 @@
 //! Leases under a network that is rough, on nodes that pause, crash and have clocks of their own rate, in as many ways as
 //! there are seeds: in virtual time.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use murphy_core::Seed;
-use murphy_fault::{Chaos, TimeLimit};
+use murphy_fault::{Chaos, Node, TimeLimit};
+use murphy_lease::fence::{FencedStore, MemoryFenced};
 use murphy_lease::{
-    Lease, LeaseReply, LeaseRequest, Locks, MemoryStore, Nonce, QuorumStore, Rank, Ttl,
+    FencingToken, Lease, LeaseReply, LeaseRequest, Locks, MemoryStore, Nonce, QuorumStore, Rank,
+    Ttl, UnfencedLock,
 };
 use tests::ms;
 use tests::rough::{Draws, weather};
 use tests::schedule::{
-    FEWER, SCHEDULES, first, in_virtual_time, line, schedules, skewed, unsteady,
+    FEWER, SCHEDULES, first, in_virtual_time, line, restless, schedules, skewed, unsteady,
 };
 use tokio::time::{Instant, sleep, timeout};
 use tower::util::BoxCloneSyncService;
@@ -45,6 +48,7 @@ enum Kept {
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct World {
     kept: Kept,
+    /// Whether the lock is a [`Lease`], and what it guards a [`MemoryFenced`]; or an [`UnfencedLock`], and nothing.
     is_fenced: bool,
     is_skewed: bool,
     memory: Memory,
@@ -55,6 +59,8 @@ struct World {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Memory {
     Keeps,
+    /// Not when they crash.
+    IsLost,
     /// Two at a time forget it, now and then.
     Forgets,
     /// And then say nothing for as long as a lease may last.
@@ -92,15 +98,27 @@ struct Story {
     value: u64,
 }
 
-/// A counter that everybody reads and writes. Fenced, it admits no write whose token is below one that it has seen; else it admits
-/// whatever comes. Copies of a write are none, to both.
-#[derive(Debug, Default)]
+/// A counter that everybody reads and writes: behind a fence, and one beside it without. Copies of a write are none, to both.
+#[derive(Clone)]
 struct Counter {
-    is_fenced: bool,
-    high: Option<(Rank, Nonce)>,
-    done: BTreeMap<Nonce, u64>,
+    fenced: MemoryFenced<u64>,
+    bare: Arc<Mutex<Bare>>,
+    admitted: Arc<AtomicU64>,
+    /// By which the fenced one can be read in the end.
+    last: Arc<Mutex<Option<FencingToken>>>,
+}
+
+#[derive(Default)]
+struct Bare {
     value: u64,
-    admitted: u64,
+    done: BTreeSet<(&'static str, u64, u64)>,
+}
+
+/// Who asks for an operation: a token, or whose how-manieth hold of the lock, of which the counter makes nothing.
+#[derive(Clone)]
+enum Who {
+    Token(FencingToken),
+    Nobody(&'static str, u64),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -113,51 +131,134 @@ enum Op {
     },
 }
 
+const COUNTER: &str = "counter";
+
 impl Counter {
-    fn on(&mut self, (rank, nonce): (Rank, Nonce), op: Op) -> Option<u64> {
-        let token = (rank, nonce);
-        if self.is_fenced {
-            let high = *self.high.get_or_insert(token);
-            if rank < high.0 || (rank == high.0 && nonce != high.1) {
-                return None;
-            }
-            self.high = Some(token);
+    fn new() -> Self {
+        Self {
+            fenced: MemoryFenced::new(),
+            bare: Arc::default(),
+            admitted: Arc::default(),
+            last: Arc::default(),
         }
+    }
+
+    async fn on(&self, who: Who, op: Op) -> Option<u64> {
+        let value = match &who {
+            Who::Token(token) => self.fenced(token, op).await?,
+            Who::Nobody(name, hold) => self.bare((name, *hold), op)?,
+        };
+        if let Op::Write { .. } = op {
+            self.admitted.fetch_add(1, Relaxed);
+        }
+        Some(value)
+    }
+
+    async fn fenced(&self, token: &FencingToken, op: Op) -> Option<u64> {
+        let value = match op {
+            Op::Read => {
+                let sealed = self.fenced.seal(COUNTER, token).await.ok()?;
+                sealed.value.unwrap_or_default()
+            }
+            Op::Write { n, value } => {
+                let put = self.fenced.put(COUNTER, token, Some(n), value);
+                put.await.ok().map(|_| value)?
+            }
+        };
+        *self.last.lock().unwrap() = Some(token.clone());
+        Some(value)
+    }
+
+    fn bare(&self, (name, hold): (&'static str, u64), op: Op) -> Option<u64> {
+        let mut bare = self.bare.lock().unwrap();
         if let Op::Write { n, value } = op {
-            let done = self.done.entry(nonce).or_default();
-            if *done >= n {
-                return None;
-            }
-            *done = n;
-            self.value = value;
-            self.admitted += 1;
+            bare.done.insert((name, hold, n)).then_some(())?;
+            bare.value = value;
         }
-        Some(self.value)
+        Some(bare.value)
+    }
+
+    async fn value(&self, is_fenced: bool) -> u64 {
+        if !is_fenced {
+            return self.bare.lock().unwrap().value;
+        }
+        let last = self.last.lock().unwrap().clone();
+        match last {
+            Some(last) => {
+                let read = self.fenced.read_fenced(COUNTER, &last).await;
+                read.unwrap().unwrap_or_default()
+            }
+            None => 0,
+        }
     }
 }
 
-/// One who wants the lock a few times, and each time counts up a few times.
+/// What a client has of the lock.
+enum Guard {
+    Lease(Lease),
+    Unfenced(UnfencedLock),
+}
+
+impl Guard {
+    /// The chapter's own check: it is held now. What becomes of it after that, the holder cannot know.
+    fn is_held(&self) -> bool {
+        match self {
+            Self::Lease(lease) => lease.token().is_ok(),
+            Self::Unfenced(lock) => lock.is_valid(),
+        }
+    }
+
+    async fn release(self) {
+        let _told = match self {
+            Self::Lease(lease) => timeout(ms(120), lease.release()).await,
+            Self::Unfenced(lock) => timeout(ms(120), lock.release()).await,
+        };
+    }
+}
+
+/// One who wants the lock a few times, and each time counts up a few times. After a crash it goes on with the next time.
+#[derive(Clone)]
 struct Client {
     name: &'static str,
     locks: Locks<Store>,
-    counter: BoxCloneSyncService<((Rank, Nonce), Op), Option<u64>, BoxError>,
+    is_fenced: bool,
+    counter: BoxCloneSyncService<(Who, Op), Option<u64>, BoxError>,
     draws: Draws,
     story: Arc<Mutex<Story>>,
+    rounds: Arc<AtomicU64>,
 }
 
 impl Client {
+    async fn live(self, node: Node) {
+        let _ended = node.serve(move |_| self.clone().run()).await;
+    }
+
     async fn run(self) {
-        for round in 0..8 {
+        loop {
+            let round = self.rounds.fetch_add(1, Relaxed);
+            if round >= 8 {
+                return;
+            }
             sleep(ms(self.draws.below(self.name, round, 30))).await;
             let began = self.tick();
-            let Ok(lease) = self.locks.acquire("counter").deadline(ms(1200)).await else {
+            let Some(guard) = self.acquire().await else {
                 continue;
             };
-            self.hold(&lease, began, round).await;
+            self.hold(&guard, began, round).await;
             if self.draws.draw(self.name, 60 + round).unit() < 0.5 {
-                let _told = timeout(ms(120), lease.release()).await;
+                guard.release().await;
             }
         }
+    }
+
+    async fn acquire(&self) -> Option<Guard> {
+        let patience = ms(1200);
+        if self.is_fenced {
+            let lease = self.locks.acquire(COUNTER).deadline(patience).await;
+            return lease.ok().map(Guard::Lease);
+        }
+        let lock = self.locks.unfenced(COUNTER).deadline(patience).await;
+        lock.ok().map(Guard::Unfenced)
     }
 
     fn tick(&self) -> u64 {
@@ -166,27 +267,32 @@ impl Client {
         story.ticks
     }
 
-    async fn hold(&self, lease: &Lease, began: u64, round: u64) {
-        let ended = self.tick();
-        let token = lease.stale_token();
-        let token = (token.rank(), token.nonce());
-        let now = Instant::now();
-        let at = {
-            let mut story = self.story.lock().unwrap();
-            story.grants.push(Seen {
-                client: self.name,
-                nonce: token.1,
-                rank: token.0,
-                began,
-                ended,
-                held: (now, now),
-            });
-            story.grants.len() - 1
+    /// Notes the grant; where, to note how long it was held.
+    fn note(&self, token: &FencingToken, began: u64) -> usize {
+        let (ended, now) = (self.tick(), Instant::now());
+        let mut story = self.story.lock().unwrap();
+        story.grants.push(Seen {
+            client: self.name,
+            nonce: token.nonce(),
+            rank: token.rank(),
+            began,
+            ended,
+            held: (now, now),
+        });
+        story.grants.len() - 1
+    }
+
+    async fn hold(&self, guard: &Guard, began: u64, round: u64) {
+        let (who, at) = match guard {
+            Guard::Lease(lease) => {
+                let token = lease.stale_token();
+                (Who::Token(token.clone()), Some(self.note(token, began)))
+            }
+            Guard::Unfenced(_) => (Who::Nobody(self.name, round), None),
         };
-        // The chapter's own check: it is held now. What becomes of it after that, the holder cannot know.
         let is_held = || {
-            let is_held = lease.token().is_ok();
-            if is_held {
+            let is_held = guard.is_held();
+            if let Some(at) = at.filter(|_| is_held) {
                 self.story.lock().unwrap().grants[at].held.1 = Instant::now();
             }
             is_held
@@ -195,7 +301,7 @@ impl Client {
             if !is_held() {
                 break;
             }
-            let Some(value) = self.ask(token, Op::Read).await else {
+            let Some(value) = self.ask(&who, Op::Read).await else {
                 break;
             };
             let work = self.draws.below(self.name, 70 + 10 * round + n, 30);
@@ -205,7 +311,7 @@ impl Client {
             }
             sleep(ms(3 * work)).await;
             let value = value + 1;
-            if self.ask(token, Op::Write { n, value }).await.is_none() {
+            if self.ask(&who, Op::Write { n, value }).await.is_none() {
                 break;
             }
         }
@@ -213,9 +319,9 @@ impl Client {
     }
 
     /// An operation of which nobody heard is one that may come later: nothing more is done under its token.
-    async fn ask(&self, token: (Rank, Nonce), op: Op) -> Option<u64> {
-        let asked = timeout(ms(150), self.counter.clone().oneshot((token, op))).await;
-        asked.ok()?.ok()?
+    async fn ask(&self, who: &Who, op: Op) -> Option<u64> {
+        let asked = self.counter.clone().oneshot((who.clone(), op));
+        timeout(ms(150), asked).await.ok()?.ok()?
     }
 }
 
@@ -223,6 +329,9 @@ impl Client {
 #[derive(Clone)]
 struct Member {
     store: MemoryStore,
+    node: Node,
+    /// In which life it keeps what it knows, if not in all.
+    life: Arc<Mutex<Option<u64>>>,
     shut: Arc<Mutex<Option<Instant>>>,
 }
 
@@ -244,6 +353,12 @@ impl Service<LeaseRequest> for Member {
     }
 
     fn call(&mut self, request: LeaseRequest) -> Self::Future {
+        let now = self.node.incarnation();
+        if let Some(life) = self.life.lock().unwrap().as_mut()
+            && std::mem::replace(life, now) != now
+        {
+            self.store.wipe();
+        }
         let shut = *self.shut.lock().unwrap();
         if shut.is_some_and(|until| Instant::now() < until) {
             return Box::pin(async { Err("it does not know".into()) });
@@ -299,20 +414,27 @@ async fn story(seed: u64, world: World) -> Story {
         &CLIENTS,
         &[CLIENTS.as_slice(), &MEMBERS].concat(),
     );
-    let members = MEMBERS.map(|node| Member {
-        store: MemoryStore::on(Arc::new(chaos.node(node).clock())),
-        shut: Arc::default(),
+    let is_lost = world.memory == Memory::IsLost;
+    if is_lost {
+        plan = restless(seed, plan, &MEMBERS);
+    }
+    let members = MEMBERS.map(|name| {
+        let node = chaos.node(name);
+        let life = is_lost.then(|| node.incarnation());
+        Member {
+            store: MemoryStore::on(Arc::new(node.clock())),
+            life: Arc::new(Mutex::new(life)),
+            node,
+            shut: Arc::default(),
+        }
     });
-    let counter = Arc::new(Mutex::new(Counter {
-        is_fenced: world.is_fenced,
-        ..Counter::default()
-    }));
+    let counter = Counter::new();
     let story: Arc<Mutex<Story>> = Arc::default();
     let clients = CLIENTS.map(|name| {
-        let counts = Arc::clone(&counter);
-        let counts = service_fn(move |(token, op)| {
-            let told = counts.lock().unwrap().on(token, op);
-            async move { Ok::<_, Infallible>(told) }
+        let counts = counter.clone();
+        let counts = service_fn(move |(who, op)| {
+            let counts = counts.clone();
+            async move { Ok::<_, Infallible>(counts.on(who, op).await) }
         });
         let (node, tasks) = (chaos.node(name), chaos.node(name));
         let seed_of_it = Seed::new(seed ^ murphy_core::hash_bytes(name.as_bytes()));
@@ -324,6 +446,8 @@ async fn story(seed: u64, world: World) -> Story {
         Client {
             name,
             locks,
+            is_fenced: world.is_fenced,
+            rounds: Arc::default(),
             counter: line(&chaos, name, "db", counts),
             draws: Draws::new(seed),
             story: Arc::clone(&story),
@@ -332,10 +456,10 @@ async fn story(seed: u64, world: World) -> Story {
     let armed = chaos.arm(&plan, TimeLimit::None).unwrap();
     let [a, b, c] = clients.map(|client| {
         let node = chaos.node(client.name);
-        timeout(ms(20_000), node.run(client.run()))
+        timeout(ms(20_000), client.live(node))
     });
     let forgets = async {
-        if world.memory != Memory::Keeps {
+        if matches!(world.memory, Memory::Forgets | Memory::ForgetsAndWaits) {
             forgetful(seed, world.memory, members).await;
         }
     };
@@ -343,9 +467,9 @@ async fn story(seed: u64, world: World) -> Story {
     // What is on its way arrives.
     sleep(ms(2000)).await;
     drop(armed);
-    let counter = counter.lock().unwrap();
+    let value = counter.value(world.is_fenced).await;
     let mut story = story.lock().unwrap().clone();
-    (story.admitted, story.value) = (counter.admitted, counter.value);
+    (story.admitted, story.value) = (counter.admitted.load(Relaxed), value);
     story
 }
 
@@ -459,6 +583,31 @@ fn with_true_clocks_no_two_hold_it_at_once_and_where_majorities_do_not_meet_they
         ..SOUND
     };
     assert_ne!(first_wrong(2000, world, Look::Time), None);
+}
+
+#[test]
+fn a_store_that_a_crash_empties_lets_two_hold_it_at_once_and_none_write_late() {
+    let is_skewed = false;
+    for kept in [Kept::InMemory, Kept::OnMajority] {
+        let world = World {
+            kept,
+            is_skewed,
+            memory: Memory::IsLost,
+            ..SOUND
+        };
+        // By the clock of its machine the ranks of one store rise all the same.
+        let look = match kept {
+            Kept::InMemory => Look::Ranks,
+            _ => Look::Updates,
+        };
+        assert_eq!(wrong_ones(FEWER, world, look), []);
+        assert_ne!(first_wrong(5000, world, Look::Time), None, "{kept:?}");
+        let skewed = World {
+            is_skewed: true,
+            ..world
+        };
+        assert_eq!(wrong_ones(FEWER, skewed, Look::Updates), []);
+    }
 }
 
 #[test]

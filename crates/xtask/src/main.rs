@@ -33,7 +33,8 @@ enum Task {
         /// Format, lints, floors, unit and integration tests: no releases, no feature matrix.
         #[arg(long)]
         quick: bool,
-        /// The full run, and each feature of each crate by itself: for whoever changed a manifest, and before a release.
+        /// The full run, each feature of each crate by itself, and a hundred thousand schedules: for whoever changed a manifest,
+        /// a store or an election, and before a release.
         #[arg(long, conflicts_with = "quick")]
         thorough: bool,
         /// Print the steps and run none.

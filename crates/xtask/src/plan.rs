@@ -133,6 +133,24 @@ fn full(workspace: &Workspace, mode: Mode, steps: &mut Vec<Step>) {
     for package in packages().filter(|p| p.name == "examples") {
         steps.extend(examples(package));
     }
+    if mode == Mode::Thorough {
+        steps.extend(schedules(workspace));
+    }
+}
+
+/// Of what is tried in as many ways as there are seeds: hundreds where the compiler does not optimise, a hundred thousand where it
+/// does.
+const SCHEDULES: &[&str] = &["election_schedules", "lease_schedules", "quorum"];
+
+fn schedules(workspace: &Workspace) -> Option<Step> {
+    let there = SCHEDULES
+        .iter()
+        .filter(|test| has_test(workspace, "tests", test));
+    let tests: String = there.map(|test| format!(" --test {test}")).collect();
+    (!tests.is_empty()).then(|| {
+        let command = format!("test --release -p tests{tests}");
+        cargo("a hundred thousand schedules", &command)
+    })
 }
 
 const NO_FEATURES: &str = " --no-default-features";
@@ -231,7 +249,7 @@ mod tests {
           { "name": "fenced_lease", "kind": ["example"] },
           { "name": "redis", "kind": ["example"], "required-features": ["redis", "plots"] } ] },
         { "name": "tests", "publish": [], "features": { "servers": [] },
-          "targets": [{ "name": "floors", "kind": ["test"] }] },
+          "targets": [{ "name": "floors", "kind": ["test"] }, { "name": "lease_schedules", "kind": ["test"] }] },
         { "name": "bench", "publish": [], "targets": [{ "name": "overhead", "kind": ["bench"] }] }
     ] }"#;
 
@@ -283,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thorough_run_looks_at_each_feature_by_itself() {
+    fn a_thorough_run_looks_at_each_feature_by_itself_and_runs_all_schedules() {
         let full = plan(METADATA, Mode::Full);
         let mut more = plan(METADATA, Mode::Thorough);
         more.retain(|step| !full.contains(step));
@@ -296,6 +314,7 @@ mod tests {
                 "cargo clippy -p two --no-default-features --features b -- -D warnings",
                 "cargo clippy -p two --all-features -- -D warnings",
                 "cargo clippy -p murphy --all-features -- -D warnings",
+                r#"PROPTEST_RNG_SEED="42" cargo test --release -p tests --test lease_schedules"#,
             ]
         );
     }

@@ -3,9 +3,11 @@
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use murphy_core::TokioClock;
+use murphy_core::clock::{Sleep, Wall};
+use murphy_core::{Clock, TokioClock};
 use murphy_lease::{FencingToken, LeaseRequest, Locks, Renewal, Watch, Why};
 use tokio::sync::watch;
 use tokio::task::yield_now;
@@ -31,6 +33,53 @@ async fn a_blackhole_at_any_moment_and_it_is_lost_when_its_time_is_up() {
             assert_eq!(lease.token().unwrap_err(), lost);
         }
     }
+}
+
+/// tokio's clock, and how many of its timers there are.
+#[derive(Clone, Debug, Default)]
+struct Counting(Arc<AtomicUsize>);
+
+impl Clock for Counting {
+    fn now(&self) -> Instant {
+        TokioClock.now()
+    }
+
+    fn wall(&self) -> Wall {
+        TokioClock.wall()
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Sleep {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        let ended = Ended(Arc::clone(&self.0));
+        Sleep::new(async move {
+            TokioClock.sleep_until(deadline).await;
+            drop(ended);
+        })
+    }
+}
+
+struct Ended(Arc<AtomicUsize>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_lease_has_one_timer() {
+    let (store, timers) = (Store::new(), Counting::default());
+    let locks = store.locks(1).clock(Arc::new(timers.clone()));
+    let lease = locks.acquire("orders").await.unwrap();
+    let held = lease.held();
+    for _ in 0..10_000 {
+        sleep(ms(7)).await;
+        held.token().unwrap();
+        assert_eq!(timers.0.load(Ordering::Relaxed), 1);
+    }
+    lease.release().await.unwrap();
+    sleep(ms(1)).await;
+    assert_eq!(timers.0.load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test(start_paused = true)]
