@@ -3,12 +3,13 @@
 use anyhow::{Context, Result, bail};
 use axum::body::Body;
 use examples::process::{orders, say};
+use http::response::Parts;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use murphy_lease::fence::{AttachToken, Headers};
+use murphy_lease::fence::{AttachToken, Headers, current_rank};
 use murphy_lease::{FencingToken, Lease, Locks, Rank, Ttl};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -54,6 +55,11 @@ pub(crate) enum Said {
     Done,
 }
 
+/// A write that was not taken, for the account has seen a later holder: of this rank.
+struct Refused {
+    seen: Option<Rank>,
+}
+
 struct Worker {
     locks: Locks<Store>,
     bank: String,
@@ -81,7 +87,7 @@ pub(crate) async fn run(store: &str, bank: &str) -> Result<()> {
 
 impl Worker {
     async fn pay(&mut self, order: &Order) -> Result<()> {
-        let lease = self.acquire().await?;
+        let lease = self.acquire(None).await?;
         let token = lease.token()?.clone();
         let open = self.read("open", &order.account, &token).await?;
         let fenced = self.read("fenced", &order.account, &token).await?;
@@ -102,32 +108,37 @@ impl Worker {
             self.write("fenced", account, fenced + amount, &token),
         );
         let (open, fenced) = tokio::join!(writes.0, writes.1);
-        open?;
+        let (_, fenced) = (open?, fenced?);
         drop(lease);
-        if !fenced? {
+        if let Err(refused) = fenced {
             // What a refused worker does: it begins again, as whoever holds the lock then.
-            self.again(order).await?;
+            self.again(order, refused.seen).await?;
         }
         Ok(())
     }
 
-    async fn again(
-        &self,
-        Order {
+    /// Above the rank that the account has seen: it takes nothing that is lower.
+    async fn again(&self, order: &Order, seen: Option<Rank>) -> Result<()> {
+        let Order {
             account, amount, ..
-        }: &Order,
-    ) -> Result<()> {
-        let lease = self.acquire().await?;
+        } = order;
+        let lease = self.acquire(seen).await?;
         let token = lease.token()?.clone();
         let balance = self.read("fenced", account, &token).await?;
-        self.write("fenced", account, balance + amount, &token)
-            .await?;
+        let written = self.write("fenced", account, balance + amount, &token);
+        if let Err(Refused { seen }) = written.await? {
+            bail!("refused once more: {seen:?} was seen");
+        }
         lease.release().await?;
         Ok(())
     }
 
-    async fn acquire(&self) -> Result<Lease> {
-        let lease = self.locks.acquire("accounts").await?;
+    async fn acquire(&self, above: Option<Rank>) -> Result<Lease> {
+        let mut asking = self.locks.acquire("accounts");
+        if let Some(above) = above {
+            asking = asking.above(above);
+        }
+        let lease = asking.await?;
         say(&Said::Holds(lease.token()?.rank()))?;
         Ok(lease)
     }
@@ -141,38 +152,37 @@ impl Worker {
     }
 
     async fn read(&self, kind: &str, account: &str, token: &FencingToken) -> Result<i64> {
-        match self
-            .send(Method::GET, kind, account, String::new(), token)
-            .await?
-        {
-            (StatusCode::OK, balance) => Ok(balance.parse()?),
-            (status, said) => bail!("{status}: {said}"),
+        let reply = self.send(Method::GET, kind, account, String::new(), token);
+        let (head, said) = reply.await?;
+        match head.status {
+            StatusCode::OK => Ok(said.parse()?),
+            status => bail!("{status}: {said}"),
         }
     }
 
-    /// Whether it was taken.
     async fn write(
         &self,
         kind: &str,
         account: &str,
         amount: i64,
         token: &FencingToken,
-    ) -> Result<bool> {
-        let (status, said) = self
-            .send(Method::PUT, kind, account, amount.to_string(), token)
-            .await?;
-        let refused = match status {
-            StatusCode::OK => None,
-            StatusCode::PRECONDITION_FAILED => Some(said),
+    ) -> Result<Result<(), Refused>> {
+        let reply = self.send(Method::PUT, kind, account, amount.to_string(), token);
+        let (head, said) = reply.await?;
+        let (written, refused) = match head.status {
+            StatusCode::OK => (Ok(()), None),
+            StatusCode::PRECONDITION_FAILED => {
+                let seen = current_rank(&head.headers)?;
+                (Err(Refused { seen }), Some(said))
+            }
             status => bail!("{status}: {said}"),
         };
-        let taken = refused.is_none();
         say(&Said::Wrote {
             fenced: kind == "fenced",
             amount,
             refused,
         })?;
-        Ok(taken)
+        Ok(written)
     }
 
     /// With the token that it was granted, whatever has become of the lease since: this worker shows what a resource is up
@@ -184,16 +194,15 @@ impl Worker {
         account: &str,
         body: String,
         token: &FencingToken,
-    ) -> Result<(StatusCode, String)> {
+    ) -> Result<(Parts, String)> {
         let uri = format!("{}/{kind}/{account}", self.bank);
         let mut request = Request::builder()
             .method(method)
             .uri(uri)
             .body(Body::from(body))?;
         Headers::new().attach(token, &mut request);
-        let reply = self.client.request(request).await?;
-        let status = reply.status();
-        let said = reply.into_body().collect().await?.to_bytes();
-        Ok((status, String::from_utf8_lossy(&said).into_owned()))
+        let (head, body) = self.client.request(request).await?.into_parts();
+        let said = body.collect().await?.to_bytes();
+        Ok((head, String::from_utf8_lossy(&said).into_owned()))
     }
 }

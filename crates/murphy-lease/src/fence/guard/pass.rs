@@ -75,7 +75,7 @@ where
                 let Some((denied, grpc)) = denied.take() else {
                     panic!("polled after it was done");
                 };
-                Poll::Ready(Ok(denied.response(grpc)))
+                Poll::Ready(Ok(denied.answer(grpc)))
             }
         }
     }
