@@ -26,7 +26,10 @@ async fn it_keeps_the_contract_and_order_among_many() {
     let server = Postgres::start().await;
     let store = store(&server).await;
     store.migrate().await.expect("a second time, too");
-    keeps_the_contract(&store).await;
+    keeps_the_contract(store.clone(), |store, horizon, clock| {
+        store.horizon(horizon).clock(clock)
+    })
+    .await;
     keeps_order_among_many(store).await;
 }
 

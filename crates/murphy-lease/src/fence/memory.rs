@@ -68,6 +68,14 @@ impl<V> MemoryFenced<V> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn check(&self, resource: &str, token: &FencingToken) -> Outcome<()> {
+        check_name(resource)?;
+        if let Some(horizon) = &self.horizon {
+            horizon.check(token, self.clock.wall())?;
+        }
+        Ok(())
+    }
+
     /// Admits, and has `then` look at the row under the same lock.
     fn admit<T>(
         &self,
@@ -76,10 +84,7 @@ impl<V> MemoryFenced<V> {
         op: Option<u64>,
         then: impl FnOnce(&mut Row<V>, Admitted) -> T,
     ) -> Outcome<T> {
-        check_name(resource)?;
-        if let Some(horizon) = &self.horizon {
-            horizon.check(token, self.clock.wall())?;
-        }
+        self.check(resource, token)?;
         let mut rows = self.lock();
         if let Some(row) = rows.get_mut(resource) {
             let admitted = row.fence.admit(token, op)?;
@@ -117,7 +122,7 @@ impl<V: Clone> MemoryFenced<V> {
     }
 
     fn read_now(&self, resource: &str, token: &FencingToken) -> Outcome<Option<V>> {
-        check_name(resource)?;
+        self.check(resource, token)?;
         let rows = self.lock();
         let Some(row) = rows.get(resource) else {
             return Err(super::Refused::NotSealed.into());
