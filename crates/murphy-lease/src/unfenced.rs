@@ -13,7 +13,98 @@ use crate::{Held, Lease, Lost, NotEnsured, ReleaseError};
 /// its write writes beside the next holder, and no resource can tell the two apart. Where that would be a nuisance, and not a
 /// damage, this is enough; anywhere else take a [`Lease`], and check its token. What takes a fencing token does not take this.
 ///
-/// The methods are those of [`Lease`].
+/// The methods are those of [`Lease`], but for those that give its token.
+///
+/// # Examples
+///
+/// A lease makes a client's calls fenced, and writes to a fenced store:
+///
+/// ```
+/// use murphy_lease::fence::FencedLayer;
+/// use murphy_lease::{FencingToken, Locks, MemoryStore};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let locks = Locks::new(MemoryStore::new());
+/// let stamp = |token: &FencingToken, write: &mut u64| *write = token.rank().seq;
+/// let lease = locks.acquire("orders").await?;
+/// let layer = FencedLayer::with(lease.held(), stamp);
+/// let client = layer.layer(service_fn(async |write: u64| Ok::<_, std::io::Error>(write)));
+/// client.oneshot(0).await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+///
+/// ```
+/// use murphy_lease::fence::{FencedStore, MemoryFenced};
+/// use murphy_lease::{Locks, MemoryStore};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let (locks, accounts) = (Locks::new(MemoryStore::new()), MemoryFenced::new());
+/// let lease = locks.acquire("orders").await?;
+/// accounts.write("alice", lease.token()?, 100).await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+///
+/// This does neither: it is no [`Proof`](crate::fence::Proof), nor is its handle, and it is no token.
+///
+/// ```compile_fail,E0277
+/// use murphy_lease::fence::FencedLayer;
+/// use murphy_lease::{FencingToken, Locks, MemoryStore};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let locks = Locks::new(MemoryStore::new());
+/// let stamp = |token: &FencingToken, write: &mut u64| *write = token.rank().seq;
+/// let lock = locks.unfenced("orders").await?;
+/// let layer = FencedLayer::with(lock, stamp);
+/// let client = layer.layer(service_fn(async |write: u64| Ok::<_, std::io::Error>(write)));
+/// client.oneshot(0).await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+///
+/// ```compile_fail,E0277
+/// use murphy_lease::fence::FencedLayer;
+/// use murphy_lease::{FencingToken, Locks, MemoryStore};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let locks = Locks::new(MemoryStore::new());
+/// let stamp = |token: &FencingToken, write: &mut u64| *write = token.rank().seq;
+/// let lock = locks.unfenced("orders").await?;
+/// let handle = lock.run(async |handle| handle).await?;
+/// let layer = FencedLayer::with(handle, stamp);
+/// let client = layer.layer(service_fn(async |write: u64| Ok::<_, std::io::Error>(write)));
+/// client.oneshot(0).await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+///
+/// ```compile_fail,E0308
+/// use murphy_lease::fence::{FencedStore, MemoryFenced};
+/// use murphy_lease::{Locks, MemoryStore};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let (locks, accounts) = (Locks::new(MemoryStore::new()), MemoryFenced::new());
+/// let lock = locks.unfenced("orders").await?;
+/// accounts.write("alice", &lock, 100).await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+///
+/// ```compile_fail,E0599
+/// use murphy_lease::fence::{FencedStore, MemoryFenced};
+/// use murphy_lease::{Locks, MemoryStore};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let (locks, accounts) = (Locks::new(MemoryStore::new()), MemoryFenced::new());
+/// let lock = locks.unfenced("orders").await?;
+/// accounts.write("alice", lock.token()?, 100).await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 #[must_use = "a lock is released when it is dropped"]
 #[doc(alias = "UnsafeLock")]
