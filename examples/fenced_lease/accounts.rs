@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use murphy_lease::FencingToken;
 #[cfg(feature = "servers")]
 use murphy_lease::fence::PostgresFenced;
-use murphy_lease::fence::{FencedStore, FileFenced, Refused, StoreError};
+use murphy_lease::fence::{FencedStore, FencedStoreError, FileFenced, Refused};
 
 use crate::bank::BALANCE;
 
@@ -82,9 +82,9 @@ fn name(account: &str) -> String {
     format!("fenced_lease/{account}")
 }
 
-fn denied<E: std::error::Error + 'static>(error: StoreError<E>) -> Denied {
+fn denied<E: std::error::Error + 'static>(error: FencedStoreError<E>) -> Denied {
     match error {
-        StoreError::Refused(refused) => Denied::Refused(refused),
+        FencedStoreError::Refused(refused) => Denied::Refused(refused),
         error => Denied::Failed(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     }
 }

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use murphy_core::clock::Sleep;
 use murphy_core::{Clock, TokioClock, Wall};
 use murphy_lease::fence::{
-    Admitted, FencedStore, Horizon, MAX_RESOURCE, Proof, Refused, StoreError,
+    Admitted, FencedStore, FencedStoreError, Horizon, MAX_RESOURCE, Proof, Refused,
 };
 use murphy_lease::{FencingToken, Lost, Rank, Why};
 use tokio::time::Instant;
@@ -50,9 +50,9 @@ pub async fn keeps_the_contract<S: FencedStore<Value = Vec<u8>>>(
     none_comes_from_the_future(&store, &clock).await;
 }
 
-fn refused<T, E: std::error::Error>(outcome: Result<T, StoreError<E>>) -> Refused {
+fn refused<T, E: std::error::Error>(outcome: Result<T, FencedStoreError<E>>) -> Refused {
     match outcome {
-        Err(StoreError::Refused(refused)) => refused,
+        Err(FencedStoreError::Refused(refused)) => refused,
         Err(error) => panic!("{error:?}"),
         Ok(_) => panic!("it was admitted"),
     }
@@ -228,7 +228,7 @@ async fn none_comes_from_the_future<S: FencedStore<Value = Vec<u8>>>(store: &S, 
 async fn names_are_bounded<S: FencedStore<Value = Vec<u8>>>(store: &S) {
     for length in [0, MAX_RESOURCE + 1] {
         let sealed = store.seal(&"x".repeat(length), &token(1, 1)).await;
-        assert!(matches!(sealed, Err(StoreError::BadResource { .. })));
+        assert!(matches!(sealed, Err(FencedStoreError::BadResource { .. })));
     }
     let longest = "\u{e9}".repeat(MAX_RESOURCE / 2);
     let written = store.write(&longest, &token(1, 1), vec![0, 255]).await;

@@ -2,8 +2,8 @@
 
 use murphy_lease::FencingToken;
 use murphy_lease::fence::{
-    FENCING_TOKEN_CURRENT, FenceGuardLayer, Fenced, FencedLayer, FencedStore, Headers,
-    MemoryFenced, StoreError, current_rank,
+    FENCING_TOKEN_CURRENT, FenceGuardLayer, Fenced, FencedLayer, FencedStore, FencedStoreError,
+    Headers, MemoryFenced, current_rank,
 };
 use tests::fenced::{Held, token};
 use tonic::transport::server::TcpIncoming;
@@ -48,7 +48,7 @@ impl Payments for Writing {
         let charged = request.get_ref().id;
         match self.0.write("alice", token, charged).await {
             Ok(_) => Ok(Response::new(Receipt { charged })),
-            Err(StoreError::Refused(refused)) => {
+            Err(FencedStoreError::Refused(refused)) => {
                 let refused = refused.grpc_response::<()>();
                 Err(Status::from_header_map(refused.headers()).expect("it has a status"))
             }

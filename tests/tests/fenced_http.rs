@@ -18,7 +18,7 @@ use murphy_core::{Lane, Point, Seed, Stream};
 use murphy_lease::FencingToken;
 use murphy_lease::fence::{
     FENCING_TOKEN, FENCING_TOKEN_CURRENT, FenceGuardLayer, FencedError, FencedLayer, FencedStore,
-    FencingOp, Headers, MemoryFenced, Serialize, Signer, StoreError, current_rank,
+    FencedStoreError, FencingOp, Headers, MemoryFenced, Serialize, Signer, current_rank,
 };
 use tests::fenced::{Held, token};
 use tests::ms;
@@ -227,7 +227,7 @@ async fn passed_through_the_store_decides_for_all_servers() {
     ) -> Response<Body> {
         match store.write(&id, &token, body).await {
             Ok(_) => Response::default(),
-            Err(StoreError::Refused(refused)) => refused.response(),
+            Err(FencedStoreError::Refused(refused)) => refused.response(),
             Err(error) => panic!("{error}"),
         }
     }

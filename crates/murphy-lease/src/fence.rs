@@ -88,4 +88,4 @@ pub use self::rule::{Admitted, Fence, Refused};
 #[cfg(feature = "sign")]
 pub use self::sign::{BadSignature, Signer};
 pub use self::sql::SqlFence;
-pub use self::store::{FencedStore, MAX_RESOURCE, Sealed, StoreError};
+pub use self::store::{FencedStore, FencedStoreError, MAX_RESOURCE, Sealed};

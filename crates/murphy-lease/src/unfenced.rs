@@ -132,16 +132,28 @@ impl UnfencedLock {
     /// # Errors
     ///
     /// [`NotEnsured`]: it is lost, or no lease of this length leaves so much.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe. A renewal that was begun goes on.
     pub async fn ensure(&self, least: Duration) -> Result<(), NotEnsured> {
         self.0.ensure(least).await
     }
 
     /// Waits until it is lost, and says through what.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe, and any number may wait.
     pub async fn lost(&self) -> Lost {
         self.0.lost().await
     }
 
     /// Waits until a third of its time is left and no renewal has come back, or it is lost.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe, and any number may wait.
     pub async fn expiring(&self) {
         self.0.expiring().await;
     }
@@ -162,6 +174,10 @@ impl UnfencedLock {
     /// # Errors
     ///
     /// [`Lost`], also if the work was done in the very poll in which the lease ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// The work is dropped with the future. The lease stays.
     pub async fn run<W, F>(&self, work: W) -> Result<F::Output, Lost>
     where
         W: FnOnce(Unfenced) -> F,
@@ -175,6 +191,10 @@ impl UnfencedLock {
     /// # Errors
     ///
     /// [`ReleaseError`] says that it was lost before, or that the store has not confirmed.
+    ///
+    /// # Cancel safety
+    ///
+    /// The release goes on without the future.
     pub async fn release(self) -> Result<(), ReleaseError> {
         self.0.release().await
     }
@@ -198,11 +218,19 @@ impl Unfenced {
     /// # Errors
     ///
     /// [`NotEnsured`]: it is lost, or no lease of this length leaves so much.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe. A renewal that was begun goes on.
     pub async fn ensure(&self, least: Duration) -> Result<(), NotEnsured> {
         self.0.ensure(least).await
     }
 
     /// Waits until it is lost, and says through what.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe, and any number may wait.
     pub async fn lost(&self) -> Lost {
         self.0.lost().await
     }

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use murphy_core::{Clock, TokioClock};
 
 use super::store::check_name;
-use super::{Admitted, Fence, FencedStore, Horizon, Sealed, StoreError};
+use super::{Admitted, Fence, FencedStore, FencedStoreError, Horizon, Sealed};
 use crate::FencingToken;
 
-type Outcome<T> = Result<T, StoreError<Infallible>>;
+type Outcome<T> = Result<T, FencedStoreError<Infallible>>;
 
 /// Fenced values in this process: one mutex, and no await under it. All clones are one store.
 ///
@@ -41,7 +41,7 @@ impl<V> MemoryFenced<V> {
         }
     }
 
-    /// Room for so many resources. One more is refused with [`StoreError::Full`]: to make room, a fence would have to
+    /// Room for so many resources. One more is refused with [`FencedStoreError::Full`]: to make room, a fence would have to
     /// be forgotten.
     #[must_use]
     pub const fn resources(mut self, most: usize) -> Self {
@@ -91,7 +91,7 @@ impl<V> MemoryFenced<V> {
             return Ok(then(row, admitted));
         }
         if rows.len() >= self.most {
-            return Err(StoreError::Full { limit: self.most });
+            return Err(FencedStoreError::Full { limit: self.most });
         }
         let row = rows.entry(resource.to_owned()).or_default();
         let admitted = row.fence.admit(token, op)?;

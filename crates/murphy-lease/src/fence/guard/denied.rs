@@ -140,13 +140,13 @@ impl Refused {
     /// ```
     /// use http::{Response, StatusCode};
     /// use murphy_lease::FencingToken;
-    /// use murphy_lease::fence::{FencedStore, MemoryFenced, StoreError, current_rank};
+    /// use murphy_lease::fence::{FencedStore, MemoryFenced, FencedStoreError, current_rank};
     ///
     /// // Behind `FenceGuardLayer::pass_through`, which puts the token into the request's extensions.
     /// async fn put(accounts: &MemoryFenced<u64>, token: &FencingToken, amount: u64) -> Response<String> {
     ///     match accounts.write("alice", token, amount).await {
     ///         Ok(_) => Response::new("done".into()),
-    ///         Err(StoreError::Refused(refused)) => refused.response(),
+    ///         Err(FencedStoreError::Refused(refused)) => refused.response(),
     ///         Err(_) => {
     ///             let mut failed = Response::new(String::new());
     ///             *failed.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
