@@ -39,7 +39,12 @@ pub(crate) enum Place {
 /// What a worker says.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Said {
-    Holds(Rank),
+    HoldsUnfenced,
+    /// A lease of so many seconds: some stores grant more than was asked for.
+    Holds {
+        rank: Rank,
+        secs: u64,
+    },
     Read {
         open: i64,
         fenced: i64,
@@ -87,14 +92,21 @@ pub(crate) async fn run(store: &str, bank: &str) -> Result<()> {
 
 impl Worker {
     async fn pay(&mut self, order: &Order) -> Result<()> {
+        // The open account's lock proves nothing to it; the fenced one's has a token.
+        let unfenced = self.locks.unfenced("accounts/open").await?;
+        say(&Said::HoldsUnfenced)?;
         let lease = self.acquire(None).await?;
         let token = lease.token()?.clone();
-        let open = self.read("open", &order.account, &token).await?;
-        let fenced = self.read("fenced", &order.account, &token).await?;
+        let open = self.read("open", &order.account, None).await?;
+        let fenced = self.read("fenced", &order.account, Some(&token)).await?;
         say(&Said::Read { open, fenced })?;
         self.wait_at(Place::BeforeCheck, order).await?;
 
-        let checked = lease.token().map(|_| ()).map_err(|lost| lost.to_string());
+        let checked = match lease.token() {
+            Err(lost) => Err(lost.to_string()),
+            Ok(_) if !unfenced.is_valid() => Err("the lock of the open account is lost".into()),
+            Ok(_) => Ok(()),
+        };
         let holds = checked.is_ok();
         say(&Said::Checked(checked))?;
         if !holds {
@@ -104,12 +116,12 @@ impl Worker {
 
         let (amount, account) = (order.amount, &order.account);
         let writes = (
-            self.write("open", account, open + amount, &token),
-            self.write("fenced", account, fenced + amount, &token),
+            self.write("open", account, open + amount, None),
+            self.write("fenced", account, fenced + amount, Some(&token)),
         );
         let (open, fenced) = tokio::join!(writes.0, writes.1);
         let (_, fenced) = (open?, fenced?);
-        drop(lease);
+        drop((unfenced, lease));
         if let Err(refused) = fenced {
             // What a refused worker does: it begins again, as whoever holds the lock then.
             self.again(order, refused.seen).await?;
@@ -124,8 +136,8 @@ impl Worker {
         } = order;
         let lease = self.acquire(seen).await?;
         let token = lease.token()?.clone();
-        let balance = self.read("fenced", account, &token).await?;
-        let written = self.write("fenced", account, balance + amount, &token);
+        let balance = self.read("fenced", account, Some(&token)).await?;
+        let written = self.write("fenced", account, balance + amount, Some(&token));
         if let Err(Refused { seen }) = written.await? {
             bail!("refused once more: {seen:?} was seen");
         }
@@ -139,7 +151,12 @@ impl Worker {
             asking = asking.above(above);
         }
         let lease = asking.await?;
-        say(&Said::Holds(lease.token()?.rank()))?;
+        // What is off it for drift and margin is less than a second.
+        let secs = lease.remaining().as_millis().div_ceil(1000);
+        say(&Said::Holds {
+            rank: lease.token()?.rank(),
+            secs: u64::try_from(secs)?,
+        })?;
         Ok(lease)
     }
 
@@ -151,7 +168,7 @@ impl Worker {
         Ok(())
     }
 
-    async fn read(&self, kind: &str, account: &str, token: &FencingToken) -> Result<i64> {
+    async fn read(&self, kind: &str, account: &str, token: Option<&FencingToken>) -> Result<i64> {
         let reply = self.send(Method::GET, kind, account, String::new(), token);
         let (head, said) = reply.await?;
         match head.status {
@@ -165,7 +182,7 @@ impl Worker {
         kind: &str,
         account: &str,
         amount: i64,
-        token: &FencingToken,
+        token: Option<&FencingToken>,
     ) -> Result<Result<(), Refused>> {
         let reply = self.send(Method::PUT, kind, account, amount.to_string(), token);
         let (head, said) = reply.await?;
@@ -193,14 +210,16 @@ impl Worker {
         kind: &str,
         account: &str,
         body: String,
-        token: &FencingToken,
+        token: Option<&FencingToken>,
     ) -> Result<(Parts, String)> {
         let uri = format!("{}/{kind}/{account}", self.bank);
         let mut request = Request::builder()
             .method(method)
             .uri(uri)
             .body(Body::from(body))?;
-        Headers::new().attach(token, &mut request);
+        if let Some(token) = token {
+            Headers::new().attach(token, &mut request);
+        }
         let (head, body) = self.client.request(request).await?.into_parts();
         let said = body.collect().await?.to_bytes();
         Ok((head, String::from_utf8_lossy(&said).into_owned()))
