@@ -1,18 +1,26 @@
 //! The fenced accounts: in a file of the bank's, or, where the leases are in PostgreSQL, in a table beside them.
 
+use std::fmt;
 use std::path::Path;
 
 use anyhow::Result;
+use axum::body::Body;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use murphy_lease::FencingToken;
 #[cfg(feature = "servers")]
 use murphy_lease::fence::PostgresFenced;
-use murphy_lease::fence::{FencedStore, FileFenced, StoreError};
+use murphy_lease::fence::{FencedStore, FencedStoreError, FileFenced, Refused};
 
 use crate::bank::BALANCE;
 
 /// An answer that is no balance: why.
-pub(crate) type Denied = (StatusCode, String);
+#[derive(Debug)]
+pub(crate) enum Denied {
+    /// 412, with the rank above which to acquire the lock anew.
+    Refused(Refused),
+    Failed(StatusCode, String),
+}
 
 /// Accounts that take money from the latest holder that they have heard of.
 #[derive(Clone)]
@@ -74,12 +82,34 @@ fn name(account: &str) -> String {
     format!("fenced_lease/{account}")
 }
 
-fn denied<E: std::error::Error + 'static>(error: StoreError<E>) -> Denied {
-    let status = match error.refused() {
-        Some(_) => StatusCode::PRECONDITION_FAILED,
-        None => StatusCode::INTERNAL_SERVER_ERROR,
-    };
-    (status, error.to_string())
+fn denied<E: std::error::Error + 'static>(error: FencedStoreError<E>) -> Denied {
+    match error {
+        FencedStoreError::Refused(refused) => Denied::Refused(refused),
+        error => Denied::Failed(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
+}
+
+impl IntoResponse for Denied {
+    fn into_response(self) -> Response {
+        let said = self.to_string();
+        match self {
+            Self::Refused(refused) => {
+                let mut response = refused.response();
+                *response.body_mut() = Body::from(said);
+                response
+            }
+            Self::Failed(status, _) => (status, said).into_response(),
+        }
+    }
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refused) => refused.fmt(f),
+            Self::Failed(status, said) => write!(f, "{status}: {said}"),
+        }
+    }
 }
 
 fn balance(kept: Option<&[u8]>) -> i64 {

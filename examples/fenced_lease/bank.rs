@@ -105,13 +105,13 @@ impl Bank {
     /// Opens a fenced account with what everybody starts with: its owner has to hold the lock.
     pub(crate) async fn begin(&self, account: &str, token: &FencingToken) -> Result<()> {
         let written = self.accounts.fenced.write(account, token, BALANCE).await;
-        written.map_err(|(status, said)| anyhow!("{account}: {status}: {said}"))
+        written.map_err(|denied| anyhow!("{account}: {denied}"))
     }
 
     /// What is in the fenced one: its owner has to hold the lock for that, too.
     pub(crate) async fn fenced(&self, account: &str, token: &FencingToken) -> Result<i64> {
         let read = self.accounts.fenced.read(account, token).await;
-        read.map_err(|(status, said)| anyhow!("{account}: {status}: {said}"))
+        read.map_err(|denied| anyhow!("{account}: {denied}"))
     }
 }
 
@@ -176,6 +176,7 @@ async fn write_fenced(
     body: String,
 ) -> Result<(), Denied> {
     let amount = body.parse();
-    let amount = amount.map_err(|_| (StatusCode::BAD_REQUEST, format!("no amount: {body:?}")))?;
+    let bad = |_| Denied::Failed(StatusCode::BAD_REQUEST, format!("no amount: {body:?}"));
+    let amount = amount.map_err(bad)?;
     accounts.fenced.write(&account, &token, amount).await
 }

@@ -1,10 +1,10 @@
 //! A lease that expires under its holder: what its own check sees, what it cannot see, and who refuses it then.
 //!
-//! Two workers, each a process of its own, pay into two accounts under one lock. Each reads both balances, adds its
-//! deposit, and writes both back: to an account that takes what it is sent, and to one that is fenced. Three times the first is stopped
-//! with `SIGSTOP` for twice its lease, and the second goes ahead:
+//! Two workers, each a process of its own, pay into two accounts. Each reads both balances, adds its deposit, and writes both
+//! back: to an account that takes what it is sent, under an `UnfencedLock`, and to one that is fenced, under a `Lease` and with its
+//! token. Three times the first is stopped with `SIGSTOP` for twice the lease that it was granted, and the second goes ahead:
 //!
-//! 1. before it checks that it still holds the lock: its check catches it;
+//! 1. before it checks that it still holds the locks: its check catches it;
 //! 2. after that check: it writes over the other's deposit, and the fenced account refuses it;
 //! 3. when its writes are on their way, and the network delays them: the same, and no check could help.
 //!

@@ -157,22 +157,28 @@ impl Story {
             self.bank.slow_down(self.on_the_way)?;
         }
         self.players[0].order(account, FIRST, Some(place))?;
-        match place {
-            Place::OnTheWay => {
-                self.hear(0, |said| matches!(said, Said::Checked(_)))
-                    .await?;
-                let sent = timeout(PATIENCE, self.bank.sent.recv()).await?;
-                sent.context("nothing was sent")?;
-                self.line("worker-1", "its writes are on their way");
+        let mut lease = Duration::ZERO;
+        self.hear(0, |said| {
+            if let Said::Holds { secs, .. } = said {
+                lease = Duration::from_secs(*secs);
             }
-            _ => drop(self.hear(0, |said| matches!(said, Said::Waits(_))).await?),
+            match place {
+                Place::OnTheWay => matches!(said, Said::Checked(_)),
+                _ => matches!(said, Said::Waits(_)),
+            }
+        })
+        .await?;
+        if place == Place::OnTheWay {
+            let sent = timeout(PATIENCE, self.bank.sent.recv()).await?;
+            sent.context("nothing was sent")?;
+            self.line("worker-1", "its writes are on their way");
         }
         self.players[0].process.signal(Signal::STOP)?;
         self.line("worker-1", "is stopped");
         let stopped = Instant::now();
         self.players[1].order(account, SECOND, None)?;
         self.hear(1, |said| matches!(said, Said::Done)).await?;
-        sleep((2 * TTL.get()).saturating_sub(stopped.elapsed())).await;
+        sleep((2 * lease).saturating_sub(stopped.elapsed())).await;
         if place != Place::OnTheWay {
             self.players[0].process.tell("go on")?;
         }
@@ -220,7 +226,10 @@ impl Story {
             let said = said.with_context(|| format!("{name} says nothing any more"))?;
             let said = said.with_context(|| format!("{name} ended"))?;
             let text = match &said {
-                Said::Holds(rank) => format!("holds the lock: grant {rank}"),
+                Said::HoldsUnfenced => "holds the open account's lock, which has no token".into(),
+                Said::Holds { rank, secs } => {
+                    format!("holds the fenced account's lock for {secs} s: grant {rank}")
+                }
                 Said::Read { open, fenced } => {
                     format!("reads {open} from the open account, {fenced} from the fenced one")
                 }
@@ -232,7 +241,7 @@ impl Story {
                         "about to write"
                     }
                 ),
-                Said::Checked(Ok(())) => "checks: it holds the lock".into(),
+                Said::Checked(Ok(())) => "checks: it holds both locks".into(),
                 Said::Checked(Err(why)) => format!("checks, and gives up: {why}"),
                 Said::Wrote {
                     fenced,

@@ -3,12 +3,13 @@
 use anyhow::{Context, Result, bail};
 use axum::body::Body;
 use examples::process::{orders, say};
+use http::response::Parts;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use murphy_lease::fence::{AttachToken, Headers};
+use murphy_lease::fence::{AttachToken, Headers, current_rank};
 use murphy_lease::{FencingToken, Lease, Locks, Rank, Ttl};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -38,7 +39,12 @@ pub(crate) enum Place {
 /// What a worker says.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Said {
-    Holds(Rank),
+    HoldsUnfenced,
+    /// A lease of so many seconds: some stores grant more than was asked for.
+    Holds {
+        rank: Rank,
+        secs: u64,
+    },
     Read {
         open: i64,
         fenced: i64,
@@ -52,6 +58,11 @@ pub(crate) enum Said {
         refused: Option<String>,
     },
     Done,
+}
+
+/// A write that was not taken, for the account has seen a later holder: of this rank.
+struct Refused {
+    seen: Option<Rank>,
 }
 
 struct Worker {
@@ -81,14 +92,21 @@ pub(crate) async fn run(store: &str, bank: &str) -> Result<()> {
 
 impl Worker {
     async fn pay(&mut self, order: &Order) -> Result<()> {
-        let lease = self.acquire().await?;
+        // The open account's lock proves nothing to it; the fenced one's has a token.
+        let unfenced = self.locks.unfenced("accounts/open").await?;
+        say(&Said::HoldsUnfenced)?;
+        let lease = self.acquire(None).await?;
         let token = lease.token()?.clone();
-        let open = self.read("open", &order.account, &token).await?;
-        let fenced = self.read("fenced", &order.account, &token).await?;
+        let open = self.read("open", &order.account, None).await?;
+        let fenced = self.read("fenced", &order.account, Some(&token)).await?;
         say(&Said::Read { open, fenced })?;
         self.wait_at(Place::BeforeCheck, order).await?;
 
-        let checked = lease.token().map(|_| ()).map_err(|lost| lost.to_string());
+        let checked = match lease.token() {
+            Err(lost) => Err(lost.to_string()),
+            Ok(_) if !unfenced.is_valid() => Err("the lock of the open account is lost".into()),
+            Ok(_) => Ok(()),
+        };
         let holds = checked.is_ok();
         say(&Said::Checked(checked))?;
         if !holds {
@@ -98,37 +116,47 @@ impl Worker {
 
         let (amount, account) = (order.amount, &order.account);
         let writes = (
-            self.write("open", account, open + amount, &token),
-            self.write("fenced", account, fenced + amount, &token),
+            self.write("open", account, open + amount, None),
+            self.write("fenced", account, fenced + amount, Some(&token)),
         );
         let (open, fenced) = tokio::join!(writes.0, writes.1);
-        open?;
-        drop(lease);
-        if !fenced? {
+        let (_, fenced) = (open?, fenced?);
+        drop((unfenced, lease));
+        if let Err(refused) = fenced {
             // What a refused worker does: it begins again, as whoever holds the lock then.
-            self.again(order).await?;
+            self.again(order, refused.seen).await?;
         }
         Ok(())
     }
 
-    async fn again(
-        &self,
-        Order {
+    /// Above the rank that the account has seen: it takes nothing that is lower.
+    async fn again(&self, order: &Order, seen: Option<Rank>) -> Result<()> {
+        let Order {
             account, amount, ..
-        }: &Order,
-    ) -> Result<()> {
-        let lease = self.acquire().await?;
+        } = order;
+        let lease = self.acquire(seen).await?;
         let token = lease.token()?.clone();
-        let balance = self.read("fenced", account, &token).await?;
-        self.write("fenced", account, balance + amount, &token)
-            .await?;
+        let balance = self.read("fenced", account, Some(&token)).await?;
+        let written = self.write("fenced", account, balance + amount, Some(&token));
+        if let Err(Refused { seen }) = written.await? {
+            bail!("refused once more: {seen:?} was seen");
+        }
         lease.release().await?;
         Ok(())
     }
 
-    async fn acquire(&self) -> Result<Lease> {
-        let lease = self.locks.acquire("accounts").await?;
-        say(&Said::Holds(lease.token()?.rank()))?;
+    async fn acquire(&self, above: Option<Rank>) -> Result<Lease> {
+        let mut asking = self.locks.acquire("accounts");
+        if let Some(above) = above {
+            asking = asking.above(above);
+        }
+        let lease = asking.await?;
+        // What is off it for drift and margin is less than a second.
+        let secs = lease.remaining().as_millis().div_ceil(1000);
+        say(&Said::Holds {
+            rank: lease.token()?.rank(),
+            secs: u64::try_from(secs)?,
+        })?;
         Ok(lease)
     }
 
@@ -140,39 +168,38 @@ impl Worker {
         Ok(())
     }
 
-    async fn read(&self, kind: &str, account: &str, token: &FencingToken) -> Result<i64> {
-        match self
-            .send(Method::GET, kind, account, String::new(), token)
-            .await?
-        {
-            (StatusCode::OK, balance) => Ok(balance.parse()?),
-            (status, said) => bail!("{status}: {said}"),
+    async fn read(&self, kind: &str, account: &str, token: Option<&FencingToken>) -> Result<i64> {
+        let reply = self.send(Method::GET, kind, account, String::new(), token);
+        let (head, said) = reply.await?;
+        match head.status {
+            StatusCode::OK => Ok(said.parse()?),
+            status => bail!("{status}: {said}"),
         }
     }
 
-    /// Whether it was taken.
     async fn write(
         &self,
         kind: &str,
         account: &str,
         amount: i64,
-        token: &FencingToken,
-    ) -> Result<bool> {
-        let (status, said) = self
-            .send(Method::PUT, kind, account, amount.to_string(), token)
-            .await?;
-        let refused = match status {
-            StatusCode::OK => None,
-            StatusCode::PRECONDITION_FAILED => Some(said),
+        token: Option<&FencingToken>,
+    ) -> Result<Result<(), Refused>> {
+        let reply = self.send(Method::PUT, kind, account, amount.to_string(), token);
+        let (head, said) = reply.await?;
+        let (written, refused) = match head.status {
+            StatusCode::OK => (Ok(()), None),
+            StatusCode::PRECONDITION_FAILED => {
+                let seen = current_rank(&head.headers)?;
+                (Err(Refused { seen }), Some(said))
+            }
             status => bail!("{status}: {said}"),
         };
-        let taken = refused.is_none();
         say(&Said::Wrote {
             fenced: kind == "fenced",
             amount,
             refused,
         })?;
-        Ok(taken)
+        Ok(written)
     }
 
     /// With the token that it was granted, whatever has become of the lease since: this worker shows what a resource is up
@@ -183,17 +210,18 @@ impl Worker {
         kind: &str,
         account: &str,
         body: String,
-        token: &FencingToken,
-    ) -> Result<(StatusCode, String)> {
+        token: Option<&FencingToken>,
+    ) -> Result<(Parts, String)> {
         let uri = format!("{}/{kind}/{account}", self.bank);
         let mut request = Request::builder()
             .method(method)
             .uri(uri)
             .body(Body::from(body))?;
-        Headers::new().attach(token, &mut request);
-        let reply = self.client.request(request).await?;
-        let status = reply.status();
-        let said = reply.into_body().collect().await?.to_bytes();
-        Ok((status, String::from_utf8_lossy(&said).into_owned()))
+        if let Some(token) = token {
+            Headers::new().attach(token, &mut request);
+        }
+        let (head, body) = self.client.request(request).await?.into_parts();
+        let said = body.collect().await?.to_bytes();
+        Ok((head, String::from_utf8_lossy(&said).into_owned()))
     }
 }

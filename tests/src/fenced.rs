@@ -1,10 +1,17 @@
 //! What every fenced store has to do, whatever it is made of; and a lease that a test ends.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use murphy_lease::fence::{Admitted, FencedStore, MAX_RESOURCE, Proof, Refused, StoreError};
-use murphy_lease::{FencingToken, Lost, Why};
+use murphy_core::clock::Sleep;
+use murphy_core::{Clock, TokioClock, Wall};
+use murphy_lease::fence::{
+    Admitted, FencedStore, FencedStoreError, Horizon, MAX_RESOURCE, Proof, Refused,
+};
+use murphy_lease::{FencingToken, Lost, Rank, Why};
+use tokio::time::Instant;
 
 /// A token of the lock `orders`.
 #[must_use]
@@ -23,22 +30,29 @@ pub fn token_of(lock: &str, era: u32, seq: u64, nonce: u128) -> FencingToken {
     text.parse().expect("a token")
 }
 
-/// Panics where `store`, which is empty, breaks the contract.
+/// Panics where `store`, which is empty, breaks the contract; `bounded` is the same store with that horizon, by that clock.
 ///
 /// # Panics
 ///
 /// Then.
-pub async fn keeps_the_contract<S: FencedStore<Value = Vec<u8>>>(store: &S) {
-    who_seals_reads(store).await;
-    stale_ones_change_nothing(store).await;
-    operations_are_done_once(store).await;
-    ranks_are_ordered_as_numbers(store).await;
-    names_are_bounded(store).await;
+pub async fn keeps_the_contract<S: FencedStore<Value = Vec<u8>>>(
+    store: S,
+    bounded: impl FnOnce(S, Horizon, Arc<dyn Clock>) -> S,
+) {
+    who_seals_reads(&store).await;
+    stale_ones_change_nothing(&store).await;
+    operations_are_done_once(&store).await;
+    ranks_are_ordered_as_numbers(&store).await;
+    names_are_bounded(&store).await;
+    let clock = Arc::new(TimeOfDay::default());
+    let horizon = Horizon::new(SLACK).eras(ERA);
+    let store = bounded(store, horizon, Arc::clone(&clock) as Arc<dyn Clock>);
+    none_comes_from_the_future(&store, &clock).await;
 }
 
-fn refused<T, E: std::error::Error>(outcome: Result<T, StoreError<E>>) -> Refused {
+fn refused<T, E: std::error::Error>(outcome: Result<T, FencedStoreError<E>>) -> Refused {
     match outcome {
-        Err(StoreError::Refused(refused)) => refused,
+        Err(FencedStoreError::Refused(refused)) => refused,
         Err(error) => panic!("{error:?}"),
         Ok(_) => panic!("it was admitted"),
     }
@@ -157,10 +171,64 @@ async fn ranks_are_ordered_as_numbers<S: FencedStore<Value = Vec<u8>>>(store: &S
     }
 }
 
+const SLACK: Duration = Duration::from_secs(60);
+const ERA: u32 = 1;
+
+/// A clock whose time of day is set, in microseconds.
+#[derive(Default)]
+struct TimeOfDay(AtomicI64);
+
+impl Clock for TimeOfDay {
+    fn now(&self) -> Instant {
+        TokioClock.now()
+    }
+
+    fn wall(&self) -> Wall {
+        Wall::from_nanos(self.0.load(Ordering::Relaxed) * 1000)
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Sleep {
+        TokioClock.sleep_until(deadline)
+    }
+}
+
+/// Whoever made up a high token would fence out everybody for ever.
+async fn none_comes_from_the_future<S: FencedStore<Value = Vec<u8>>>(store: &S, clock: &TimeOfDay) {
+    let name = "future";
+    let (now, slack) = (1_800_000_000_000_000, 60_000_000);
+    clock.0.store(now, Ordering::Relaxed);
+    let latest = now.unsigned_abs() + slack;
+    let of = |era, seq| token_of("orders", era, seq, 7);
+    let none = |highest| async move {
+        for asks in [of(0, highest + 1), of(0, u64::MAX), of(ERA + 1, 1)] {
+            let future = Refused::Future {
+                highest: Rank::new(ERA, highest),
+            };
+            let written = store.write_once(name, &asks, 9, bytes("forged")).await;
+            assert_eq!(refused(written), future, "{asks}");
+            assert_eq!(refused(store.seal(name, &asks).await), future, "{asks}");
+            let read = store.read_fenced(name, &asks).await;
+            assert_eq!(refused(read), future, "{asks}");
+        }
+    };
+    none(latest).await;
+    let first = store.write(name, &of(0, 1), bytes("honest")).await;
+    assert_eq!(first.expect("nothing was remembered"), Admitted::Newer);
+    let sealed = store.seal(name, &of(0, latest)).await;
+    let sealed = sealed.expect("the highest that is believed");
+    assert_eq!((sealed.value, sealed.op), (Some(bytes("honest")), None));
+    clock.0.fetch_add(1, Ordering::Relaxed);
+    let later = store.seal(name, &of(0, latest + 1)).await;
+    later.expect("it can have been granted by now");
+    none(latest + 1).await;
+    let era = store.seal(name, &of(ERA, latest + 1)).await;
+    era.expect("an era that is believed");
+}
+
 async fn names_are_bounded<S: FencedStore<Value = Vec<u8>>>(store: &S) {
     for length in [0, MAX_RESOURCE + 1] {
         let sealed = store.seal(&"x".repeat(length), &token(1, 1)).await;
-        assert!(matches!(sealed, Err(StoreError::BadResource { .. })));
+        assert!(matches!(sealed, Err(FencedStoreError::BadResource { .. })));
     }
     let longest = "\u{e9}".repeat(MAX_RESOURCE / 2);
     let written = store.write(&longest, &token(1, 1), vec![0, 255]).await;

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Extension, Path, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue};
 use axum::routing::put;
 use bytes::Bytes;
 use http::{Request, Response};
@@ -17,7 +18,7 @@ use murphy_core::{Lane, Point, Seed, Stream};
 use murphy_lease::FencingToken;
 use murphy_lease::fence::{
     FENCING_TOKEN, FENCING_TOKEN_CURRENT, FenceGuardLayer, FencedError, FencedLayer, FencedStore,
-    FencingOp, Headers, MemoryFenced, Refused, Serialize, Signer, StoreError,
+    FencedStoreError, FencingOp, Headers, MemoryFenced, Serialize, Signer, current_rank,
 };
 use tests::fenced::{Held, token};
 use tests::ms;
@@ -223,10 +224,10 @@ async fn passed_through_the_store_decides_for_all_servers() {
         Path(id): Path<String>,
         Extension(token): Extension<FencingToken>,
         body: String,
-    ) -> StatusCode {
+    ) -> Response<Body> {
         match store.write(&id, &token, body).await {
-            Ok(_) => StatusCode::OK,
-            Err(StoreError::Refused(Refused::Stale { .. })) => StatusCode::PRECONDITION_FAILED,
+            Ok(_) => Response::default(),
+            Err(FencedStoreError::Refused(refused)) => refused.response(),
             Err(error) => panic!("{error}"),
         }
     }
@@ -237,10 +238,20 @@ async fn passed_through_the_store_decides_for_all_servers() {
         .with_state(accounts.clone());
     let (one, other) = (serve(router.clone()).await, serve(router).await);
     let client = client();
-    for (server, seq, want) in [(one, 33, 200), (other, 34, 200), (one, 33, 412)] {
+    let seen = token(34, 34).rank();
+    for (server, seq, want, told) in [
+        (one, 33, 200, None),
+        (other, 34, 200, None),
+        (one, 33, 412, Some(seen)),
+    ] {
         let token = token(seq, seq.into()).to_string();
         let reply = send(&client, server, Some(&token)).await;
         assert_eq!(reply.status(), want);
+        assert_eq!(
+            current_rank(reply.headers()),
+            Ok(told),
+            "above what to acquire"
+        );
     }
     assert_eq!(send(&client, one, None).await.status(), 428);
     let value = accounts.read_fenced("alice", &token(34, 34)).await;

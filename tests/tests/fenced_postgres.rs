@@ -1,7 +1,7 @@
 //! The fenced store in a real PostgreSQL, and a table of a user's own.
 
 use murphy_lease::fence::{
-    FencedStore, PostgresError, PostgresFenced, Refused, SqlFence, StoreError,
+    FencedStore, FencedStoreError, PostgresError, PostgresFenced, Refused, SqlFence,
 };
 use tests::fenced::{keeps_order_among_many, keeps_the_contract, token};
 use tests::ms;
@@ -26,7 +26,10 @@ async fn it_keeps_the_contract_and_order_among_many() {
     let server = Postgres::start().await;
     let store = store(&server).await;
     store.migrate().await.expect("a second time, too");
-    keeps_the_contract(&store).await;
+    keeps_the_contract(store.clone(), |store, horizon, clock| {
+        store.horizon(horizon).clock(clock)
+    })
+    .await;
     keeps_order_among_many(store).await;
 }
 
@@ -60,14 +63,14 @@ async fn it_comes_back_after_the_server_and_knows_what_it_knew() {
     done.unwrap();
     server.kill();
     let down = store.write_once("alice", &own, 2, b"50".to_vec()).await;
-    assert!(matches!(down, Err(StoreError::Store(_))));
+    assert!(matches!(down, Err(FencedStoreError::Store(_))));
     server.restart().await;
     // It recovers first, and refuses connections meanwhile.
     let mut tries = 0;
     let sealed = loop {
         match store.seal("alice", &own).await {
             Ok(sealed) => break sealed,
-            Err(StoreError::Store(_)) if tries < 300 => tries += 1,
+            Err(FencedStoreError::Store(_)) if tries < 300 => tries += 1,
             Err(error) => panic!("{error}"),
         }
         tokio::time::sleep(ms(100)).await;
@@ -89,7 +92,7 @@ async fn a_server_that_hangs_is_waited_for_no_longer_than_said() {
     let silent = store.seal("alice", &token(2, 2)).await;
     assert!(matches!(
         silent,
-        Err(StoreError::Store(PostgresError::Silent { .. }))
+        Err(FencedStoreError::Store(PostgresError::Silent { .. }))
     ));
     server.go_on();
     let sealed = store.patience(ms(30_000)).seal("alice", &token(2, 2)).await;
@@ -103,7 +106,7 @@ async fn what_it_cannot_do_is_said() {
     let server = Postgres::start().await;
     let bare = PostgresFenced::try_new(&server.url()).unwrap();
     let said = bare.seal("alice", &token(1, 1)).await.unwrap_err();
-    let StoreError::Store(said) = said else {
+    let FencedStoreError::Store(said) = said else {
         panic!("{said:?}");
     };
     assert!(said.to_string().contains("no table"), "{said}");
@@ -115,7 +118,7 @@ async fn what_it_cannot_do_is_said() {
     let corrupt = store.read_fenced("alice", &token(1, 1)).await;
     assert!(matches!(
         corrupt,
-        Err(StoreError::Store(PostgresError::Corrupt { .. }))
+        Err(FencedStoreError::Store(PostgresError::Corrupt { .. }))
     ));
 }
 

@@ -5,7 +5,11 @@ use tests::fenced::{keeps_order_among_many, keeps_the_contract};
 
 #[tokio::test]
 async fn the_one_in_memory_keeps_the_contract() {
-    keeps_the_contract(&MemoryFenced::new()).await;
+    let store = MemoryFenced::new();
+    keeps_the_contract(store, |store, horizon, clock| {
+        store.horizon(horizon).clock(clock)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -17,7 +21,10 @@ async fn the_one_in_memory_keeps_order_among_many() {
 async fn the_one_in_a_file_keeps_the_contract() {
     let folder = tempfile::tempdir().unwrap();
     let store = FileFenced::open(folder.path().join("fenced")).unwrap();
-    keeps_the_contract(&store).await;
+    keeps_the_contract(store, |store, horizon, clock| {
+        store.horizon(horizon).clock(clock)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

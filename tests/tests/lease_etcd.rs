@@ -301,6 +301,29 @@ async fn a_recorded_era_wins() {
     served::a_recorded_era_wins(&old, &new).await;
 }
 
+/// A rank that another client has seen is one that etcd's revisions have passed: no era is spent on it, which a resource
+/// might not believe.
+#[tokio::test]
+async fn above_what_another_was_granted_the_era_stays() {
+    let server = Etcd::start().await;
+    let (one, other) = (store(&server).await, store(&server).await);
+    let (one, other) = (Ask::of(&one, "orders"), Ask::of(&other, "orders"));
+    let _ = granted(&one.acquire(1, LONG).await);
+    assert!(one.release(1).await);
+    let seen = granted(&other.acquire(2, LONG).await).rank;
+    assert!(other.release(2).await);
+    let above = granted(&one.claim(3, LONG, Claim::Above(seen)).await).rank;
+    assert!(
+        above > seen && above.era == seen.era,
+        "{above} above {seen}"
+    );
+    // No revision is that high: an era is.
+    let high = Rank::new(above.era, u64::MAX >> 1);
+    assert!(one.release(3).await);
+    let above = granted(&one.claim(4, LONG, Claim::Above(high)).await).rank;
+    assert_eq!(above.era, high.era + 1);
+}
+
 #[tokio::test]
 async fn ballots_are_above_all_revisions_that_were_granted() {
     let server = Etcd::start().await;

@@ -35,14 +35,13 @@
 //!
 //! # Events and counters
 //!
-//! | event | level | when | fields |
-//! |---|---|---|---|
-//! | `fence.lost` | debug | a client's call ended with its lease | `lock`, `rank`, `why` |
-//! | `fence.denied` | debug | a server did not admit a request | `why` |
-//! | `fence.handed_over` | debug | a caller left, and its handler went on | |
+//! Target `murphy::lease`. With the feature `metrics` each has a counter, with no label but those that are named.
 //!
-//! Counters (feature `metrics`): `murphy_lease_fenced_lost_total`, `murphy_lease_fence_denied_total` by `why`,
-//! `murphy_lease_fence_handed_over_total`.
+//! | name | level | when | fields | counter |
+//! |---|---|---|---|---|
+//! | `fence.lost` | debug | a client's call ended with its lease | `lock`, `rank`, `why` | `murphy_lease_fenced_lost_total` |
+//! | `fence.denied` | debug | a server did not admit a request | `why` | `murphy_lease_fence_denied_total` by `why` |
+//! | `fence.handed_over` | debug | a caller left, and its handler went on | | `murphy_lease_fence_handed_over_total` |
 
 mod attach;
 mod client;
@@ -89,4 +88,4 @@ pub use self::rule::{Admitted, Fence, Refused};
 #[cfg(feature = "sign")]
 pub use self::sign::{BadSignature, Signer};
 pub use self::sql::SqlFence;
-pub use self::store::{FencedStore, MAX_RESOURCE, Sealed, StoreError};
+pub use self::store::{FencedStore, FencedStoreError, MAX_RESOURCE, Sealed};

@@ -50,6 +50,19 @@
 //! | `lease.released` | debug | the store has confirmed a release | `was_held`, `attempts` | `murphy_lease_released_total` |
 //! | `lease.not_released` | warn | it has not: the ttl ends it | `attempts`, `why` | `murphy_lease_not_released_total` |
 //!
+//! # Events of stores
+//!
+//! Target `murphy::lease`; a store knows no site. With the feature `metrics` each has a counter, with no label but those that are
+//! named. Those of fences are in the docs of [`fence`].
+//!
+//! | name | level | when | fields | counter |
+//! |---|---|---|---|---|
+//! | `lease.not_reserved` | error | the file could not be written: it grants what it has reserved, and no more | `error` | `murphy_lease_not_reserved_total` |
+//! | `lease.turned_away` | warn | a file's server let a client go: too many, or what it sent was no request | `why` | `murphy_lease_turned_away_total` by `why` |
+//! | `lease.evictable` | warn | a Redis that evicts leases when it is full was connected to | `policy` | `murphy_lease_evictable_total` |
+//! | `lease.redialled` | debug | a connection to Redis or etcd was of no use, and is dialled anew | `server` | `murphy_lease_redialled_total` by `server` |
+//! | `lease.not_watched` | debug | more leases than etcd is to watch: this one learns from its renewals | `most` | `murphy_lease_not_watched_total` |
+//!
 //! # Spans
 //!
 //! `lease.acquire` (debug; `site`, `lock`): all attempts to acquire it, and the waits between them. `lease.hold` (debug; `site`,
@@ -61,6 +74,9 @@ pub mod conformance;
 mod election;
 mod event;
 pub mod fence;
+#[cfg(all(test, any(feature = "etcd", feature = "file", feature = "redis")))]
+#[path = "../tests/told/heard.rs"]
+mod heard;
 mod lease;
 mod locks;
 mod lost;

@@ -134,6 +134,10 @@ impl<S: LeaseStore> Locks<S> {
     /// Acquires a lock, and waits for it if another holds it: in line where the store has one, else by asking again.
     ///
     /// The future is `Send`, and does nothing before it is awaited.
+    ///
+    /// # Panics
+    ///
+    /// When it is awaited outside of a tokio runtime with time, and has to wait: see [`Acquiring`].
     #[doc(alias = "lock")]
     pub fn acquire<K>(&self, key: K) -> Acquiring<S, Lease>
     where

@@ -11,6 +11,8 @@ use crate::{LockName, Rank};
 ///
 /// What the holder sent before it knew may still arrive anywhere; only a resource that checks tokens refuses it.
 ///
+/// Whoever has a [`Proof`](crate::fence::Proof) of his own makes them, too: its fields stay these.
+///
 /// Its [source](Error::source) is [`OwnSide::Ended`], by which policies see that it says nothing of whoever was called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lost {

@@ -8,3 +8,12 @@ pub(crate) fn count(what: &'static str, site: &str) {
 
 #[cfg(not(feature = "metrics"))]
 pub(crate) const fn count(_: &'static str, _: &str) {}
+
+/// Adds one to the counter `what` with these labels: of what has no site.
+#[cfg(feature = "metrics")]
+pub(crate) fn tally(what: &'static str, labels: &[(&'static str, &'static str)]) {
+    metrics::counter!(what, labels).increment(1);
+}
+
+#[cfg(not(feature = "metrics"))]
+pub(crate) const fn tally(_: &'static str, _: &[(&'static str, &'static str)]) {}

@@ -9,6 +9,8 @@ mod desk;
 pub(crate) mod error;
 #[cfg(feature = "etcd")]
 pub(crate) mod etcd;
+#[cfg(any(feature = "etcd", feature = "file", feature = "redis"))]
+mod event;
 #[cfg(feature = "file")]
 pub(crate) mod file;
 pub(crate) mod full;

@@ -14,6 +14,25 @@ use crate::{LockName, Nonce, Rank};
 /// A program gets one from a lease that it holds, or reads one that came over a wire; there is no constructor, so that
 /// none is made up by accident. Whoever *wants* to make one up can, unless tokens are signed.
 ///
+/// ```
+/// use murphy_lease::{FencingToken, LockName, Nonce, Rank};
+///
+/// let (lock, rank, nonce): (LockName, _, _) = ("orders".parse()?, Rank::new(0, 34), Nonce::from_bits(42));
+/// let read: FencingToken = "orders;era=0;seq=34;nonce=2a".parse()?;
+/// assert_eq!((read.lock(), read.rank(), read.nonce()), (&lock, rank, nonce));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// The same three do not make one:
+///
+/// ```compile_fail,E0451
+/// use murphy_lease::{FencingToken, LockName, Nonce, Rank};
+///
+/// let (lock, rank, nonce): (LockName, _, _) = ("orders".parse()?, Rank::new(0, 34), Nonce::from_bits(42));
+/// let made_up = FencingToken { lock, rank, nonce };
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Order
 ///
 /// Tokens of one lock are ordered by [`Rank`]. Of two locks, or of one rank under two nonces (which a store that
@@ -234,6 +253,57 @@ mod tests {
             assert!(text.parse::<FencingToken>().is_err(), "{text}");
         }
         assert!("a".repeat(1 << 20).parse::<FencingToken>().is_err());
+    }
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn json_that_is_no_token_is_refused() {
+        for json in [
+            "",
+            "null",
+            "34",
+            r#""34""#,
+            r#""orders;era=0;seq=34""#,
+            r#"["orders;era=0;seq=34;nonce=2a"]"#,
+            r#"{"lock":"orders","rank":{"era":0,"seq":34},"nonce":"2a"}"#,
+            r#""orders;era=0;seq=34;nonce=2a"#,
+        ] {
+            let read = serde_json::from_str::<FencingToken>(json);
+            assert!(read.is_err(), "{json}");
+        }
+        let read: FencingToken = serde_json::from_str(r#""orders;era=0;seq=34;nonce=2a""#).unwrap();
+        assert_eq!(read, token("orders", 0, 34, 42));
+        let read = serde_json::from_value(serde_json::Value::from(read.to_string()));
+        assert_eq!(read.ok(), Some(token("orders", 0, 34, 42)), "owned, too");
+    }
+
+    #[cfg(feature = "serde")]
+    proptest! {
+        #[test]
+        fn a_token_survives_json(name in "\\PC{1,60}", era: u32, seq: u64, nonce: u128) {
+            prop_assume!(name.len() <= LockName::MAX_BYTES);
+            let token = token(&name, era, seq, nonce);
+            let json = serde_json::to_string(&token).unwrap();
+            prop_assert_eq!(serde_json::from_str::<FencingToken>(&json).unwrap(), token);
+        }
+
+        #[test]
+        fn json_is_read_as_its_text_is_whatever_it_is(text in ".{0,80}") {
+            let json = serde_json::to_string(&text).unwrap();
+            let read = serde_json::from_str::<FencingToken>(&json).ok();
+            prop_assert_eq!(read, text.parse().ok());
+            let _ = serde_json::from_str::<FencingToken>(&text);
+        }
+
+        #[test]
+        fn what_nearly_is_a_token_is_read_as_its_text_is(
+            name in "[a%2F;]{0,4}", era in "[0-9+-]{0,11}", seq in "[0-9+-]{0,21}", nonce in "[0-9a-g]{0,33}",
+        ) {
+            let text = format!("{name};era={era};seq={seq};nonce={nonce}");
+            let json = serde_json::to_string(&text).unwrap();
+            let read = serde_json::from_str::<FencingToken>(&json).ok();
+            prop_assert_eq!(read, text.parse().ok());
+        }
     }
 
     proptest! {

@@ -4,7 +4,7 @@
 use std::sync::Mutex;
 
 use murphy_lease::FencingToken;
-use murphy_lease::fence::{FencedStore, MemoryFenced, Refused, StoreError};
+use murphy_lease::fence::{FencedStore, FencedStoreError, MemoryFenced, Refused};
 use tokio::sync::Barrier;
 
 fn token(seq: u64) -> FencingToken {
@@ -90,7 +90,10 @@ async fn the_fenced_store_refuses_the_older_one() {
     assert_eq!(sealed, Ok(None));
     assert!(newer.is_ok());
     let current = token(34).rank();
-    assert_eq!(late, Err(StoreError::Refused(Refused::Stale { current })));
+    assert_eq!(
+        late,
+        Err(FencedStoreError::Refused(Refused::Stale { current }))
+    );
     let value = store.read_fenced("account", &token(34)).await;
     assert_eq!(value, Ok(Some("new")));
 }

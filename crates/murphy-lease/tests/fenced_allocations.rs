@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cap::Cap;
 use murphy_lease::fence::{FencedLayer, Proof};
-use murphy_lease::{FencingToken, Lost};
+use murphy_lease::{FencingToken, Locks, Lost, MemoryStore};
 use tower::{Layer, Service, service_fn};
 
 #[global_allocator]
@@ -47,29 +47,42 @@ fn without_allocating(mut call: impl FnMut()) {
 /// One test, for a second one would allocate beside it.
 #[test]
 fn a_fenced_call_allocates_nothing() {
-    any_call();
+    any_call(always(), 34);
     #[cfg(feature = "http")]
-    a_call_with_a_header();
+    a_call_with_a_header(always());
+    // A real lease, whose task does not run meanwhile.
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().build().unwrap();
+    let acquired = async { Locks::new(MemoryStore::new()).acquire("orders").await };
+    let lease = runtime.block_on(acquired).unwrap();
+    let rank = lease.token().unwrap().rank();
+    any_call(lease.held(), rank.seq);
+    #[cfg(feature = "http")]
+    a_call_with_a_header(lease.held());
+    without_allocating(|| assert!(black_box(&lease).token().is_ok()));
 }
 
-fn any_call() {
+fn always() -> Always {
     let token: FencingToken = "orders;era=0;seq=34;nonce=b".parse().unwrap();
+    Always(token.into())
+}
+
+fn any_call(proof: impl Proof, seq: u64) {
     let stamp = |token: &FencingToken, request: &mut u64| *request = token.rank().seq;
-    let layer = FencedLayer::with(Always(token.into()), stamp);
+    let layer = FencedLayer::with(proof, stamp);
     let mut prompt = layer.layer(service_fn(|n: u64| ready(Ok::<_, ()>(n))));
     let mut silent = layer.layer(service_fn(|_: u64| pending::<Result<u64, ()>>()));
     let mut cx = Context::from_waker(Waker::noop());
     without_allocating(|| {
         let reply = pin!(prompt.call(black_box(0))).poll(&mut cx);
-        assert!(matches!(reply, Poll::Ready(Ok(34))));
+        assert!(matches!(reply, Poll::Ready(Ok(stamped)) if stamped == seq));
         assert!(pin!(silent.call(black_box(0))).poll(&mut cx).is_pending());
     });
 }
 
 #[cfg(feature = "http")]
-fn a_call_with_a_header() {
-    let token: FencingToken = "orders;era=0;seq=34;nonce=b".parse().unwrap();
-    let layer = FencedLayer::new(Always(token.into()));
+fn a_call_with_a_header(proof: impl Proof) {
+    let layer = FencedLayer::new(proof);
     let echo = service_fn(|request: http::Request<()>| ready(Ok::<_, ()>(request)));
     let mut service = layer.layer(echo);
     let mut cx = Context::from_waker(Waker::noop());

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use murphy_lease::FencingToken;
-use murphy_lease::fence::{FencedFileError, FencedStore, FileFenced, Refused, StoreError};
+use murphy_lease::fence::{FencedFileError, FencedStore, FencedStoreError, FileFenced, Refused};
 
 fn token(seq: u64) -> FencingToken {
     let text = format!("orders;era=0;seq={seq};nonce={seq:x}");
@@ -124,7 +124,7 @@ async fn a_record_that_cannot_be_read_admits_nobody() {
     let sealed = store.seal("alice", &token(u64::MAX)).await;
     assert!(matches!(
         sealed,
-        Err(StoreError::Store(FencedFileError::Corrupt { .. }))
+        Err(FencedStoreError::Store(FencedFileError::Corrupt { .. }))
     ));
     assert!(store.seal("bob", &token(1)).await.is_ok());
 }
@@ -135,6 +135,6 @@ async fn the_bound_is_said_and_old_resources_go_on() {
     let store = FileFenced::open(folder.file()).unwrap().resources(1);
     store.seal("alice", &token(1)).await.unwrap();
     let full = store.seal("bob", &token(1)).await;
-    assert!(matches!(full, Err(StoreError::Full { limit: 1 })));
+    assert!(matches!(full, Err(FencedStoreError::Full { limit: 1 })));
     store.seal("alice", &token(2)).await.unwrap();
 }

@@ -3,6 +3,8 @@
 #![cfg(all(feature = "file", unix))]
 
 mod common;
+#[path = "told/heard.rs"]
+mod heard;
 
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
@@ -230,6 +232,22 @@ async fn what_is_no_request_is_counted_and_its_sender_let_go() {
     socket.send(Bytes::from_static(observe_7)).await.unwrap();
     assert!(socket.next().await.unwrap().is_ok());
     assert!(release(&client, 1).await);
+}
+
+#[test]
+fn that_a_client_is_let_go_is_told() {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().unwrap();
+    let told = |name: &str| name == "lease.turned_away";
+    heard::is_told(heard::STORES, told, || {
+        runtime.block_on(async {
+            let home = Home::new();
+            let (_store, server, _) = home.serve();
+            let mut socket = connect(server.path()).await;
+            socket.send(Bytes::from_static(b"what?")).await.unwrap();
+            assert!(socket.next().await.is_none());
+        });
+    });
 }
 
 /// A socket that has heard the hello.

@@ -310,6 +310,15 @@ async fn passing_through_passes_readiness_on_and_the_token() {
 }
 
 /// A readied instance may hold a permit: what is denied gives it back.
+#[test]
+#[should_panic(expected = "polled after it was done")]
+fn what_was_denied_is_not_polled_again() {
+    let mut service = FenceGuardLayer::pass_through().layer(slow(&Book::default()));
+    let mut denied = task::spawn(service.call(Request::new(())));
+    assert_ready_ok!(denied.poll());
+    let _ = denied.poll();
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_denied_gives_its_permit_back() {
     let silent = service_fn(|_: Request<()>| pending::<Result<Response<()>, Infallible>>());

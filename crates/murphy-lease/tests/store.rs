@@ -362,3 +362,12 @@ async fn under_threads_one_at_a_time_and_nobody_is_forgotten() {
         .await
         .expect("somebody was forgotten");
 }
+
+#[test]
+#[should_panic(expected = "polled again")]
+fn what_was_answered_is_not_polled_again() {
+    let asked = LeaseRequest::Acquire(asked(1, Duration::ZERO));
+    let mut call = task::spawn(MemoryStore::new().call(asked));
+    assert_ready_ok!(call.poll());
+    let _ = call.poll();
+}

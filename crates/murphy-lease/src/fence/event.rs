@@ -1,13 +1,14 @@
 //! What is said, and counted.
 
 use crate::Lost;
+use crate::metered::tally;
 
 /// The target of what is said here.
 const TARGET: &str = "murphy::lease";
 
 #[cold]
 pub(super) fn lost(lost: &Lost) {
-    count("murphy_lease_fenced_lost_total", "call");
+    tally("murphy_lease_fenced_lost_total", &[]);
     let Lost { lock, rank, why } = lost;
     tracing::debug!(
         name: "fence.lost", target: TARGET,
@@ -19,8 +20,8 @@ pub(super) fn lost(lost: &Lost) {
 #[cfg(feature = "http")]
 #[cold]
 pub(super) fn denied(why: &super::Denied) {
-    count("murphy_lease_fence_denied_total", why.label());
     let why = why.label();
+    tally("murphy_lease_fence_denied_total", &[("why", why)]);
     tracing::debug!(name: "fence.denied", target: TARGET, why, "a request was not admitted");
 }
 
@@ -28,17 +29,9 @@ pub(super) fn denied(why: &super::Denied) {
 #[cfg(feature = "http")]
 #[cold]
 pub(super) fn handed_over() {
-    count("murphy_lease_fence_handed_over_total", "gone");
+    tally("murphy_lease_fence_handed_over_total", &[]);
     tracing::debug!(
         name: "fence.handed_over", target: TARGET,
         "the caller is gone, and its handler goes on: the next holder waits for it",
     );
 }
-
-#[cfg(feature = "metrics")]
-fn count(what: &'static str, why: &'static str) {
-    metrics::counter!(what, "why" => why).increment(1);
-}
-
-#[cfg(not(feature = "metrics"))]
-const fn count(_: &'static str, _: &'static str) {}

@@ -10,7 +10,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, Tab
 
 use self::record::Record;
 use super::store::check_name;
-use super::{Admitted, FencedStore, Horizon, Refused, Sealed, StoreError};
+use super::{Admitted, FencedStore, FencedStoreError, Horizon, Refused, Sealed};
 use crate::FencingToken;
 
 mod record;
@@ -20,7 +20,7 @@ const META: TableDefinition<'_, &str, u64> = TableDefinition::new("fenced-meta")
 const VERSION: u64 = 1;
 
 type BoxError = Box<dyn Error + Send + Sync>;
-type Outcome<T> = Result<T, StoreError<FencedFileError>>;
+type Outcome<T> = Result<T, FencedStoreError<FencedFileError>>;
 
 /// Fenced bytes in a file of this host, with the `file` feature: each write is one transaction, and on the disk before it is
 /// answered. All clones are one store.
@@ -124,7 +124,7 @@ impl FileFenced {
         }
     }
 
-    /// Room for so many resources; 1,048,576 by default. One more is refused with [`StoreError::Full`].
+    /// Room for so many resources; 1,048,576 by default. One more is refused with [`FencedStoreError::Full`].
     #[must_use]
     pub const fn resources(mut self, most: u64) -> Self {
         self.most = most;
@@ -162,7 +162,7 @@ impl FileFenced {
         match done.await {
             Ok(outcome) => outcome,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_) => Err(StoreError::Store(FencedFileError::Stopped)),
+            Err(_) => Err(FencedStoreError::Store(FencedFileError::Stopped)),
         }
     }
 }
@@ -186,8 +186,8 @@ fn version(database: &Database) -> Result<u64, redb::Error> {
 }
 
 impl File {
-    fn failed(&self, error: impl Into<redb::Error>) -> StoreError<FencedFileError> {
-        StoreError::Store(FencedFileError::Io {
+    fn failed(&self, error: impl Into<redb::Error>) -> FencedStoreError<FencedFileError> {
+        FencedStoreError::Store(FencedFileError::Io {
             path: self.path.clone(),
             source: Box::new(error.into()),
         })
@@ -195,7 +195,7 @@ impl File {
 
     fn parsed(&self, resource: &str, bytes: &[u8]) -> Outcome<Record> {
         Record::read(bytes).ok_or_else(|| {
-            StoreError::Store(FencedFileError::Corrupt {
+            FencedStoreError::Store(FencedFileError::Corrupt {
                 path: self.path.clone(),
                 resource: resource.to_owned(),
             })
@@ -220,7 +220,7 @@ impl File {
             let before = known.transpose()?;
             if before.is_none() && rows.len().map_err(|e| failed(e.into()))? >= most {
                 let limit = usize::try_from(most).unwrap_or(usize::MAX);
-                return Err(StoreError::Full { limit });
+                return Err(FencedStoreError::Full { limit });
             }
             let mut record = before.clone().unwrap_or_default();
             let admitted = record.fence.admit(token, op)?;

@@ -46,12 +46,15 @@ mod serial;
 /// | no token | 428 | 9 (`FAILED_PRECONDITION`) | |
 /// | stale, or of a rank that another had | 412 | 9 (`FAILED_PRECONDITION`) | `fencing-token-current: era=0;seq=34` |
 /// | of another lock than the resource's | 412 | 9 (`FAILED_PRECONDITION`) | |
+/// | a read before the holder has sealed: only a store says so | 412 | 9 (`FAILED_PRECONDITION`) | |
 /// | an operation's number that did not rise: begun, see below | 409 | 6 (`ALREADY_EXISTS`) | `fencing-op-last: 7` |
 /// | no token's text, or two headers of it | 400 | 3 (`INVALID_ARGUMENT`) | |
 /// | not signed, forged, from the future | 403 | 7 (`PERMISSION_DENIED`) | |
 /// | too many resources, or requests in line | 503 | 14 (`UNAVAILABLE`) | `retry-after: 1` |
 ///
-/// The body is empty; [`Denied`] is in the response's extensions. The rank is all that is told: a nonce never is.
+/// The body is empty; [`Denied`] is in the response's extensions. The rank is all that is told: a nonce never is. When passing
+/// through, it is the handler that says what its store has [`Refused`](super::Refused), and
+/// [`Refused::response`](super::Refused::response) is the same answer.
 ///
 /// # What a number says
 ///
@@ -194,7 +197,8 @@ impl FenceGuardLayer<PassThrough> {
     /// Refuses what has no token, and leaves the rest to the handler: it finds the [`FencingToken`] in the
     /// request's extensions, and the operation's number as [`FencingOp`].
     ///
-    /// The layer remembers nothing: a stale token gets as far as the handler's conditional write.
+    /// The layer remembers nothing: a stale token gets as far as the handler's conditional write, and what that says the
+    /// handler makes an answer of with [`Refused::response`](super::Refused::response), or `grpc_response`.
     #[must_use]
     pub fn pass_through() -> Self {
         let (rules, mode) = Default::default();

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use murphy_core::{Clock, TokioClock};
 
 use super::store::check_name;
-use super::{Admitted, Fence, FencedStore, Horizon, Sealed, StoreError};
+use super::{Admitted, Fence, FencedStore, FencedStoreError, Horizon, Sealed};
 use crate::FencingToken;
 
-type Outcome<T> = Result<T, StoreError<Infallible>>;
+type Outcome<T> = Result<T, FencedStoreError<Infallible>>;
 
 /// Fenced values in this process: one mutex, and no await under it. All clones are one store.
 ///
@@ -41,7 +41,7 @@ impl<V> MemoryFenced<V> {
         }
     }
 
-    /// Room for so many resources. One more is refused with [`StoreError::Full`]: to make room, a fence would have to
+    /// Room for so many resources. One more is refused with [`FencedStoreError::Full`]: to make room, a fence would have to
     /// be forgotten.
     #[must_use]
     pub const fn resources(mut self, most: usize) -> Self {
@@ -68,6 +68,14 @@ impl<V> MemoryFenced<V> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn check(&self, resource: &str, token: &FencingToken) -> Outcome<()> {
+        check_name(resource)?;
+        if let Some(horizon) = &self.horizon {
+            horizon.check(token, self.clock.wall())?;
+        }
+        Ok(())
+    }
+
     /// Admits, and has `then` look at the row under the same lock.
     fn admit<T>(
         &self,
@@ -76,17 +84,14 @@ impl<V> MemoryFenced<V> {
         op: Option<u64>,
         then: impl FnOnce(&mut Row<V>, Admitted) -> T,
     ) -> Outcome<T> {
-        check_name(resource)?;
-        if let Some(horizon) = &self.horizon {
-            horizon.check(token, self.clock.wall())?;
-        }
+        self.check(resource, token)?;
         let mut rows = self.lock();
         if let Some(row) = rows.get_mut(resource) {
             let admitted = row.fence.admit(token, op)?;
             return Ok(then(row, admitted));
         }
         if rows.len() >= self.most {
-            return Err(StoreError::Full { limit: self.most });
+            return Err(FencedStoreError::Full { limit: self.most });
         }
         let row = rows.entry(resource.to_owned()).or_default();
         let admitted = row.fence.admit(token, op)?;
@@ -117,7 +122,7 @@ impl<V: Clone> MemoryFenced<V> {
     }
 
     fn read_now(&self, resource: &str, token: &FencingToken) -> Outcome<Option<V>> {
-        check_name(resource)?;
+        self.check(resource, token)?;
         let rows = self.lock();
         let Some(row) = rows.get(resource) else {
             return Err(super::Refused::NotSealed.into());

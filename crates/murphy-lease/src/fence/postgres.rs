@@ -13,12 +13,14 @@ use tokio_postgres::{Client, NoTls, Statement};
 
 use self::statements::{CREATE, Statements};
 use super::store::check_name;
-use super::{Admitted, Fence, FencedStore, Horizon, Refused, Sealed, SqlFence, StoreError, sql};
+use super::{
+    Admitted, Fence, FencedStore, FencedStoreError, Horizon, Refused, Sealed, SqlFence, sql,
+};
 use crate::{FencingToken, LockName};
 
 mod statements;
 
-type Outcome<T> = Result<T, StoreError<PostgresError>>;
+type Outcome<T> = Result<T, FencedStoreError<PostgresError>>;
 type Connecting = Pin<Box<dyn Future<Output = Result<Client, tokio_postgres::Error>> + Send>>;
 
 /// Fenced bytes in a table of PostgreSQL, with the `postgres` feature: one statement an operation, which admits and writes.
@@ -26,7 +28,7 @@ type Connecting = Pin<Box<dyn Future<Output = Result<Client, tokio_postgres::Err
 ///
 /// The table is `murphy_fenced`, in the connection's first schema; [`migrate`](Self::migrate) makes it. Statements are prepared once a
 /// connection, which a pooler in transaction mode may not carry. A connection that broke is replaced at the next operation; the
-/// one that it broke under fails with [`StoreError::Store`], outcome unknown.
+/// one that it broke under fails with [`FencedStoreError::Store`], outcome unknown.
 ///
 /// A row is never deleted by us: its fence would go with it. With `synchronous_commit = off`, or a standby that was promoted
 /// without the last commits, fences can fall back: leases of our stores rank by time, and the next holder is above all the same,
@@ -229,18 +231,18 @@ impl PostgresFenced {
         resource: &str,
         token: &FencingToken,
         op: Option<u64>,
-    ) -> StoreError<PostgresError> {
+    ) -> FencedStoreError<PostgresError> {
         let why = match self.look(session, resource).await {
             Ok(Some((fence, _))) => fence.check(token, op).err(),
             Ok(None) => None,
-            Err(error) => return StoreError::Store(error),
+            Err(error) => return FencedStoreError::Store(error),
         };
         // Somebody deleted the row, or set it back.
         let changed = || {
             let resource = resource.to_owned();
-            StoreError::Store(PostgresError::Corrupt { resource })
+            FencedStoreError::Store(PostgresError::Corrupt { resource })
         };
-        why.map_or_else(changed, StoreError::Refused)
+        why.map_or_else(changed, FencedStoreError::Refused)
     }
 }
 
@@ -258,7 +260,7 @@ impl FencedStore for PostgresFenced {
 
     async fn seal(&self, resource: &str, token: &FencingToken) -> Outcome<Sealed<Vec<u8>>> {
         self.check(resource, token)?;
-        let session = self.session().await.map_err(StoreError::Store)?;
+        let session = self.session().await.map_err(FencedStoreError::Store)?;
         let (lock, fence) = (token.lock().as_str(), SqlFence::of(token));
         let row = self
             .run(
@@ -267,11 +269,11 @@ impl FencedStore for PostgresFenced {
                 &[&resource, &lock, &fence.whole(), &fence.rank()],
             )
             .await
-            .map_err(StoreError::Store)?;
+            .map_err(FencedStoreError::Store)?;
         let Some(row) = row else {
             return Err(self.why(&session, resource, token, None).await);
         };
-        let got = |error| StoreError::Store(PostgresError::Server(error));
+        let got = |error| FencedStoreError::Store(PostgresError::Server(error));
         let op: Option<&[u8]> = row.try_get(1).map_err(got)?;
         let admitted: bool = row.try_get(2).map_err(got)?;
         Ok(Sealed {
@@ -289,7 +291,7 @@ impl FencedStore for PostgresFenced {
         value: Vec<u8>,
     ) -> Outcome<Admitted> {
         self.check(resource, token)?;
-        let session = self.session().await.map_err(StoreError::Store)?;
+        let session = self.session().await.map_err(FencedStoreError::Store)?;
         let (lock, fence) = (token.lock().as_str(), SqlFence::of(token));
         let number = op.map(u64::to_be_bytes);
         let number = number.as_ref().map(<[u8; 8]>::as_slice);
@@ -307,20 +309,20 @@ impl FencedStore for PostgresFenced {
                 ],
             )
             .await
-            .map_err(StoreError::Store)?;
+            .map_err(FencedStoreError::Store)?;
         let Some(row) = row else {
             return Err(self.why(&session, resource, token, op).await);
         };
         let admitted = row.try_get(0);
-        let got = |error| StoreError::Store(PostgresError::Server(error));
+        let got = |error| FencedStoreError::Store(PostgresError::Server(error));
         Ok(newer(admitted.map_err(got)?))
     }
 
     async fn read_fenced(&self, resource: &str, token: &FencingToken) -> Outcome<Option<Vec<u8>>> {
         self.check(resource, token)?;
-        let session = self.session().await.map_err(StoreError::Store)?;
+        let session = self.session().await.map_err(FencedStoreError::Store)?;
         let seen = self.look(&session, resource).await;
-        let Some((fence, value)) = seen.map_err(StoreError::Store)? else {
+        let Some((fence, value)) = seen.map_err(FencedStoreError::Store)? else {
             return Err(Refused::NotSealed.into());
         };
         fence.check_sealed(token)?;

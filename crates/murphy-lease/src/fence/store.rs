@@ -21,7 +21,7 @@ pub const MAX_RESOURCE: usize = 512;
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// use murphy_lease::FencingToken;
-/// use murphy_lease::fence::{FencedStore, MemoryFenced, Refused, StoreError};
+/// use murphy_lease::fence::{FencedStore, MemoryFenced, Refused, FencedStoreError};
 ///
 /// let older: FencingToken = "orders;era=0;seq=33;nonce=a".parse().unwrap();
 /// let newer: FencingToken = "orders;era=0;seq=34;nonce=b".parse().unwrap();
@@ -31,7 +31,7 @@ pub const MAX_RESOURCE: usize = 512;
 /// let sealed = accounts.seal("alice", &newer).await.unwrap();
 /// assert_eq!(sealed.value, Some(100));
 /// let late = accounts.write("alice", &older, 0).await;
-/// assert!(matches!(late, Err(StoreError::Refused(Refused::Stale { .. }))));
+/// assert!(matches!(late, Err(FencedStoreError::Refused(Refused::Stale { .. }))));
 /// accounts.write("alice", &newer, 90).await.unwrap();
 /// # });
 /// ```
@@ -46,7 +46,7 @@ pub trait FencedStore: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`StoreError`].
+    /// [`FencedStoreError`].
     ///
     /// # Cancel safety
     ///
@@ -55,18 +55,18 @@ pub trait FencedStore: Send + Sync {
         &self,
         resource: &str,
         token: &FencingToken,
-    ) -> impl Future<Output = Result<Sealed<Self::Value>, StoreError<Self::Error>>> + Send;
+    ) -> impl Future<Output = Result<Sealed<Self::Value>, FencedStoreError<Self::Error>>> + Send;
 
     /// Admits the token, and writes, in one transaction; `op` is the operation's number if the holder counts its own.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]. [`Refused::Repeated`] with its `last` equal to `op` says that it *was* done, admission and write being
+    /// [`FencedStoreError`]. [`Refused::Repeated`] with its `last` equal to `op` says that it *was* done, admission and write being
     /// one transaction; with a higher `last`, that it was done before that, or never will be.
     ///
     /// # Cancel safety
     ///
-    /// If it is dropped, or fails with [`StoreError::Store`], it may have been done. With a number it can be repeated
+    /// If it is dropped, or fails with [`FencedStoreError::Store`], it may have been done. With a number it can be repeated
     /// safely.
     fn put(
         &self,
@@ -74,18 +74,18 @@ pub trait FencedStore: Send + Sync {
         token: &FencingToken,
         op: Option<u64>,
         value: Self::Value,
-    ) -> impl Future<Output = Result<Admitted, StoreError<Self::Error>>> + Send;
+    ) -> impl Future<Output = Result<Admitted, FencedStoreError<Self::Error>>> + Send;
 
     /// Reads, if this token has sealed and none came after it. Changes nothing.
     ///
     /// # Errors
     ///
-    /// [`StoreError`], with [`Refused::NotSealed`] where the holder has yet to seal.
+    /// [`FencedStoreError`], with [`Refused::NotSealed`] where the holder has yet to seal.
     fn read_fenced(
         &self,
         resource: &str,
         token: &FencingToken,
-    ) -> impl Future<Output = Result<Option<Self::Value>, StoreError<Self::Error>>> + Send;
+    ) -> impl Future<Output = Result<Option<Self::Value>, FencedStoreError<Self::Error>>> + Send;
 
     /// [`put`](Self::put) without a number: admitted as often as it comes while the token is.
     ///
@@ -97,7 +97,7 @@ pub trait FencedStore: Send + Sync {
         resource: &str,
         token: &FencingToken,
         value: Self::Value,
-    ) -> impl Future<Output = Result<Admitted, StoreError<Self::Error>>> + Send {
+    ) -> impl Future<Output = Result<Admitted, FencedStoreError<Self::Error>>> + Send {
         self.put(resource, token, None, value)
     }
 
@@ -112,7 +112,7 @@ pub trait FencedStore: Send + Sync {
         token: &FencingToken,
         op: u64,
         value: Self::Value,
-    ) -> impl Future<Output = Result<Admitted, StoreError<Self::Error>>> + Send {
+    ) -> impl Future<Output = Result<Admitted, FencedStoreError<Self::Error>>> + Send {
         self.put(resource, token, Some(op), value)
     }
 }
@@ -131,7 +131,7 @@ pub struct Sealed<V> {
 /// Why a fenced store did not do it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum StoreError<E: Error + 'static> {
+pub enum FencedStoreError<E: Error + 'static> {
     /// The token was not admitted. Nothing was changed.
     #[error(transparent)]
     Refused(#[from] Refused),
@@ -152,7 +152,7 @@ pub enum StoreError<E: Error + 'static> {
     Store(#[source] E),
 }
 
-impl<E: Error + 'static> StoreError<E> {
+impl<E: Error + 'static> FencedStoreError<E> {
     /// Why the token was not admitted, if that is what it is.
     #[must_use]
     pub const fn refused(&self) -> Option<&Refused> {
@@ -164,9 +164,11 @@ impl<E: Error + 'static> StoreError<E> {
 }
 
 /// Whether a resource can have this name.
-pub(super) const fn check_name<E: Error + 'static>(resource: &str) -> Result<(), StoreError<E>> {
+pub(super) const fn check_name<E: Error + 'static>(
+    resource: &str,
+) -> Result<(), FencedStoreError<E>> {
     match resource.len() {
         1..=MAX_RESOURCE => Ok(()),
-        length => Err(StoreError::BadResource { length }),
+        length => Err(FencedStoreError::BadResource { length }),
     }
 }

@@ -20,6 +20,7 @@ pub struct Held {
 
 /// So much time is not to be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum NotEnsured {
     /// The lease is lost.
     #[error(transparent)]
@@ -64,6 +65,10 @@ impl Held {
     /// # Errors
     ///
     /// [`NotEnsured`]: it is lost, or no lease of this length leaves so much.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe. A renewal that was begun goes on.
     pub async fn ensure(&self, least: Duration) -> Result<(), NotEnsured> {
         self.shared.progress();
         let asked = self.shared.clock.now();
@@ -90,12 +95,20 @@ impl Held {
     }
 
     /// Waits until the lease is lost, and says through what.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe, and any number may wait.
     pub async fn lost(&self) -> Lost {
         self.shared.lost().cancelled().await;
         self.shared.loss()
     }
 
-    /// Waits until it is about to expire, or is lost.
+    /// Waits until a third of its time is left and no renewal has come back, or it is lost.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe, and any number may wait.
     pub async fn expiring(&self) {
         let mut view = self.shared.view.subscribe();
         // The sender is ours.

@@ -8,6 +8,7 @@ use crate::{Lost, Why};
 
 /// A lease was not, or not in time, given back.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReleaseError {
     /// It had ended before: what was done last under it may have been done beside another holder.
     #[error(transparent)]

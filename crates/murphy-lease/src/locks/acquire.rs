@@ -30,6 +30,11 @@ use crate::{BadName, Lease, LockName, Rank, Renewal, Ttl, event};
 ///
 /// [`AcquireError`]. From `acquire`, a store that fails and another that holds the lock are no errors before the deadline.
 ///
+/// # Panics
+///
+/// Where it has to wait, outside of a tokio runtime with time: for its turn, or for a store that does not answer at once. One that
+/// does not have to is granted there and, unless there is an [`executor`](crate::Locks::executor), lost at once.
+///
 /// # Cancel safety
 ///
 /// Safe. Dropped while a request is under way it has the lock released in the background, until the store has confirmed, or its

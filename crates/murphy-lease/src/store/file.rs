@@ -91,6 +91,10 @@ pub struct FileStore {
 
 /// What a [`FileStore`] answers, or is going to.
 ///
+/// # Panics
+///
+/// When polled after it is done, and where it has to wait, outside of a tokio runtime with time.
+///
 /// # Cancel safety
 ///
 /// Dropped while it waits, it leaves the queue. What could be done at once is done when it exists.

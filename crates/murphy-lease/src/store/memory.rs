@@ -68,6 +68,10 @@ pub struct MemoryStore {
 
 /// What a [`MemoryStore`] answers, or is going to.
 ///
+/// # Panics
+///
+/// When polled after it is done, and where it has to wait, outside of a tokio runtime with time (or whatever the store's clock needs).
+///
 /// # Cancel safety
 ///
 /// Dropped while it waits, it leaves the queue. What it asked for at once is done when it exists.

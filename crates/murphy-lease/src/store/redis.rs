@@ -18,6 +18,7 @@ use tower_service::Service;
 pub use self::link::RedisLink;
 use self::wire::{Answer, Scripts};
 use super::error::{ConnectError, Patience, StoreError};
+use super::event;
 use crate::{LeaseReply, LeaseRequest};
 
 /// Leases in one Redis, or whatever speaks like it. All clones share a connection.
@@ -192,10 +193,7 @@ fn check(info: &str) -> Result<(), ConnectError> {
         return unfit("it is a replica".into(), remedy);
     }
     if let Some(policy) = evicts(info) {
-        tracing::warn!(
-            policy,
-            "this Redis evicts leases when it is full: their holders are fenced, not excluded"
-        );
+        event::evictable(policy);
     }
     Ok(())
 }
@@ -259,6 +257,14 @@ mod tests {
             assert_eq!(evicts(&info), warned);
         }
         assert_eq!(evicts(""), None, "who may not ask is not warned");
+    }
+
+    #[test]
+    fn that_it_evicts_is_told() {
+        let told = |name: &str| name == "lease.evictable";
+        crate::heard::is_told(crate::heard::STORES, told, || {
+            check("maxmemory_policy:allkeys-lru\r\n").unwrap();
+        });
     }
 
     #[tokio::test]

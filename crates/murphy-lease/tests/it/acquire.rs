@@ -7,9 +7,10 @@ use std::time::Duration;
 use murphy_core::Scope;
 use murphy_lease::{
     AcquireError, Claim, Grant, Holder, Last, LeaseReply, LeaseRequest, Locks, MemoryStore, Rank,
-    Renewal, Ttl,
+    Renewal, Ttl, Why,
 };
 use tokio::time::{Instant, advance, sleep, timeout};
+use tokio_test::{assert_ready_ok, task};
 
 use crate::store::{Fate, Store, TTL, ms};
 
@@ -19,6 +20,23 @@ async fn one_request_acquires_a_free_lock() {
     let lease = store.locks(1).acquire("orders").await.unwrap();
     assert_eq!(store.verbs(), ["acquire"]);
     assert_eq!(lease.token().unwrap().lock().as_str(), "orders");
+}
+
+#[test]
+fn outside_of_a_runtime_what_need_not_wait_is_granted_and_at_once_lost() {
+    let locks = Locks::new(MemoryStore::new());
+    let mut asking = task::spawn(locks.acquire("orders").into_future());
+    let lease = assert_ready_ok!(asking.poll());
+    assert_eq!(lease.token().unwrap_err().why, Why::Unattended);
+}
+
+#[test]
+#[should_panic(expected = "no reactor running")]
+fn outside_of_a_runtime_nobody_waits() {
+    let locks = Locks::new(MemoryStore::new());
+    let mut first = task::spawn(locks.acquire("orders").into_future());
+    let _held = assert_ready_ok!(first.poll());
+    let _ = task::spawn(locks.acquire("orders").into_future()).poll();
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::fence::{FENCING_OP_LAST, FENCING_TOKEN_CURRENT, Refused, event, headers};
 
-/// Why a request was not served: in the extensions of the response that says so. The handler was not called.
+/// Why a request was not served: in the extensions of the response that says so.
+///
+/// Where a guard said it, the handler was not called. A handler whose conditional write was [`Refused`] says it itself: see
+/// [`Refused::response`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Denied {
@@ -59,7 +62,7 @@ impl Denied {
             Self::Refused(Refused::OtherLock { .. }) => "other-lock",
             Self::Refused(Refused::Repeated { .. }) => "repeated",
             Self::Refused(Refused::Future { .. }) => "future",
-            Self::Refused(_) => "refused",
+            Self::Refused(Refused::NotSealed) => "not-sealed",
         }
     }
 
@@ -75,12 +78,28 @@ impl Denied {
             Self::Refused(Refused::OtherLock { .. }) => "another lock guards the resource",
             Self::Refused(Refused::Repeated { .. }) => "the operation is not the next one",
             Self::Refused(Refused::Future { .. }) => "the fencing token is from the future",
-            Self::Refused(_) => "the fencing token is stale",
+            Self::Refused(Refused::NotSealed) => "the resource is not sealed with the token",
+            Self::Refused(Refused::Stale { .. } | Refused::Conflict { .. }) => {
+                "the fencing token is stale"
+            }
         }
     }
 
-    /// The response that says so.
-    pub(super) fn response<R: Default>(self, grpc: bool) -> Response<R> {
+    /// The response that says so, as of a [`FenceGuardLayer`](super::FenceGuardLayer), with an empty body: its table says
+    /// which status and which headers. It counts as `fence.denied`.
+    #[must_use]
+    pub fn response<R: Default>(self) -> Response<R> {
+        self.answer(false)
+    }
+
+    /// The same in gRPC's words: HTTP's 200, and the status in the headers. With the `grpc` feature.
+    #[cfg(feature = "grpc")]
+    #[must_use]
+    pub fn grpc_response<R: Default>(self) -> Response<R> {
+        self.answer(true)
+    }
+
+    pub(super) fn answer<R: Default>(self, grpc: bool) -> Response<R> {
         event::denied(&self);
         let (status, code) = self.terms();
         let mut response = Response::new(R::default());
@@ -110,6 +129,70 @@ impl Denied {
     }
 }
 
+impl Refused {
+    /// The whole answer of a handler whose conditional write was refused, so that it tells the same as a guard would: 412 with
+    /// [`FENCING_TOKEN_CURRENT`] for a stale token, and what else is in the table of
+    /// [`FenceGuardLayer`](super::FenceGuardLayer). The body is empty, and may be set; [`Denied`] is in its extensions. With
+    /// the `http` feature.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use http::{Response, StatusCode};
+    /// use murphy_lease::FencingToken;
+    /// use murphy_lease::fence::{FencedStore, MemoryFenced, FencedStoreError, current_rank};
+    ///
+    /// // Behind `FenceGuardLayer::pass_through`, which puts the token into the request's extensions.
+    /// async fn put(accounts: &MemoryFenced<u64>, token: &FencingToken, amount: u64) -> Response<String> {
+    ///     match accounts.write("alice", token, amount).await {
+    ///         Ok(_) => Response::new("done".into()),
+    ///         Err(FencedStoreError::Refused(refused)) => refused.response(),
+    ///         Err(_) => {
+    ///             let mut failed = Response::new(String::new());
+    ///             *failed.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    ///             failed
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let older: FencingToken = "orders;era=0;seq=33;nonce=a".parse()?;
+    /// let newer: FencingToken = "orders;era=0;seq=34;nonce=b".parse()?;
+    /// let accounts = MemoryFenced::new();
+    /// assert_eq!(put(&accounts, &newer, 90).await.status(), 200);
+    /// let stale = put(&accounts, &older, 100).await;
+    /// assert_eq!(stale.status(), 412);
+    /// assert_eq!(current_rank(stale.headers())?, Some(newer.rank()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn response<R: Default>(self) -> Response<R> {
+        Denied::Refused(self).response()
+    }
+
+    /// [`response`](Self::response) in gRPC's words. tonic reads its own status out of the headers, with
+    /// [`FENCING_TOKEN_CURRENT`] among the metadata. With the `grpc` feature.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use murphy_lease::Rank;
+    /// use murphy_lease::fence::Refused;
+    ///
+    /// let refused = Refused::Stale { current: Rank::new(0, 34) };
+    /// let response = refused.grpc_response::<()>();
+    /// assert_eq!(response.headers()["grpc-status"], "9");
+    /// // In a handler of tonic's:
+    /// // `return Err(Status::from_header_map(response.headers()).expect("it has one"));`
+    /// ```
+    #[cfg(feature = "grpc")]
+    #[must_use]
+    pub fn grpc_response<R: Default>(self) -> Response<R> {
+        Denied::Refused(self).grpc_response()
+    }
+}
+
 pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE);
     cfg!(feature = "grpc")
@@ -125,7 +208,7 @@ mod tests {
     fn a_stale_holder_is_told_the_rank_and_no_more() {
         let current = Rank::new(2, 34);
         let denied = Denied::Refused(Refused::Stale { current });
-        let response = denied.clone().response::<()>(false);
+        let response = denied.clone().answer::<()>(false);
         assert_eq!(response.status(), 412);
         assert_eq!(response.headers()[FENCING_TOKEN_CURRENT], "era=2;seq=34");
         assert_eq!(response.headers().len(), 1);
@@ -148,11 +231,12 @@ mod tests {
             (Refused::OtherLock { guard }.into(), 412, "9"),
             (Refused::Repeated { op: 1, last: 7 }.into(), 409, "6"),
             (Refused::Future { highest: current }.into(), 403, "7"),
+            (Refused::NotSealed.into(), 412, "9"),
         ] {
-            let plain = denied.clone().response::<()>(false);
+            let plain = denied.clone().answer::<()>(false);
             assert_eq!(plain.status(), status, "{denied}");
             assert_eq!(plain.headers().contains_key(RETRY_AFTER), status == 503);
-            let grpc = denied.clone().response::<()>(true);
+            let grpc = denied.clone().answer::<()>(true);
             assert_eq!(grpc.status(), 200, "{denied}");
             assert_eq!(grpc.headers()["grpc-status"], code, "{denied}");
         }

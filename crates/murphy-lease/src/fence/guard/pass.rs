@@ -48,6 +48,14 @@ where
 }
 
 /// A request that was passed on, or denied.
+///
+/// # Panics
+///
+/// When polled after it is done: where it was denied; else it does what the handler's future does.
+///
+/// # Cancel safety
+///
+/// Dropping it drops the handler's future: what that has begun stays begun.
 #[must_use = "futures do nothing unless polled"]
 #[pin_project]
 pub struct PassFuture<F> {
@@ -75,7 +83,7 @@ where
                 let Some((denied, grpc)) = denied.take() else {
                     panic!("polled after it was done");
                 };
-                Poll::Ready(Ok(denied.response(grpc)))
+                Poll::Ready(Ok(denied.answer(grpc)))
             }
         }
     }

@@ -139,7 +139,7 @@ where
             return Poll::Ready(outcome);
         }
         match std::mem::replace(&mut this.state, State::Done) {
-            State::Denied(denied) => Poll::Ready(Ok(denied.response(this.grpc))),
+            State::Denied(denied) => Poll::Ready(Ok(denied.answer(this.grpc))),
             _ => panic!("polled after it was done"),
         }
     }

@@ -8,6 +8,8 @@ use etcd_client::Client;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::store::event;
+
 /// A client of etcd, and whether it is any use. All clones of a store have the same.
 ///
 /// A connection that broke is replaced by the client itself, one that is silent only after eight seconds: etcd takes it amiss to
@@ -73,7 +75,7 @@ impl Link {
                 let _ = link.client.remove_endpoint(endpoint).await;
                 let _ = link.client.add_endpoint(endpoint).await;
             }
-            tracing::debug!("etcd: dialled anew");
+            event::redialled("etcd");
             link.is_dialling.store(false, Ordering::Release);
             link.dialled.send_modify(|number| *number += 1);
         });
@@ -177,6 +179,23 @@ mod tests {
             }
             assert_eq!(is_dead, want, "{name}");
         }
+    }
+
+    #[test]
+    fn a_connection_of_no_use_is_told() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().unwrap();
+        let told = |name: &str| name == "lease.redialled";
+        crate::heard::is_told(crate::heard::STORES, told, || {
+            runtime.block_on(async {
+                let endpoint = "http://127.0.0.1:1".to_owned();
+                let client = Client::connect([&endpoint], None).await.unwrap();
+                let link = Arc::new(Link::new(client, vec![endpoint]));
+                let mut dialled = link.dialled();
+                drop(link.ask(Duration::ZERO));
+                dialled.changed().await.unwrap();
+            });
+        });
     }
 
     #[tokio::test(start_paused = true)]

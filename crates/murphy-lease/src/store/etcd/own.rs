@@ -10,6 +10,7 @@ use etcd_client::{EventType, WatchFilterType, WatchOptions, WatchStream};
 use tokio::time::sleep;
 
 use super::super::error::StoreError;
+use super::super::event;
 use super::keys::Keys;
 use super::link::Dialled;
 use super::{EtcdStore, Shared};
@@ -44,7 +45,7 @@ impl Shared {
     async fn over(&self, keys: &Keys, nonce: Nonce, rank: Rank) {
         sleep(SHORT).await;
         let Ok(_room) = self.watches.try_acquire() else {
-            tracing::debug!(most = WATCHES, "etcd: a lease is not watched");
+            event::not_watched(WATCHES);
             return pending().await;
         };
         // So that not all come back at once.
@@ -103,4 +104,28 @@ async fn deletion(stream: &mut WatchStream) -> bool {
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use etcd_client::Client;
+
+    use super::*;
+
+    #[test]
+    fn that_a_lease_is_not_watched_is_told() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+        let told = |name: &str| name == "lease.not_watched";
+        crate::heard::is_told(crate::heard::STORES, told, || {
+            runtime.block_on(async {
+                let client = Client::connect(["http://127.0.0.1:1"], None).await.unwrap();
+                let store = EtcdStore::new(client);
+                let others = store.shared.watches.try_acquire_many(WATCHES as u32);
+                let token = "orders;era=0;seq=1;nonce=1".parse().unwrap();
+                let over = tokio::time::timeout(SHORT * 2, store.over(&token)).await;
+                assert!(others.is_ok() && over.is_err(), "it is not over");
+            });
+        });
+    }
 }

@@ -217,12 +217,14 @@ impl Shared {
         Ok(Tried::Reply(LeaseReply::Passed { high }))
     }
 
-    /// The era in which the next revision is above `floor`, recorded; `None`: there is none.
+    /// The era in which the next revision is above `floor`, recorded; `None`: there is none. Where what we know of revisions
+    /// is not above it, we look before an era is spent: others have raised them since.
     pub(super) async fn era_above(
         &self,
         keys: &Keys,
         floor: Rank,
     ) -> Result<Option<Era>, StoreError> {
+        let mut has_looked = false;
         for _ in 0..REPEATS {
             let known = *self.known.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(known) = known else {
@@ -234,6 +236,10 @@ impl Shared {
             let wanted = known.number.max(self.era).max(floor.era);
             let wanted = if Rank::new(wanted, next) > floor {
                 wanted
+            } else if !has_looked {
+                self.know(self.state(VERB, keys).await?.era);
+                has_looked = true;
+                continue;
             } else if let Some(above) = wanted.checked_add(1) {
                 above
             } else {

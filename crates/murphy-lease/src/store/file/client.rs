@@ -67,6 +67,10 @@ pub enum ClientError {
 
 /// What a [`FileClient`] is answered, or is going to be.
 ///
+/// # Panics
+///
+/// When polled after it is done, and outside of a tokio runtime with I/O and time.
+///
 /// # Cancel safety
 ///
 /// Dropped while it waits, it leaves the queue; a grant that comes all the same is given back.

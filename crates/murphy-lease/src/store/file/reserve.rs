@@ -7,6 +7,7 @@ use super::disk::Disk;
 use super::error::FileError;
 use super::mark::{Mark, step};
 use crate::store::desk::{Desk, Supply};
+use crate::store::event;
 use crate::store::table::{Drawn, Ranks, claimed};
 use crate::{Claim, Rank};
 
@@ -157,7 +158,7 @@ impl Drop for Write {
                 }
                 Err(error) => {
                     if !self.disk.is_closed() {
-                        tracing::error!(target: "murphy::lease", %error, "lease.not_reserved");
+                        event::not_reserved(&error);
                     }
                     ranks.failed = Some(error);
                     table.unnumbered(words);

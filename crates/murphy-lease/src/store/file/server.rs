@@ -25,6 +25,7 @@ use tower_service::Service;
 use super::wire::{FORMAT, ToClient, ToServer, encoded, frames};
 use super::{FileError, FileFuture, FileStore};
 use crate::LeaseReply;
+use crate::store::event;
 
 /// More clients than that are turned away.
 const CLIENTS: usize = 256;
@@ -208,7 +209,7 @@ impl Door {
 
     fn turn_away(&self, why: &'static str) {
         self.turned_away.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(target: "murphy::lease", why, "lease.turned_away");
+        event::turned_away(why);
     }
 }
 

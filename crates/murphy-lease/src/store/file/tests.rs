@@ -139,6 +139,19 @@ async fn on_a_full_disk_what_is_reserved_is_granted_and_then_it_is_an_error() {
     assert_full(ask(&store, acquire(bits, 0)).await);
 }
 
+/// Outside of a runtime it writes in the caller's thread, where it is listened to.
+#[test]
+fn that_nothing_could_be_reserved_is_told() {
+    let shelf = Shelf::new();
+    let store = FileOptions::new().open_on(Disk::on(shelf.clone())).unwrap();
+    shelf.is_full.store(true, SeqCst);
+    let told = |name: &str| name == "lease.not_reserved";
+    crate::heard::is_told(crate::heard::STORES, told, || {
+        let mut call = task::spawn(store.clone().call(acquire(1, 0)));
+        assert_full(tokio_test::assert_ready!(call.poll()));
+    });
+}
+
 #[tokio::test(start_paused = true)]
 async fn on_a_full_disk_those_who_wait_are_told() {
     let shelf = Shelf::new();

@@ -9,6 +9,8 @@ use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, Cmd, ErrorKind, Pipeline, RedisFuture, RedisResult, ServerErrorKind, Value};
 use tokio::time::Instant;
 
+use crate::store::event;
+
 /// A connection to Redis that is dialled anew when it is of no use: not only where it broke, as the driver's own
 /// [`ConnectionManager`] does, but also where nothing is answered on it any more, and where the server that it leads to
 /// has become a replica while its name leads to another. All clones are one connection.
@@ -65,7 +67,7 @@ impl RedisLink {
         if dialled.number == number
             && let Ok(manager) = dial(&self.0.client, self.0.timeout)
         {
-            tracing::debug!("redis: dialled anew");
+            event::redialled("redis");
             *dialled = Dialled {
                 manager,
                 number: number + 1,
@@ -165,5 +167,26 @@ impl ConnectionLike for RedisLink {
 impl fmt::Debug for RedisLink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisLink").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_of_no_use_is_told() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().unwrap();
+        let told = |name: &str| name == "lease.redialled";
+        crate::heard::is_told(crate::heard::STORES, told, || {
+            runtime.block_on(async {
+                let client = Client::open("redis://127.0.0.1:1").unwrap();
+                let link = RedisLink::new(client, Duration::from_millis(2)).unwrap();
+                let asked = link.begin();
+                tokio::time::sleep(Duration::from_millis(2)).await;
+                drop(asked);
+            });
+        });
     }
 }
