@@ -118,8 +118,8 @@ async fn who_waits_no_longer_is_not_waited_for() {
     let server = Etcd::start().await;
     let store = store(&server).await;
     let lock = Ask::of(&store, "orders");
-    granted(&lock.acquire(1, LONG).await);
-    held(&lock.wait(2, LONG, ms(100)).await);
+    let _ = granted(&lock.acquire(1, LONG).await);
+    let _ = held(&lock.wait(2, LONG, ms(100)).await);
     let other = lock.clone();
     let third = tokio::spawn(async move { other.wait(3, LONG, LONG).await });
     sleep(ms(200)).await;
@@ -128,9 +128,9 @@ async fn who_waits_no_longer_is_not_waited_for() {
     late.unwrap_err();
     assert!(lock.release(1).await);
     let third = timeout(ms(10_000), third).await.expect("it is his turn");
-    granted(&third.unwrap());
+    let _ = granted(&third.unwrap());
     assert!(lock.release(3).await);
-    granted(&lock.wait(5, LONG, ms(10_000)).await);
+    let _ = granted(&lock.wait(5, LONG, ms(10_000)).await);
 }
 
 #[tokio::test]
