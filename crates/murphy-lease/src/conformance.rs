@@ -1,7 +1,7 @@
 //! What any lock should promise, and whether it does.
 //!
 //! The suite drives a lock, ours or another crate's, through what breaks locks in production: a partition without a word,
-//! a reply that is lost, a holder that is paused, a store that restarts. It reports, promise for promise, what was
+//! a reply that is lost, a renewal whose answer is late, a holder that is paused, a clock that is slow, a store that restarts. It reports, promise for promise, what was
 //! seen.
 //!
 //! ```text
@@ -12,7 +12,8 @@
 //!
 //! To test a lock, implement [`Client`] for what a program holds of it, and [`Rig`] for how one is made: with its
 //! connection through the [`Wire`] that it is given ([`Wire::proxy`] for any TCP server, [`Wire::layer`] for a store that is a
-//! tower service). Then [`examine`] it.
+//! tower service). Then [`examine`] it. What it cannot be asked for (to set the clock of a lock that takes none, say) is
+//! [not tried](Verdict::Unable).
 //!
 //! # Limits
 //!

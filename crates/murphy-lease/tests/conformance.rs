@@ -47,6 +47,8 @@ type Store = Wired<LeaseRequest, LeaseReply>;
 struct Naive {
     twin: Twin,
     store: Store,
+    /// By how much its leases are shorter than what it is granted: its clock may be so slow.
+    rate: f64,
 }
 
 struct Held {
@@ -115,7 +117,19 @@ impl Rig for Twin {
         Ok(Naive {
             twin: self.clone(),
             store,
+            rate: 1.0,
         })
+    }
+
+    /// Its clock shows half of what passes. It knows, but for the twin.
+    async fn connect_slow(&self, wire: Wire) -> Result<Naive, BoxError> {
+        let naive = self.connect(wire).await?;
+        let rate = if self.is(Promise::BearsSlowClock) {
+            2.0
+        } else {
+            1.0
+        };
+        Ok(Naive { rate, ..naive })
     }
 
     async fn wipe(&self, _: &str) -> Result<(), Unable> {
@@ -274,7 +288,7 @@ impl Naive {
             lock,
             nonce,
             rank: Cell::new(rank),
-            until: Cell::new(sent + ttl),
+            until: Cell::new(sent + ttl.mul_f64(self.rate)),
             is_over: Cell::new(false),
             renewals: Cell::new(0),
             wakers: RefCell::default(),
@@ -338,6 +352,8 @@ async fn renew(shared: Rc<Shared>, breaks: Option<Promise>, mut store: Store, tt
         };
         match timeout(most, store.call(renewal)).await {
             Ok(Ok(LeaseReply::Renewed { .. })) => {
+                let counts = !breaks(Promise::CountsRenewalsFromSending);
+                let sent = if counts { sent } else { Instant::now() };
                 shared.until.set(sent + ttl);
                 shared.renewals.set(shared.renewals.get() + 1);
             }
@@ -404,6 +420,8 @@ async fn a_lost_that_never_ends_is_named_though_believes_is_right() {
     let want = [
         Promise::TellsOfPartition,
         Promise::CountsFromSending,
+        Promise::CountsRenewalsFromSending,
+        Promise::BearsSlowClock,
         Promise::TellsAfterPause,
         Promise::TellsOfRevocation,
     ];

@@ -19,6 +19,10 @@ pub enum Promise {
     TellsOfPartition,
     /// A holder counts its lease from when it asked, not from when it was answered, so that it ends before the store's.
     CountsFromSending,
+    /// The same of a renewal, whose answer is late.
+    CountsRenewalsFromSending,
+    /// A holder whose clock is slow, as slow as the lock says that it bears, has ended before the store's lease has.
+    BearsSlowClock,
     /// A holder that was paused past its lease knows it as soon as it looks.
     TellsAfterPause,
     /// A holder whose lease the store no longer knows of is told, though its keep-alive may go on; or a renewal gets it back
@@ -47,7 +51,7 @@ pub enum Promise {
 
 impl Promise {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Excludes,
         Self::KeepsDeadline,
         Self::Expires,
@@ -55,6 +59,8 @@ impl Promise {
         Self::Endures,
         Self::TellsOfPartition,
         Self::CountsFromSending,
+        Self::CountsRenewalsFromSending,
+        Self::BearsSlowClock,
         Self::TellsAfterPause,
         Self::TellsOfRevocation,
         Self::Recovers,
@@ -87,6 +93,8 @@ impl Promise {
             Self::Endures => "endures a short outage",
             Self::TellsOfPartition => "tells of a partition",
             Self::CountsFromSending => "counts from sending",
+            Self::CountsRenewalsFromSending => "counts renewals likewise",
+            Self::BearsSlowClock => "bears a slow clock",
             Self::TellsAfterPause => "tells after a pause",
             Self::TellsOfRevocation => "tells of a revocation",
             Self::Recovers => "recovers from a restart",

@@ -77,6 +77,17 @@ pub trait Rig: Send + Sync + 'static {
     /// that will use it.
     fn connect(&self, wire: Wire) -> impl Future<Output = Result<Self::Client, BoxError>>;
 
+    /// The same, but by a clock that runs slow: as slow as the lock says that it bears, for one that says so and whose clock can be
+    /// set. The plainer the better: of half the rate.
+    ///
+    /// # Errors
+    ///
+    /// [`Unable`], as by default, if that cannot be done.
+    fn connect_slow(&self, wire: Wire) -> impl Future<Output = Result<Self::Client, BoxError>> {
+        let _ = wire;
+        async { Err(Unable("the rig cannot set its clock").into()) }
+    }
+
     /// Have the store forget all that it knows: `FLUSHALL`, an empty disk.
     ///
     /// # Errors

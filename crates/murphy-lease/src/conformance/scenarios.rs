@@ -40,6 +40,8 @@ pub(super) async fn run<R: Rig>(promise: Promise, rig: Arc<R>) -> Verdict {
         Promise::Endures => stage.endures().await,
         Promise::TellsOfPartition => stage.tells_of_partition().await,
         Promise::CountsFromSending => stage.counts_from_sending().await,
+        Promise::CountsRenewalsFromSending => stage.counts_renewals_from_sending().await,
+        Promise::BearsSlowClock => stage.bears_slow_clock().await,
         Promise::TellsAfterPause => stage.tells_after_pause().await,
         Promise::TellsOfRevocation => stage.tells_of_revocation().await,
         Promise::Recovers => stage.recovers().await,

@@ -46,6 +46,13 @@ enum Order {
     Pause(blocking::Receiver<()>),
 }
 
+/// How a station's clock runs.
+#[derive(Clone, Copy, Debug)]
+enum Pace {
+    True,
+    Slow,
+}
+
 /// Ends a pause when it is dropped.
 pub(super) struct Paused(
     #[expect(dead_code, reason = "its drop is what matters")] blocking::Sender<()>,
@@ -54,10 +61,19 @@ pub(super) struct Paused(
 impl Station {
     /// A client of the rig, and the wire that it is connected through.
     pub(super) async fn of<R: Rig>(rig: &Arc<R>) -> Result<Self, Verdict> {
+        Self::with(rig, Pace::True).await
+    }
+
+    /// One whose clock is slow.
+    pub(super) async fn slow<R: Rig>(rig: &Arc<R>) -> Result<Self, Verdict> {
+        Self::with(rig, Pace::Slow).await
+    }
+
+    async fn with<R: Rig>(rig: &Arc<R>, pace: Pace) -> Result<Self, Verdict> {
         let wire = Wire::whole();
         let (orders, received) = mpsc::channel(64);
         let (ready, connected) = oneshot::channel();
-        let (made, ttl) = ((Arc::clone(rig), wire.clone()), rig.ttl());
+        let (made, ttl) = ((Arc::clone(rig), wire.clone(), pace), rig.ttl());
         std::thread::Builder::new()
             .name("station".into())
             .spawn(move || run(made, received, ready))
@@ -162,7 +178,11 @@ struct Kept<C: Client> {
 
 type Ready = oneshot::Sender<Result<(), String>>;
 
-fn run<R: Rig>((rig, wire): (Arc<R>, Wire), orders: mpsc::Receiver<Order>, ready: Ready) {
+fn run<R: Rig>(
+    (rig, wire, pace): (Arc<R>, Wire, Pace),
+    orders: mpsc::Receiver<Order>,
+    ready: Ready,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -171,7 +191,11 @@ fn run<R: Rig>((rig, wire): (Arc<R>, Wire), orders: mpsc::Receiver<Order>, ready
         Err(e) => return drop(ready.send(Err(e.to_string()))),
     };
     LocalSet::new().block_on(&runtime, async move {
-        match rig.connect(wire).await {
+        let client = match pace {
+            Pace::True => rig.connect(wire).await,
+            Pace::Slow => rig.connect_slow(wire).await,
+        };
+        match client {
             Err(e) => drop(ready.send(Err(e.to_string()))),
             Ok(client) => {
                 let (held, next, ttl) = (RefCell::default(), Cell::new(0), rig.ttl());

@@ -1,9 +1,11 @@
 //! What a holder is told of its loss.
 
+use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Seen, Stage, broken, no_sign};
 use crate::conformance::signs::Loss;
+use crate::conformance::station::Station;
 use crate::conformance::{Cut, Rig, Verdict};
 
 impl<R: Rig> Stage<R> {
@@ -69,6 +71,65 @@ impl<R: Rig> Stage<R> {
         Err(Verdict::Unable(
             "it is not acquired when answers are late".into(),
         ))
+    }
+
+    pub(super) async fn counts_renewals_from_sending(&self) -> Seen {
+        self.needs_renewal()?;
+        // A renewal whose answer is on its way when the wire is cut hides what the one before it was taken for: it is cut at
+        // three moments of the time between two.
+        let seen = join_all((0..3).map(|n| self.renewed_late(n))).await;
+        let mut kept = None;
+        for seen in seen {
+            match seen {
+                Ok(None) => {}
+                Ok(Some(verdict)) => kept = Some(verdict),
+                Err(verdict) => return Err(verdict),
+            }
+        }
+        kept.ok_or(Verdict::Unable(
+            "it is not renewed when answers are late".into(),
+        ))
+    }
+
+    /// Renewed with late answers, and then cut off at the `n`-th moment. `None` if it was not to be renewed so.
+    async fn renewed_late(&self, n: u32) -> Result<Option<Verdict>, Verdict> {
+        let (a, b) = (self.station().await?, self.station().await?);
+        let (lock, late) = (format!("{}-{n}", self.lock), self.ttl / 8);
+        let held = a.must_acquire(&lock, self.ttl).await?;
+        a.wire.cut(Cut::SlowReplies(late));
+        sleep(self.ttl * 5 / 4 + n * self.ttl / 9).await;
+        if a.state(held).await?.says_lost().is_some() {
+            return Ok(None);
+        }
+        a.wire.cut(Cut::Blackhole);
+        let rival = b.acquire(&lock, self.ttl * 3).await?;
+        match a.told(held, self.slack.min(late / 2)).await?.loss() {
+            Loss::NoSign => no_sign().map(Some),
+            Loss::Untold(sign) if rival.is_ok() => {
+                let believed = format!(
+                    "renewed with answers {late:?} late, by `{sign}` it believed on when another got it"
+                );
+                self.shown_by_a_rival(believed).await.map(Some)
+            }
+            _ => Ok(Some(Verdict::Kept)),
+        }
+    }
+
+    pub(super) async fn bears_slow_clock(&self) -> Seen {
+        let (a, b) = (Station::slow(&self.rig).await?, self.station().await?);
+        let held = a.must_acquire(&self.lock, self.ttl).await?;
+        a.wire.cut(Cut::Blackhole);
+        let rival = b.acquire(&self.lock, self.ttl * 4).await?;
+        match a.told(held, self.slack).await?.loss() {
+            Loss::NoSign => no_sign(),
+            Loss::Untold(sign) if rival.is_ok() => {
+                let believed = format!(
+                    "by a slow clock, which it said that it bears, and by `{sign}` it believed on when another got it"
+                );
+                self.shown_by_a_rival(believed).await
+            }
+            _ => Ok(Verdict::Kept),
+        }
     }
 
     pub(super) async fn tells_after_pause(&self) -> Seen {
