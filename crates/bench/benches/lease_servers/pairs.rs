@@ -16,8 +16,9 @@ use crate::TTL;
 const ROUNDS: usize = 41;
 
 /// The `n`-th pair of somebody.
-pub(crate) type Pair<'a> =
-    Box<dyn FnMut(u64) -> Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'a>> + 'a>;
+pub(crate) type Pair<'a> = Box<
+    dyn FnMut(u64) -> Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send + 'a>> + Send + 'a,
+>;
 
 /// One pair by a client: a lease with its keeper, and given back.
 pub(crate) async fn client<S>(locks: &Locks<S>) -> anyhow::Result<()>
