@@ -2,10 +2,12 @@
 
 mod ask;
 mod contract;
+mod counting;
 mod crowd;
 #[cfg(unix)]
 pub mod served;
 
 pub use ask::{Ask, granted, held};
 pub use contract::{Kind, holds};
+pub use counting::Counting;
 pub use crowd::crowd;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use murphy_lease::{Claim, ConnectError, EtcdStore, LeaseReply, Locks, Lost, Rank, Ttl, Why};
-use tests::lease::{Ask, Kind, granted, held, holds, served};
+use tests::lease::{Ask, Counting, Kind, granted, held, holds, served};
 use tests::ms;
 use tests::servers::{Etcd, Switch};
 use tokio::time::{sleep, timeout};
@@ -153,6 +153,15 @@ async fn no_stale_renewal_after_a_stop_that_was_longer_than_the_lease() {
     assert!(second.rank > first.rank);
     let reply = lock.renew(1, first.rank, SHORT).await;
     assert!(matches!(reply, LeaseReply::NotHolder { .. }), "{reply:?}");
+}
+
+#[tokio::test]
+async fn no_stale_write_is_admitted_whatever_befalls_the_server() {
+    let mut server = Etcd::start().await;
+    let ttl = Ttl::from_secs(1);
+    let clients = Counting::start([store(&server).await, store(&server).await], ttl);
+    served::no_stale_write_is_admitted(&mut server, &clients, ttl).await;
+    clients.finish().await;
 }
 
 #[tokio::test]

@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use murphy_lease::{Claim, ConnectError, LeaseRequest, PostgresStore, Rank, StoreError};
-use tests::lease::{Ask, Kind, granted, held, holds, served};
+use murphy_lease::{Claim, ConnectError, LeaseRequest, PostgresStore, Rank, StoreError, Ttl};
+use tests::lease::{Ask, Counting, Kind, granted, held, holds, served};
 use tests::ms;
 use tests::servers::{Postgres, Switch};
 use tokio::time::{sleep, timeout};
@@ -172,6 +172,15 @@ async fn a_server_that_was_stopped_for_longer_than_the_lease_has_ended_it() {
     let server = Postgres::start().await;
     let store = store(&server).await.timeout(ms(300)).unwrap();
     served::a_server_that_was_stopped_for_longer_than_the_lease_has_ended_it(&server, &store).await;
+}
+
+#[tokio::test]
+async fn no_stale_write_is_admitted_whatever_befalls_the_server() {
+    let mut server = Postgres::start().await;
+    let ttl = Ttl::from_millis(500);
+    let clients = Counting::start([store(&server).await, store(&server).await], ttl);
+    served::no_stale_write_is_admitted(&mut server, &clients, ttl).await;
+    clients.finish().await;
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use murphy_lease::{Claim, ConnectError, LeaseReply, LeaseRequest, Rank, RedisStore};
-use tests::lease::{Ask, Kind, granted, held, holds, served};
+use murphy_lease::{Claim, ConnectError, LeaseReply, LeaseRequest, Rank, RedisStore, Ttl};
+use tests::lease::{Ask, Counting, Kind, granted, held, holds, served};
 use tests::ms;
 use tests::servers::{Redis, Switch};
 
@@ -19,9 +19,13 @@ async fn store(server: &Redis) -> RedisStore {
 /// A store whose server can be changed under it.
 async fn switched(server: &Redis) -> (Switch, RedisStore) {
     let switch = Switch::to(server.address()).await;
-    let url = format!("redis://{}", switch.address());
-    let store = RedisStore::connect(&url).await.unwrap();
+    let store = switched_by(&switch).await;
     (switch, store)
+}
+
+async fn switched_by(switch: &Switch) -> RedisStore {
+    let url = format!("redis://{}", switch.address());
+    RedisStore::connect(&url).await.unwrap()
 }
 
 #[tokio::test]
@@ -78,6 +82,24 @@ async fn a_server_that_was_stopped_for_longer_than_the_lease_has_ended_it() {
     let server = Redis::start().await;
     let store = store(&server).await.timeout(ms(300)).unwrap();
     served::a_server_that_was_stopped_for_longer_than_the_lease_has_ended_it(&server, &store).await;
+}
+
+/// This Redis keeps nothing: killed, it lets the next one in while the last one's lease still runs.
+#[tokio::test]
+async fn no_stale_write_is_admitted_whatever_befalls_the_server() {
+    let (mut primary, replica) = (Redis::start().await, Redis::start().await);
+    let ttl = Ttl::from_millis(500);
+    let (switch, store) = switched(&primary).await;
+    let clients = Counting::start([store, switched_by(&switch).await], ttl);
+    served::no_stale_write_is_admitted(&mut primary, &clients, ttl).await;
+    replica.follow(primary.address()).await;
+    // The link is lost: all that is granted from here on is unknown to the replica.
+    replica.say("REPLICAOF NO ONE").await;
+    clients.both_write("the link was lost").await;
+    clients.one_is_paused().await;
+    switch.turn(replica.address());
+    clients.both_go_on("a failover").await;
+    clients.finish().await;
 }
 
 #[tokio::test]

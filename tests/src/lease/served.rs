@@ -4,12 +4,14 @@
 
 use std::fmt;
 use std::future::Future;
+use std::ops::DerefMut;
 use std::time::Duration;
 
-use murphy_lease::{Acquire, LeaseReply, LeaseRequest};
+use murphy_lease::{Acquire, LeaseReply, LeaseRequest, Ttl};
 use tokio::time::sleep;
 use tower::Service;
 
+use super::Counting;
 use super::ask::{Ask, granted, held};
 use crate::ms;
 use crate::servers::{Etcd, Postgres, Process, Redis, Switch};
@@ -18,10 +20,7 @@ use crate::servers::{Etcd, Postgres, Process, Redis, Switch};
 const LONG: Duration = Duration::from_secs(300);
 
 /// A server that can be killed, and started again where it was.
-pub trait Mortal {
-    /// It has ended when this returns.
-    fn die(&mut self);
-
+pub trait Mortal: DerefMut<Target = Process> {
     /// It answers when this is done.
     fn rise(&mut self) -> impl Future<Output = ()>;
 }
@@ -29,10 +28,6 @@ pub trait Mortal {
 macro_rules! mortal {
     ($($server:ty),*) => {$(
         impl Mortal for $server {
-            fn die(&mut self) {
-                self.kill();
-            }
-
             async fn rise(&mut self) {
                 self.restart().await;
             }
@@ -65,7 +60,7 @@ pub async fn a_killed_server_remembers_and_is_found_again<S>(
         tokio::spawn(async move { lock.insist(wish).await })
     });
     sleep(ms(200)).await;
-    server.die();
+    server.kill();
     let wish = || LeaseRequest::Acquire(lock.wish(2, LONG));
     let reply = lock.say(wish()).await;
     assert!(reply.is_err(), "{reply:?}");
@@ -175,4 +170,42 @@ where
     assert!(new.release(2).await);
     assert_eq!(granted(&old.acquire(3, LONG).await).rank.era, 7);
     assert!(old.release(3).await);
+}
+
+/// No write is admitted after one of a higher token, and no update is lost, when a client is paused past its lease in the middle of its
+/// work, while the server is killed and started again, or stopped for longer than the lease; and both clients go on by
+/// themselves after each.
+///
+/// # Panics
+///
+/// If not; or if the same writes lose nothing where there is no fence.
+pub async fn no_stale_write_is_admitted(server: &mut impl Mortal, clients: &Counting, ttl: Ttl) {
+    clients.both_write("a start").await;
+    clients.one_is_paused().await;
+    clients.both_go_on("a pause").await;
+    for turn in ["a kill", "a second kill"] {
+        clients.one_is_paused().await;
+        server.kill();
+        server.rise().await;
+        clients.both_go_on(turn).await;
+    }
+    // While both work.
+    server.kill();
+    server.rise().await;
+    clients
+        .both_write("a kill in which nobody was paused")
+        .await;
+    for turn in ["a stop", "a second stop"] {
+        clients.one_is_paused().await;
+        server.stop();
+        sleep(ttl.get() * 2).await;
+        server.go_on();
+        clients.both_go_on(turn).await;
+    }
+    server.stop();
+    sleep(ttl.get() * 2).await;
+    server.go_on();
+    clients
+        .both_write("a stop in which nobody was paused")
+        .await;
 }
