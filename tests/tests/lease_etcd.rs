@@ -13,6 +13,9 @@ use tokio::time::{sleep, timeout};
 /// A lease that does not end while a test runs.
 const LONG: Duration = Duration::from_secs(300);
 
+/// A store that waits that long waits longer than any lease here runs.
+const PATIENT: Duration = Duration::from_secs(60);
+
 /// The shortest: etcd counts in seconds.
 const SHORT: Duration = Duration::from_secs(1);
 
@@ -252,6 +255,13 @@ async fn a_lease_that_is_held_stays_so_while_it_is_watched() {
     sleep(ms(2000)).await;
     assert!(lease.token().is_ok());
     lease.release().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_holder_in_a_blackhole_has_lost_it_in_time() {
+    let server = Etcd::start().await;
+    let patient = async |address| at(address).await.timeout(PATIENT).unwrap();
+    served::a_holder_in_a_blackhole_has_lost_it_in_time(&server, patient, Ttl::from_secs(1)).await;
 }
 
 #[tokio::test]

@@ -13,6 +13,9 @@ use tokio::time::{sleep, timeout};
 /// A lease that does not end while a test runs.
 const LONG: Duration = Duration::from_secs(300);
 
+/// A store that waits that long waits longer than any lease here runs.
+const PATIENT: Duration = Duration::from_secs(60);
+
 const KIND: Kind = Kind {
     shortest: ms(1),
     late: ms(20),
@@ -189,6 +192,14 @@ async fn a_connection_on_which_nothing_arrives_is_left() {
     let switch = Switch::to(server.address()).await;
     let store = at(switch.address()).await.timeout(ms(500)).unwrap();
     served::a_connection_on_which_nothing_arrives_is_left(&switch, &store).await;
+}
+
+#[tokio::test]
+async fn a_holder_in_a_blackhole_has_lost_it_in_time() {
+    let server = Postgres::start().await;
+    let patient = async |address| at(address).await.timeout(PATIENT).unwrap();
+    served::a_holder_in_a_blackhole_has_lost_it_in_time(&server, patient, Ttl::from_millis(600))
+        .await;
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Leases in a real Redis: killed, stopped, wiped, failed over, slow and silent.
 #![cfg(unix)]
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use murphy_lease::{Claim, ConnectError, LeaseReply, LeaseRequest, Rank, RedisStore, Ttl};
@@ -11,20 +12,22 @@ use tests::servers::{Redis, Switch};
 /// A lease that does not end while a test runs.
 const LONG: Duration = Duration::from_secs(300);
 
+/// A store that waits that long waits longer than any lease here runs.
+const PATIENT: Duration = Duration::from_secs(60);
+
 async fn store(server: &Redis) -> RedisStore {
-    let url = format!("redis://{}", server.address());
-    RedisStore::connect(&url).await.unwrap()
+    at(server.address()).await
 }
 
 /// A store whose server can be changed under it.
 async fn switched(server: &Redis) -> (Switch, RedisStore) {
     let switch = Switch::to(server.address()).await;
-    let store = switched_by(&switch).await;
+    let store = at(switch.address()).await;
     (switch, store)
 }
 
-async fn switched_by(switch: &Switch) -> RedisStore {
-    let url = format!("redis://{}", switch.address());
+async fn at(address: SocketAddr) -> RedisStore {
+    let url = format!("redis://{address}");
     RedisStore::connect(&url).await.unwrap()
 }
 
@@ -90,7 +93,7 @@ async fn no_stale_write_is_admitted_whatever_befalls_the_server() {
     let (mut primary, replica) = (Redis::start().await, Redis::start().await);
     let ttl = Ttl::from_millis(500);
     let (switch, store) = switched(&primary).await;
-    let clients = Counting::start([store, switched_by(&switch).await], ttl);
+    let clients = Counting::start([store, at(switch.address()).await], ttl);
     served::no_stale_write_is_admitted(&mut primary, &clients, ttl).await;
     replica.follow(primary.address()).await;
     // The link is lost: all that is granted from here on is unknown to the replica.
@@ -157,6 +160,14 @@ async fn a_connection_on_which_nothing_arrives_is_left() {
     let (switch, store) = switched(&server).await;
     let store = store.timeout(ms(1500)).unwrap();
     served::a_connection_on_which_nothing_arrives_is_left(&switch, &store).await;
+}
+
+#[tokio::test]
+async fn a_holder_in_a_blackhole_has_lost_it_in_time() {
+    let server = Redis::start().await;
+    let patient = async |address| at(address).await.timeout(PATIENT).unwrap();
+    served::a_holder_in_a_blackhole_has_lost_it_in_time(&server, patient, Ttl::from_millis(600))
+        .await;
 }
 
 #[tokio::test]

@@ -4,11 +4,12 @@
 
 use std::fmt;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::ops::DerefMut;
 use std::time::Duration;
 
-use murphy_lease::{Acquire, LeaseReply, LeaseRequest, Ttl};
-use tokio::time::sleep;
+use murphy_lease::{Acquire, LeaseReply, LeaseRequest, LeaseStore, Locks, Ttl, Why};
+use tokio::time::{Instant, sleep, timeout};
 use tower::Service;
 
 use super::Counting;
@@ -208,4 +209,34 @@ pub async fn no_stale_write_is_admitted(server: &mut impl Mortal, clients: &Coun
     clients
         .both_write("a stop in which nobody was paused")
         .await;
+}
+
+/// A blackhole at several moments of a lease, each on a wire of its own: it is lost when its time is up, though its renewals hang.
+/// `store` makes a store that goes through an address, and is patient for a minute.
+///
+/// # Panics
+///
+/// If it is lost for another reason, or a second late: a machine that is busy needs some of it.
+pub async fn a_holder_in_a_blackhole_has_lost_it_in_time<S: LeaseStore<Error: fmt::Display>>(
+    server: &Process,
+    store: impl AsyncFn(SocketAddr) -> S,
+    ttl: Ttl,
+) {
+    let moments = (0..16).step_by(2).map(|tenths| {
+        let (after, store) = (ttl.get() * tenths / 10, &store);
+        async move {
+            let switch = Switch::to(server.address()).await;
+            let locks = Locks::new(store(switch.address()).await).ttl(ttl);
+            let lease = locks.acquire(format!("after {after:?}")).await;
+            let lease = lease.expect("it is free");
+            sleep(after).await;
+            switch.black_hole();
+            let until = Instant::now() + lease.remaining();
+            let lost = timeout(crate::servers::LONG, lease.lost()).await;
+            let late = Instant::now().saturating_duration_since(until);
+            assert_eq!(lost.map(|it| it.why), Ok(Why::Expired), "after {after:?}");
+            assert!(late <= ms(1000), "after {after:?}: {late:?}");
+        }
+    });
+    futures_util::future::join_all(moments).await;
 }
