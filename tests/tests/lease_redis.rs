@@ -166,7 +166,7 @@ async fn a_connection_on_which_nothing_arrives_is_left() {
 async fn a_holder_in_a_blackhole_has_lost_it_in_time() {
     let server = Redis::start().await;
     let patient = async |address| at(address).await.timeout(PATIENT).unwrap();
-    served::a_holder_in_a_blackhole_has_lost_it_in_time(&server, patient, Ttl::from_millis(600))
+    served::a_holder_in_a_blackhole_has_lost_it_in_time(&server, patient, Ttl::from_millis(300))
         .await;
 }
 

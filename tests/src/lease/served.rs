@@ -216,7 +216,8 @@ pub async fn no_stale_write_is_admitted(server: &mut impl Mortal, clients: &Coun
 ///
 /// # Panics
 ///
-/// If it is lost for another reason, or a second late: a machine that is busy needs some of it.
+/// If it is lost for another reason, or 700 ms late: a busy machine needs some of that, and no client's connection ends sooner by itself
+/// than a second after it fell silent.
 pub async fn a_holder_in_a_blackhole_has_lost_it_in_time<S: LeaseStore<Error: fmt::Display>>(
     server: &Process,
     store: impl AsyncFn(SocketAddr) -> S,
@@ -235,7 +236,7 @@ pub async fn a_holder_in_a_blackhole_has_lost_it_in_time<S: LeaseStore<Error: fm
             let lost = timeout(crate::servers::LONG, lease.lost()).await;
             let late = Instant::now().saturating_duration_since(until);
             assert_eq!(lost.map(|it| it.why), Ok(Why::Expired), "after {after:?}");
-            assert!(late <= ms(1000), "after {after:?}: {late:?}");
+            assert!(late <= ms(700), "after {after:?}: {late:?}");
         }
     });
     futures_util::future::join_all(moments).await;
