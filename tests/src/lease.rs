@@ -4,6 +4,7 @@ mod ask;
 mod contract;
 mod counting;
 mod crowd;
+mod majority;
 #[cfg(unix)]
 pub mod served;
 
@@ -11,3 +12,4 @@ pub use ask::{Ask, granted, held};
 pub use contract::{Kind, holds};
 pub use counting::Counting;
 pub use crowd::crowd;
+pub use majority::{Act, BoxStore, QUORUM, boxed, one_member_may_be_lost};
