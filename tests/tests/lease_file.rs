@@ -9,6 +9,7 @@ const KIND: Kind = Kind {
     late: ms(20),
     waits: true,
     is_fair: true,
+    catches_up: false,
 };
 
 #[tokio::test]

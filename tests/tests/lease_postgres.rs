@@ -21,6 +21,7 @@ const KIND: Kind = Kind {
     late: ms(20),
     waits: true,
     is_fair: false,
+    catches_up: false,
 };
 
 async fn at(address: SocketAddr) -> PostgresStore {

@@ -45,7 +45,11 @@ impl File {
         boxed(service_fn(move |request: LeaseRequest| {
             let store = store.lock().unwrap().clone();
             async move {
-                let store = store.ok_or_else(|| BoxError::from("it is closed"))?;
+                let Some(store) = store else {
+                    // Not before the others have answered: a majority that cannot be had any more is not waited for.
+                    sleep(ms(20)).await;
+                    return Err(BoxError::from("it is closed"));
+                };
                 store.oneshot(request).await.map_err(BoxError::from)
             }
         }))

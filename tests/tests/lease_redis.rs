@@ -39,6 +39,7 @@ async fn the_contract_holds() {
         late: ms(20),
         waits: false,
         is_fair: false,
+        catches_up: false,
     };
     holds(&store(&server).await, kind).await;
 }

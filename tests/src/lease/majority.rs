@@ -1,10 +1,13 @@
 //! [`one_member_may_be_lost`]: what a quorum of stores promises beside the contract, whatever its members are.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::future::select;
 use murphy_lease::{LeaseReply, LeaseRequest, Rank};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceExt};
 
@@ -21,6 +24,7 @@ pub const QUORUM: Kind = Kind {
     late: ms(100),
     waits: false,
     is_fair: false,
+    catches_up: true,
 };
 
 /// What is to be done to a member.
@@ -52,34 +56,41 @@ where
 {
     let lock = Ask::of(store, "orders");
     let first = granted(&lock.acquire(1, ttl).await);
-    act(Act::Kill(0)).await;
-    keep(&lock, 1, first.rank, ttl).await;
+    keep(&lock, 1, (first.rank, ttl), act(Act::Kill(0))).await;
     assert_eq!(held(&lock.acquire(2, ttl).await).rank, first.rank);
     assert!(lock.release(1).await);
     let second = lock.have(2, ttl).await;
     assert!(second.rank > first.rank);
     // It was not there when this was granted.
-    act(Act::Restart(0)).await;
-    keep(&lock, 2, second.rank, ttl).await;
-    act(Act::Kill(1)).await;
-    keep(&lock, 2, second.rank, ttl).await;
+    keep(&lock, 2, (second.rank, ttl), act(Act::Restart(0))).await;
+    keep(&lock, 2, (second.rank, ttl), act(Act::Kill(1))).await;
     assert_eq!(held(&lock.acquire(3, ttl).await).rank, second.rank);
-    act(Act::Restart(1)).await;
+    keep(&lock, 2, (second.rank, ttl), act(Act::Restart(1))).await;
     assert!(lock.release(2).await);
     let third = lock.have(3, ttl).await;
     assert!(third.rank > second.rank);
 }
 
-/// Renews for twice as long as the lease is. No answer is no loss.
-async fn keep<S>(lock: &Ask<S>, nonce: u128, rank: Rank, ttl: Duration)
-where
+/// Renews while that is done, and for twice as long as the lease is from then on. No answer is no loss.
+async fn keep<S>(
+    lock: &Ask<S>,
+    nonce: u128,
+    (rank, ttl): (Rank, Duration),
+    done: impl Future<Output = ()>,
+) where
     S: Service<LeaseRequest, Response = LeaseReply, Error: fmt::Debug> + Clone,
 {
-    let end = Instant::now() + ttl * 2;
-    while Instant::now() < end {
-        let reply = lock.say(lock.renewal(nonce, rank, ttl)).await;
-        let is_kept = matches!(reply, Ok(LeaseReply::Renewed { .. }) | Err(_));
-        assert!(is_kept, "{reply:?}");
-        sleep(ttl / 10).await;
-    }
+    let ends = async {
+        done.await;
+        sleep(ttl * 2).await;
+    };
+    let renewing = async {
+        loop {
+            let reply = lock.say(lock.renewal(nonce, rank, ttl)).await;
+            let is_kept = matches!(reply, Ok(LeaseReply::Renewed { .. }) | Err(_));
+            assert!(is_kept, "{reply:?}");
+            sleep(ttl / 10).await;
+        }
+    };
+    select(pin!(renewing), pin!(ends)).await;
 }

@@ -134,7 +134,9 @@ impl<C: Clocks> Awake<C> {
     fn now(&self) -> Instant {
         if C::DIFFER
             && !self.is_virtual.load(Ordering::Relaxed)
-            && let Some(now) = self.zero.and_then(|zero| zero.checked_add(self.clocks.boot()))
+            && let Some(now) = self
+                .zero
+                .and_then(|zero| zero.checked_add(self.clocks.boot()))
         {
             // Never ahead of the sum below, so that who was here goes back by no step to there.
             return now;
