@@ -140,6 +140,26 @@ async fn who_waits_where_nothing_is_heard_asks_by_himself() {
     let _ = granted(&reply);
 }
 
+/// A first one connects and prepares the statements.
+#[tokio::test]
+async fn an_uncontended_acquire_is_one_round_trip_and_one_commit() {
+    let server = Postgres::durable().await;
+    let switch = Switch::to(server.address()).await;
+    let store = at(switch.address()).await;
+    let connected = tokio_postgres::connect(&server.url(), tokio_postgres::NoTls).await;
+    let (client, connection) = connected.unwrap();
+    let task = tokio::spawn(connection);
+    // The number of the next transaction that writes.
+    let next = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text";
+    let commits = async || {
+        let row = client.query_one(next, &[]).await.unwrap();
+        row.get::<_, String>(0).parse().unwrap()
+    };
+    let trips = async || switch.trips();
+    served::an_uncontended_acquire_is_one_round_trip_and_one_commit(&store, trips, commits).await;
+    task.abort();
+}
+
 #[tokio::test]
 async fn a_killed_server_remembers_and_is_found_again() {
     let mut server = Postgres::durable().await;

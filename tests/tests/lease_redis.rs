@@ -88,6 +88,32 @@ async fn a_server_that_was_stopped_for_longer_than_the_lease_has_ended_it() {
     served::a_server_that_was_stopped_for_longer_than_the_lease_has_ended_it(&server, &store).await;
 }
 
+/// A first one takes the script there.
+#[tokio::test]
+async fn an_uncontended_acquire_is_one_round_trip_and_one_commit() {
+    let server = Redis::durable().await;
+    let (switch, store) = switched(&server).await;
+    // What is written to disk before it is answered, once for each command or script.
+    let commits = async || {
+        let said = server.say("INFO persistence").await;
+        let changes = said.split("rdb_changes_since_last_save:").nth(1).unwrap();
+        changes.lines().next().unwrap().trim().parse().unwrap()
+    };
+    let trips = async || switch.trips();
+    served::an_uncontended_acquire_is_one_round_trip_and_one_commit(&store, trips, commits).await;
+    let said = server.say("INFO commandstats").await;
+    let calls = |command: &str| {
+        said.split(command)
+            .nth(1)
+            .unwrap()
+            .split(',')
+            .next()
+            .unwrap()
+    };
+    // One more of each script, which is not there yet.
+    assert_eq!(calls("cmdstat_evalsha:calls="), "40", "{said}");
+}
+
 /// This Redis keeps nothing: killed, it lets the next one in while the last one's lease still runs.
 #[tokio::test]
 async fn no_stale_write_is_admitted_whatever_befalls_the_server() {

@@ -241,3 +241,30 @@ pub async fn a_holder_in_a_blackhole_has_lost_it_in_time<S: LeaseStore<Error: fm
     });
     futures_util::future::join_all(moments).await;
 }
+
+/// Where nobody is in the way, an acquire is one round trip and one commit, and so is a release: once a first one has prepared all.
+/// `trips` and `commits` count them, while nobody else asks.
+///
+/// # Panics
+///
+/// If not.
+pub async fn an_uncontended_acquire_is_one_round_trip_and_one_commit<S>(
+    store: &S,
+    trips: impl AsyncFn() -> u64,
+    commits: impl AsyncFn() -> u64,
+) where
+    S: Service<LeaseRequest, Response = LeaseReply, Error: fmt::Debug> + Clone,
+{
+    let lock = Ask::of(store, "orders");
+    let _ = granted(&lock.acquire(1, LONG).await);
+    assert!(lock.release(1).await);
+    for nonce in 2..20 {
+        let before = (trips().await, commits().await);
+        let _ = granted(&lock.acquire(nonce, LONG).await);
+        let held = (trips().await, commits().await);
+        assert_eq!(held, (before.0 + 1, before.1 + 1), "acquire {nonce}");
+        assert!(lock.release(nonce).await);
+        let free = (trips().await, commits().await);
+        assert_eq!(free, (held.0 + 1, held.1 + 1), "release {nonce}");
+    }
+}
