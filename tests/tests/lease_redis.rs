@@ -62,6 +62,37 @@ async fn ranks_rise_through_whatever_it_forgets() {
     }
 }
 
+/// What it is warned of when it connects: a full Redis that makes room by what it was not asked for the longest.
+#[tokio::test]
+async fn a_lease_that_is_evicted_is_fenced_by_the_next() {
+    let server = Redis::start().await;
+    let lock = Ask::of(&store(&server).await, "orders");
+    let said = server.say("INFO memory").await;
+    let used = said.split("used_memory:").nth(1).unwrap();
+    let used: u64 = used.lines().next().unwrap().trim().parse().unwrap();
+    server.say("CONFIG SET maxmemory-policy allkeys-lru").await;
+    let full = used + 4_000_000;
+    server.say(&format!("CONFIG SET maxmemory {full}")).await;
+    let mut last = Rank::ZERO;
+    for turn in 0..5 {
+        let held = granted(&lock.acquire(turn, LONG).await);
+        assert!(held.rank > last, "{held:?} after {last}");
+        last = held.rank;
+        let mut values = 0;
+        while server.say("EXISTS murphy:lease:orders").await.trim() == ":1" {
+            assert!(values < 5000, "it is not evicted");
+            let value = format!("SETRANGE value-{turn}-{values} 100000 x");
+            assert!(server.say(&value).await.starts_with(':'), "{value}");
+            values += 1;
+        }
+        // Its holder learns of it when he renews, and nobody but the fence stops him until then.
+        let reply = lock.renew(turn, held.rank, LONG).await;
+        assert!(matches!(reply, LeaseReply::NotHolder { .. }), "{reply:?}");
+    }
+    let said = server.say("INFO stats").await;
+    assert!(!said.contains("evicted_keys:0"), "{said}");
+}
+
 #[tokio::test]
 async fn a_killed_server_that_kept_all_remembers_and_is_found_again() {
     let mut server = Redis::durable().await;
