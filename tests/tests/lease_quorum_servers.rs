@@ -1,16 +1,22 @@
 //! A majority of stores that are real servers: three of one kind, and one of each.
 #![cfg(unix)]
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use murphy_lease::{EtcdStore, FileStore, MemoryStore, PostgresStore, QuorumStore, RedisStore};
+use murphy_lease::{
+    EtcdStore, FileStore, LeaseReply, LeaseRequest, MemoryStore, PostgresStore, QuorumStore,
+    RedisStore,
+};
 use tests::lease::{Act, BoxStore, Kind, QUORUM, boxed, holds, one_member_may_be_lost};
 use tests::ms;
 use tests::servers::{Etcd, Postgres, Redis};
+use tokio::sync::Mutex;
+use tower::{BoxError, Service, ServiceExt, service_fn};
 
 async fn redis(server: &Redis) -> BoxStore {
     let url = format!("redis://{}", server.address());
-    boxed(RedisStore::connect(&url).await.unwrap())
+    in_turn(RedisStore::connect(&url).await.unwrap())
 }
 
 /// Three that forget nothing.
@@ -45,6 +51,23 @@ async fn one_of_three_redis_may_be_lost_and_comes_back() {
     one_member_may_be_lost(&store, ms(1000), act).await;
 }
 
+/// One request after another: a member that is slow is asked for more before it has done what the majority did, and what overtakes
+/// the rest there is seen in what the quorum answers.
+fn in_turn<S>(store: S) -> BoxStore
+where
+    S: Service<LeaseRequest, Response = LeaseReply, Error: Into<BoxError>, Future: Send>,
+    S: Clone + Send + Sync + 'static,
+{
+    let turn = Arc::new(Mutex::new(()));
+    boxed(service_fn(move |request| {
+        let (turn, store) = (Arc::clone(&turn), store.clone());
+        async move {
+            let _turn = turn.lock().await;
+            store.oneshot(request).await.map_err(Into::into)
+        }
+    }))
+}
+
 /// One of each.
 struct Mixed {
     redis: Redis,
@@ -61,13 +84,11 @@ impl Mixed {
         let table = PostgresStore::connect(&postgres.url()).await.unwrap();
         table.migrate().await.unwrap();
         let file = FileStore::open(folder.path().join("leases")).unwrap();
+        let etcd_store = EtcdStore::connect(&[etcd.url()]).await.unwrap();
         let members = [
             ("redis", self::redis(&redis).await),
-            ("postgres", boxed(table)),
-            (
-                "etcd",
-                boxed(EtcdStore::connect(&[etcd.url()]).await.unwrap()),
-            ),
+            ("postgres", in_turn(table)),
+            ("etcd", in_turn(etcd_store)),
             ("file", boxed(file)),
             ("memory", boxed(MemoryStore::new())),
         ];
