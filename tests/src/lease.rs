@@ -2,12 +2,16 @@
 
 mod ask;
 mod contract;
+mod counting;
 mod crowd;
 mod line;
+mod majority;
 #[cfg(unix)]
 pub mod served;
 
 pub use ask::{Ask, granted, held};
 pub use contract::{Kind, holds};
+pub use counting::Counting;
 pub use crowd::crowd;
 pub use line::keeps_its_line;
+pub use majority::{Act, BoxStore, QUORUM, boxed, one_member_may_be_lost};

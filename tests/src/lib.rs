@@ -2,6 +2,7 @@
 
 mod arrivals;
 pub mod broken;
+pub mod conformance;
 pub mod fenced;
 pub mod grid;
 pub mod lease;

@@ -11,6 +11,7 @@ async fn the_contract_holds() {
         late: ms(20),
         waits: true,
         is_fair: true,
+        catches_up: false,
     };
     holds(&MemoryStore::new(), kind).await;
 }

@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use murphy_lease::{Claim, ConnectError, LeaseRequest, PostgresStore, Rank, StoreError};
-use tests::lease::{Ask, Kind, granted, held, holds, served};
+use murphy_lease::{Claim, ConnectError, LeaseRequest, PostgresStore, Rank, StoreError, Ttl};
+use tests::lease::{Ask, Counting, Kind, granted, held, holds, served};
 use tests::ms;
 use tests::servers::{Postgres, Switch};
 use tokio::time::{sleep, timeout};
@@ -13,11 +13,15 @@ use tokio::time::{sleep, timeout};
 /// A lease that does not end while a test runs.
 const LONG: Duration = Duration::from_secs(300);
 
+/// A store that waits that long waits longer than any lease here runs.
+const PATIENT: Duration = Duration::from_secs(60);
+
 const KIND: Kind = Kind {
     shortest: ms(1),
     late: ms(20),
     waits: true,
     is_fair: false,
+    catches_up: false,
 };
 
 async fn at(address: SocketAddr) -> PostgresStore {
@@ -136,6 +140,26 @@ async fn who_waits_where_nothing_is_heard_asks_by_himself() {
     let _ = granted(&reply);
 }
 
+/// A first one connects and prepares the statements.
+#[tokio::test]
+async fn an_uncontended_acquire_is_one_round_trip_and_one_commit() {
+    let server = Postgres::durable().await;
+    let switch = Switch::to(server.address()).await;
+    let store = at(switch.address()).await;
+    let connected = tokio_postgres::connect(&server.url(), tokio_postgres::NoTls).await;
+    let (client, connection) = connected.unwrap();
+    let task = tokio::spawn(connection);
+    // The number of the next transaction that writes.
+    let next = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text";
+    let commits = async || {
+        let row = client.query_one(next, &[]).await.unwrap();
+        row.get::<_, String>(0).parse().unwrap()
+    };
+    let trips = async || switch.trips();
+    served::an_uncontended_acquire_is_one_round_trip_and_one_commit(&store, trips, commits).await;
+    task.abort();
+}
+
 #[tokio::test]
 async fn a_killed_server_remembers_and_is_found_again() {
     let mut server = Postgres::durable().await;
@@ -175,11 +199,28 @@ async fn a_server_that_was_stopped_for_longer_than_the_lease_has_ended_it() {
 }
 
 #[tokio::test]
+async fn no_stale_write_is_admitted_whatever_befalls_the_server() {
+    let mut server = Postgres::start().await;
+    let ttl = Ttl::from_millis(500);
+    let clients = Counting::start([store(&server).await, store(&server).await], ttl);
+    served::no_stale_write_is_admitted(&mut server, &clients, ttl).await;
+    clients.finish().await;
+}
+
+#[tokio::test]
 async fn a_connection_on_which_nothing_arrives_is_left() {
     let server = Postgres::start().await;
     let switch = Switch::to(server.address()).await;
     let store = at(switch.address()).await.timeout(ms(500)).unwrap();
     served::a_connection_on_which_nothing_arrives_is_left(&switch, &store).await;
+}
+
+#[tokio::test]
+async fn a_holder_in_a_blackhole_has_lost_it_in_time() {
+    let server = Postgres::start().await;
+    let patient = async |address| at(address).await.timeout(PATIENT).unwrap();
+    served::a_holder_in_a_blackhole_has_lost_it_in_time(&server, patient, Ttl::from_millis(600))
+        .await;
 }
 
 #[tokio::test]

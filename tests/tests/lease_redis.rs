@@ -1,27 +1,34 @@
 //! Leases in a real Redis: killed, stopped, wiped, failed over, slow and silent.
 #![cfg(unix)]
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use murphy_lease::{Claim, ConnectError, LeaseReply, LeaseRequest, Rank, RedisStore};
-use tests::lease::{Ask, Kind, granted, held, holds, served};
+use murphy_lease::{Claim, ConnectError, LeaseReply, LeaseRequest, Rank, RedisStore, Ttl};
+use tests::lease::{Ask, Counting, Kind, granted, held, holds, served};
 use tests::ms;
 use tests::servers::{Redis, Switch};
 
 /// A lease that does not end while a test runs.
 const LONG: Duration = Duration::from_secs(300);
 
+/// A store that waits that long waits longer than any lease here runs.
+const PATIENT: Duration = Duration::from_secs(60);
+
 async fn store(server: &Redis) -> RedisStore {
-    let url = format!("redis://{}", server.address());
-    RedisStore::connect(&url).await.unwrap()
+    at(server.address()).await
 }
 
 /// A store whose server can be changed under it.
 async fn switched(server: &Redis) -> (Switch, RedisStore) {
     let switch = Switch::to(server.address()).await;
-    let url = format!("redis://{}", switch.address());
-    let store = RedisStore::connect(&url).await.unwrap();
+    let store = at(switch.address()).await;
     (switch, store)
+}
+
+async fn at(address: SocketAddr) -> RedisStore {
+    let url = format!("redis://{address}");
+    RedisStore::connect(&url).await.unwrap()
 }
 
 #[tokio::test]
@@ -32,6 +39,7 @@ async fn the_contract_holds() {
         late: ms(20),
         waits: false,
         is_fair: false,
+        catches_up: false,
     };
     holds(&store(&server).await, kind).await;
 }
@@ -52,6 +60,37 @@ async fn ranks_rise_through_whatever_it_forgets() {
             lock.release(1).await;
         }
     }
+}
+
+/// What it is warned of when it connects: a full Redis that makes room by what it was not asked for the longest.
+#[tokio::test]
+async fn a_lease_that_is_evicted_is_fenced_by_the_next() {
+    let server = Redis::start().await;
+    let lock = Ask::of(&store(&server).await, "orders");
+    let said = server.say("INFO memory").await;
+    let used = said.split("used_memory:").nth(1).unwrap();
+    let used: u64 = used.lines().next().unwrap().trim().parse().unwrap();
+    server.say("CONFIG SET maxmemory-policy allkeys-lru").await;
+    let full = used + 4_000_000;
+    server.say(&format!("CONFIG SET maxmemory {full}")).await;
+    let mut last = Rank::ZERO;
+    for turn in 0..5 {
+        let held = granted(&lock.acquire(turn, LONG).await);
+        assert!(held.rank > last, "{held:?} after {last}");
+        last = held.rank;
+        let mut values = 0;
+        while server.say("EXISTS murphy:lease:orders").await.trim() == ":1" {
+            assert!(values < 5000, "it is not evicted");
+            let value = format!("SETRANGE value-{turn}-{values} 100000 x");
+            assert!(server.say(&value).await.starts_with(':'), "{value}");
+            values += 1;
+        }
+        // Its holder learns of it when he renews, and nobody but the fence stops him until then.
+        let reply = lock.renew(turn, held.rank, LONG).await;
+        assert!(matches!(reply, LeaseReply::NotHolder { .. }), "{reply:?}");
+    }
+    let said = server.say("INFO stats").await;
+    assert!(!said.contains("evicted_keys:0"), "{said}");
 }
 
 #[tokio::test]
@@ -78,6 +117,50 @@ async fn a_server_that_was_stopped_for_longer_than_the_lease_has_ended_it() {
     let server = Redis::start().await;
     let store = store(&server).await.timeout(ms(300)).unwrap();
     served::a_server_that_was_stopped_for_longer_than_the_lease_has_ended_it(&server, &store).await;
+}
+
+/// A first one takes the script there.
+#[tokio::test]
+async fn an_uncontended_acquire_is_one_round_trip_and_one_commit() {
+    let server = Redis::durable().await;
+    let (switch, store) = switched(&server).await;
+    // What is written to disk before it is answered, once for each command or script.
+    let commits = async || {
+        let said = server.say("INFO persistence").await;
+        let changes = said.split("rdb_changes_since_last_save:").nth(1).unwrap();
+        changes.lines().next().unwrap().trim().parse().unwrap()
+    };
+    let trips = async || switch.trips();
+    served::an_uncontended_acquire_is_one_round_trip_and_one_commit(&store, trips, commits).await;
+    let said = server.say("INFO commandstats").await;
+    let calls = |command: &str| {
+        said.split(command)
+            .nth(1)
+            .unwrap()
+            .split(',')
+            .next()
+            .unwrap()
+    };
+    // One more of each script, which is not there yet.
+    assert_eq!(calls("cmdstat_evalsha:calls="), "40", "{said}");
+}
+
+/// This Redis keeps nothing: killed, it lets the next one in while the last one's lease still runs.
+#[tokio::test]
+async fn no_stale_write_is_admitted_whatever_befalls_the_server() {
+    let (mut primary, replica) = (Redis::start().await, Redis::start().await);
+    let ttl = Ttl::from_millis(500);
+    let (switch, store) = switched(&primary).await;
+    let clients = Counting::start([store, at(switch.address()).await], ttl);
+    served::no_stale_write_is_admitted(&mut primary, &clients, ttl).await;
+    replica.follow(primary.address()).await;
+    // The link is lost: all that is granted from here on is unknown to the replica.
+    replica.say("REPLICAOF NO ONE").await;
+    clients.both_write("the link was lost").await;
+    clients.one_is_paused().await;
+    switch.turn(replica.address());
+    clients.both_go_on("a failover").await;
+    clients.finish().await;
 }
 
 #[tokio::test]
@@ -135,6 +218,14 @@ async fn a_connection_on_which_nothing_arrives_is_left() {
     let (switch, store) = switched(&server).await;
     let store = store.timeout(ms(1500)).unwrap();
     served::a_connection_on_which_nothing_arrives_is_left(&switch, &store).await;
+}
+
+#[tokio::test]
+async fn a_holder_in_a_blackhole_has_lost_it_in_time() {
+    let server = Redis::start().await;
+    let patient = async |address| at(address).await.timeout(PATIENT).unwrap();
+    served::a_holder_in_a_blackhole_has_lost_it_in_time(&server, patient, Ttl::from_millis(300))
+        .await;
 }
 
 #[tokio::test]

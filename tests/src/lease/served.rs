@@ -4,12 +4,15 @@
 
 use std::fmt;
 use std::future::Future;
+use std::net::SocketAddr;
+use std::ops::DerefMut;
 use std::time::Duration;
 
-use murphy_lease::{Acquire, LeaseReply, LeaseRequest};
-use tokio::time::sleep;
+use murphy_lease::{Acquire, LeaseReply, LeaseRequest, LeaseStore, Locks, Ttl, Why};
+use tokio::time::{Instant, sleep, timeout};
 use tower::Service;
 
+use super::Counting;
 use super::ask::{Ask, granted, held};
 use crate::ms;
 use crate::servers::{Etcd, Postgres, Process, Redis, Switch};
@@ -18,10 +21,7 @@ use crate::servers::{Etcd, Postgres, Process, Redis, Switch};
 const LONG: Duration = Duration::from_secs(300);
 
 /// A server that can be killed, and started again where it was.
-pub trait Mortal {
-    /// It has ended when this returns.
-    fn die(&mut self);
-
+pub trait Mortal: DerefMut<Target = Process> {
     /// It answers when this is done.
     fn rise(&mut self) -> impl Future<Output = ()>;
 }
@@ -29,10 +29,6 @@ pub trait Mortal {
 macro_rules! mortal {
     ($($server:ty),*) => {$(
         impl Mortal for $server {
-            fn die(&mut self) {
-                self.kill();
-            }
-
             async fn rise(&mut self) {
                 self.restart().await;
             }
@@ -65,7 +61,7 @@ pub async fn a_killed_server_remembers_and_is_found_again<S>(
         tokio::spawn(async move { lock.insist(wish).await })
     });
     sleep(ms(200)).await;
-    server.die();
+    server.kill();
     let wish = || LeaseRequest::Acquire(lock.wish(2, LONG));
     let reply = lock.say(wish()).await;
     assert!(reply.is_err(), "{reply:?}");
@@ -175,4 +171,100 @@ where
     assert!(new.release(2).await);
     assert_eq!(granted(&old.acquire(3, LONG).await).rank.era, 7);
     assert!(old.release(3).await);
+}
+
+/// No write is admitted after one of a higher token, and no update is lost, when a client is paused past its lease in the middle of its
+/// work, while the server is killed and started again, or stopped for longer than the lease; and both clients go on by
+/// themselves after each.
+///
+/// # Panics
+///
+/// If not; or if the same writes lose nothing where there is no fence.
+pub async fn no_stale_write_is_admitted(server: &mut impl Mortal, clients: &Counting, ttl: Ttl) {
+    clients.both_write("a start").await;
+    clients.one_is_paused().await;
+    clients.both_go_on("a pause").await;
+    for turn in ["a kill", "a second kill"] {
+        clients.one_is_paused().await;
+        server.kill();
+        server.rise().await;
+        clients.both_go_on(turn).await;
+    }
+    // While both work.
+    server.kill();
+    server.rise().await;
+    clients
+        .both_write("a kill in which nobody was paused")
+        .await;
+    for turn in ["a stop", "a second stop"] {
+        clients.one_is_paused().await;
+        server.stop();
+        sleep(ttl.get() * 2).await;
+        server.go_on();
+        clients.both_go_on(turn).await;
+    }
+    server.stop();
+    sleep(ttl.get() * 2).await;
+    server.go_on();
+    clients
+        .both_write("a stop in which nobody was paused")
+        .await;
+}
+
+/// A blackhole at several moments of a lease, each on a wire of its own: it is lost when its time is up, though its renewals hang.
+/// `store` makes a store that goes through an address, and is patient for a minute.
+///
+/// # Panics
+///
+/// If it is lost for another reason, or 700 ms late: a busy machine needs some of that, and no client's connection ends sooner by itself
+/// than a second after it fell silent.
+pub async fn a_holder_in_a_blackhole_has_lost_it_in_time<S: LeaseStore<Error: fmt::Display>>(
+    server: &Process,
+    store: impl AsyncFn(SocketAddr) -> S,
+    ttl: Ttl,
+) {
+    let moments = (0..16).step_by(2).map(|tenths| {
+        let (after, store) = (ttl.get() * tenths / 10, &store);
+        async move {
+            let switch = Switch::to(server.address()).await;
+            let locks = Locks::new(store(switch.address()).await).ttl(ttl);
+            let lease = locks.acquire(format!("after {after:?}")).await;
+            let lease = lease.expect("it is free");
+            sleep(after).await;
+            switch.black_hole();
+            let until = Instant::now() + lease.remaining();
+            let lost = timeout(crate::servers::LONG, lease.lost()).await;
+            let late = Instant::now().saturating_duration_since(until);
+            assert_eq!(lost.map(|it| it.why), Ok(Why::Expired), "after {after:?}");
+            assert!(late <= ms(700), "after {after:?}: {late:?}");
+        }
+    });
+    futures_util::future::join_all(moments).await;
+}
+
+/// Where nobody is in the way, an acquire is one round trip and one commit, and so is a release: once a first one has prepared all.
+/// `trips` and `commits` count them, while nobody else asks.
+///
+/// # Panics
+///
+/// If not.
+pub async fn an_uncontended_acquire_is_one_round_trip_and_one_commit<S>(
+    store: &S,
+    trips: impl AsyncFn() -> u64,
+    commits: impl AsyncFn() -> u64,
+) where
+    S: Service<LeaseRequest, Response = LeaseReply, Error: fmt::Debug> + Clone,
+{
+    let lock = Ask::of(store, "orders");
+    let _ = granted(&lock.acquire(1, LONG).await);
+    assert!(lock.release(1).await);
+    for nonce in 2..20 {
+        let before = (trips().await, commits().await);
+        let _ = granted(&lock.acquire(nonce, LONG).await);
+        let held = (trips().await, commits().await);
+        assert_eq!(held, (before.0 + 1, before.1 + 1), "acquire {nonce}");
+        assert!(lock.release(nonce).await);
+        let free = (trips().await, commits().await);
+        assert_eq!(free, (held.0 + 1, held.1 + 1), "release {nonce}");
+    }
 }

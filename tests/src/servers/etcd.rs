@@ -2,7 +2,11 @@
 
 use std::ops::{Deref, DerefMut};
 
-use super::{Process, free_port};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::{LONG, Process, free_port};
 
 /// An etcd of one node.
 #[derive(Debug)]
@@ -57,6 +61,26 @@ impl Etcd {
     /// Starts it again where it was.
     pub async fn restart(&mut self) {
         self.0.start().await;
+    }
+
+    /// The sum of all that it counts by this name, with this label.
+    ///
+    /// # Panics
+    ///
+    /// If it does not answer.
+    pub async fn counted(&self, name: &str, label: &str) -> u64 {
+        let mut stream = TcpStream::connect(self.address())
+            .await
+            .expect("it listens");
+        let asked = stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await;
+        asked.expect("it hears");
+        let mut said = String::new();
+        let length = timeout(LONG, stream.read_to_string(&mut said)).await;
+        length.expect("it answers").expect("it answers");
+        let lines = said.lines().filter_map(|line| line.rsplit_once(' '));
+        let counts = lines.filter(|(key, _)| key.starts_with(name) && key.contains(label));
+        let sum: f64 = counts.filter_map(|(_, n)| n.parse::<f64>().ok()).sum();
+        sum as u64
     }
 
     /// How to reach it, directly.

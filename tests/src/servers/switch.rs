@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use futures_util::future::select;
@@ -16,6 +18,7 @@ use tokio::time::sleep;
 pub struct Switch {
     address: SocketAddr,
     way: watch::Sender<Way>,
+    trips: Arc<AtomicU64>,
     task: JoinHandle<()>,
 }
 
@@ -43,14 +46,26 @@ impl Switch {
             delay: Duration::ZERO,
             is_open: true,
         });
-        let task = tokio::spawn(accept(listener, ways));
-        Self { address, way, task }
+        let trips = Arc::default();
+        let task = tokio::spawn(accept(listener, ways, Arc::clone(&trips)));
+        Self {
+            address,
+            way,
+            trips,
+            task,
+        }
     }
 
     /// Where it is.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How many round trips there were: how often a client spoke, for the first time or after an answer.
+    #[must_use]
+    pub fn trips(&self) -> u64 {
+        self.trips.load(Relaxed)
     }
 
     /// Leads to `server` from now on; connections to the last one are cut.
@@ -88,14 +103,32 @@ impl Drop for Switch {
     }
 }
 
-async fn accept(listener: TcpListener, ways: watch::Receiver<Way>) {
+async fn accept(listener: TcpListener, ways: watch::Receiver<Way>, trips: Arc<AtomicU64>) {
     while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(carry(stream, ways.clone()));
+        let talk = Talk {
+            trips: Arc::clone(&trips),
+            is_answered: AtomicBool::new(true),
+        };
+        tokio::spawn(carry(stream, ways.clone(), talk));
+    }
+}
+
+/// Who spoke last on a connection.
+struct Talk {
+    trips: Arc<AtomicU64>,
+    is_answered: AtomicBool,
+}
+
+impl Talk {
+    fn hears(&self, is_answer: bool) {
+        if self.is_answered.swap(is_answer, Relaxed) && !is_answer {
+            self.trips.fetch_add(1, Relaxed);
+        }
     }
 }
 
 /// The cut comes first.
-async fn carry(client: TcpStream, mut ways: watch::Receiver<Way>) {
+async fn carry(client: TcpStream, mut ways: watch::Receiver<Way>, talk: Talk) {
     let Way {
         to,
         number,
@@ -116,8 +149,8 @@ async fn carry(client: TcpStream, mut ways: watch::Receiver<Way>) {
         let _ = (server.set_nodelay(true), client.set_nodelay(true));
         let ((from_client, to_client), (from_server, to_server)) =
             (client.into_split(), server.into_split());
-        let requests = pour(from_client, to_server, state.clone(), false);
-        let replies = pour(from_server, to_client, state, true);
+        let requests = pour(from_client, to_server, state.clone(), (&talk, false));
+        let replies = pour(from_server, to_client, state, (&talk, true));
         select(pin!(requests), pin!(replies)).await;
     };
     select(pin!(cut), pin!(carried)).await;
@@ -128,7 +161,7 @@ async fn pour(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     ways: watch::Receiver<Way>,
-    is_answer: bool,
+    (talk, is_answer): (&Talk, bool),
 ) {
     let mut buffer = [0; 16_384];
     loop {
@@ -140,6 +173,7 @@ async fn pour(
         if !way.is_open {
             std::future::pending::<()>().await;
         }
+        talk.hears(is_answer);
         if is_answer {
             sleep(way.delay).await;
         }

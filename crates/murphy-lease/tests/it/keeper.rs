@@ -14,23 +14,30 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, advance, sleep, timeout};
 use tower::ServiceExt;
 
+use crate::kinds::{Fault, Kind};
 use crate::store::{Fate, Store, TTL, ms};
 
-/// A second after the fault begins at the latest, whatever is under way then.
+/// Whatever is under way then, and whichever store it comes from. Where one of three lines may be lost, two are.
 #[tokio::test(start_paused = true)]
 async fn a_blackhole_at_any_moment_and_it_is_lost_when_its_time_is_up() {
-    for fate in [Fate::Lost, Fate::ReplyLost, Fate::Fail] {
-        for after in (0..20_000).step_by(333) {
-            let store = Store::new();
-            let lease = store.locks(after).acquire("orders").await.unwrap();
-            sleep(ms(after)).await;
-            store.all(fate.clone());
-            let until = Instant::now() + lease.remaining();
-            let lost = lease.lost().await;
-            assert_eq!(lost.why, Why::Expired);
-            let late = Instant::now().saturating_duration_since(until);
-            assert!(late <= ms(1), "{fate:?} after {after} ms: {late:?}");
-            assert_eq!(lease.token().unwrap_err(), lost);
+    for kind in Kind::ALL {
+        for fault in [Fault::Lost, Fault::ReplyLost, Fault::Refused] {
+            for after in (0..20_000).step_by(333) {
+                let (lease, faults) = kind.lease(after).await;
+                sleep(ms(after)).await;
+                let is_spared = move |line| kind.spares_one() && line == after as usize % 3;
+                faults.rule(move |line| match is_spared(line) {
+                    true => Fault::Nothing,
+                    false => fault,
+                });
+                let until = Instant::now() + lease.remaining();
+                let lost = lease.lost().await;
+                assert_eq!(lost.why, Why::Expired);
+                let late = Instant::now().saturating_duration_since(until);
+                let at = format!("{kind:?}, {fault:?} after {after} ms");
+                assert!(late <= ms(1), "{at}: {late:?}");
+                assert_eq!(lease.token().unwrap_err(), lost, "{at}");
+            }
         }
     }
 }
@@ -84,16 +91,17 @@ async fn an_idle_lease_has_one_timer() {
 
 #[tokio::test(start_paused = true)]
 async fn renewals_that_fail_until_the_last_tick_have_not_lost_it() {
-    for seed in 0..50 {
-        let store = Store::new();
-        let lease = store.locks(seed).acquire("orders").await.unwrap();
-        let until = Instant::now() + lease.remaining();
-        store.rule(move |_| match Instant::now() + ms(2) < until {
-            true => Fate::Fail,
-            false => Fate::Pass,
-        });
-        sleep(TTL.get() * 2).await;
-        assert!(lease.token().is_ok(), "seed {seed}");
+    for kind in Kind::ALL {
+        for seed in 0..50 {
+            let (lease, faults) = kind.lease(seed).await;
+            let until = Instant::now() + lease.remaining();
+            faults.rule(move |_| match Instant::now() + ms(1) < until {
+                true => Fault::Refused,
+                false => Fault::Nothing,
+            });
+            sleep(TTL.get() * 2).await;
+            assert!(lease.token().is_ok(), "{kind:?}, seed {seed}");
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod acquire;
 mod election;
 mod guard;
 mod keeper;
+mod kinds;
 mod line;
 mod quorum;
 mod release;

@@ -12,9 +12,7 @@
 mod ash_lock;
 mod distributed_lock;
 mod etcd_lock;
-mod ours;
 mod rslock;
-mod servers;
 mod table;
 mod versions;
 
@@ -28,6 +26,7 @@ use clap::{Parser, ValueEnum};
 use futures_util::StreamExt;
 use futures_util::stream;
 use murphy_lease::conformance::{Report, Verdict, examine};
+use tests::conformance as ours;
 
 #[derive(Parser)]
 #[command(about = "Locks put to the test", version)]
@@ -69,17 +68,17 @@ impl Subject {
     async fn examined(self, ttl: Duration) -> Result<Report> {
         Ok(match self {
             Self::Memory => examine(ours::Memory::new(ttl)).await,
-            Self::File => examine(ours::File::open(ttl)?).await,
+            Self::File => examine(ours::File::open(ttl)).await,
             Self::Redis => examine(ours::Redis::start(ttl).await).await,
-            Self::Postgres => examine(ours::Postgres::start(ttl).await?).await,
-            Self::Etcd => examine(ours::Etcd::start(ttl).await?).await,
+            Self::Postgres => examine(ours::Postgres::start(ttl).await).await,
+            Self::Etcd => examine(ours::Etcd::start(ttl).await).await,
             Self::Quorum => examine(ours::Quorum::new(ttl)).await,
             Self::Rslock => examine(rslock::Rslock::start(ttl).await).await,
             Self::DistributedLock => {
                 examine(distributed_lock::DistributedLock::start(ttl).await).await
             }
-            Self::AshLock => examine(ash_lock::AshLock::start(ttl).await?).await,
-            Self::EtcdLock => examine(etcd_lock::EtcdLock::start(ttl).await?).await,
+            Self::AshLock => examine(ash_lock::AshLock::start(ttl).await).await,
+            Self::EtcdLock => examine(etcd_lock::EtcdLock::start(ttl).await).await,
         })
     }
 }

@@ -1,16 +1,22 @@
-//! Ours, over each store.
+//! Our locks as the conformance suite wants them, over each store; and servers that a rig wipes and restarts.
 
 mod embedded;
+#[cfg(all(unix, feature = "servers"))]
 mod served;
+#[cfg(all(unix, feature = "servers"))]
+pub mod shared;
 
-pub(crate) use embedded::{File, Memory, Quorum};
-pub(crate) use served::{Etcd, Postgres, Redis};
+pub use embedded::{File, Memory, Quorum};
+#[cfg(all(unix, feature = "servers"))]
+pub use served::{Etcd, Postgres, Redis};
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use murphy_lease::conformance::{BoxError, Client, Offer};
+use murphy_core::clock::{Drift, SkewedClock};
+use murphy_lease::conformance::{BoxError, Client, Offer, Promise, Rig, Verdict, examine};
 use murphy_lease::{Lease, LeaseReply, LeaseRequest, LeaseStore, Locks, Ttl};
 use tower::ServiceExt;
 use tower::util::BoxCloneService;
@@ -18,12 +24,36 @@ use tower::util::BoxCloneService;
 type Store = BoxCloneService<LeaseRequest, LeaseReply, BoxError>;
 
 /// A program that holds our client.
-pub(crate) struct Ours(Locks<Store>);
+#[derive(Debug)]
+pub struct Ours(Locks<Store>);
 
 impl Ours {
     fn over<S: LeaseStore<Error: Into<BoxError>>>(store: S) -> Self {
         let store = store.map_err(Into::into);
         Self(Locks::new(BoxCloneService::new(store)))
+    }
+
+    /// By a clock of half the rate, which it knows.
+    fn slow(self) -> Self {
+        let half = |sign: f64| Drift::ppm(sign * 500_000.0).expect("a rate");
+        let clock = SkewedClock::new().drift(half(-1.0));
+        Self(self.0.clock(Arc::new(clock)).drift(half(1.0)))
+    }
+}
+
+/// Puts a rig to the test: it keeps every promise but those that it cannot be made to break.
+///
+/// # Panics
+///
+/// Where it does not.
+pub async fn keeps_all<R: Rig>(rig: R, but: &[Promise]) {
+    let report = examine(rig).await;
+    for (promise, verdict) in report.verdicts() {
+        let as_wanted = match verdict {
+            Verdict::Unable(_) => but.contains(promise),
+            verdict => *verdict == Verdict::Kept,
+        };
+        assert!(as_wanted, "{report}");
     }
 }
 

@@ -12,13 +12,17 @@ use tower::{ServiceExt, service_fn};
 
 use super::{Ours, named};
 
-pub(crate) struct Memory {
+/// The store in memory.
+#[derive(Debug)]
+pub struct Memory {
     store: MemoryStore,
     ttl: Duration,
 }
 
 impl Memory {
-    pub(crate) fn new(ttl: Duration) -> Self {
+    /// Its leases are that long.
+    #[must_use]
+    pub fn new(ttl: Duration) -> Self {
         let store = MemoryStore::new();
         Self { store, ttl }
     }
@@ -33,6 +37,10 @@ impl Rig for Memory {
 
     async fn connect(&self, wire: Wire) -> Result<Ours, BoxError> {
         Ok(Ours::over(wire.layer(self.store.clone())))
+    }
+
+    async fn connect_slow(&self, wire: Wire) -> Result<Ours, BoxError> {
+        Ok(self.connect(wire).await?.slow())
     }
 
     async fn wipe(&self, _: &str) -> Result<(), Unable> {
@@ -50,13 +58,16 @@ impl Rig for Memory {
 }
 
 /// Three stores in memory, behind one wire.
-pub(crate) struct Quorum {
+#[derive(Debug)]
+pub struct Quorum {
     stores: [MemoryStore; 3],
     ttl: Duration,
 }
 
 impl Quorum {
-    pub(crate) fn new(ttl: Duration) -> Self {
+    /// Its leases are that long.
+    #[must_use]
+    pub fn new(ttl: Duration) -> Self {
         let stores = [(); 3].map(|()| MemoryStore::new());
         Self { stores, ttl }
     }
@@ -76,6 +87,10 @@ impl Rig for Quorum {
         Ok(Ours::over(store.map_err(|e| e.to_string())))
     }
 
+    async fn connect_slow(&self, wire: Wire) -> Result<Ours, BoxError> {
+        Ok(self.connect(wire).await?.slow())
+    }
+
     async fn wipe(&self, _: &str) -> Result<(), Unable> {
         self.stores.iter().for_each(MemoryStore::wipe);
         Ok(())
@@ -91,21 +106,28 @@ impl Rig for Quorum {
 }
 
 /// A file that is closed and opened while its clients look on.
-pub(crate) struct File {
+#[derive(Debug)]
+pub struct File {
     folder: TempDir,
     store: Arc<Mutex<Option<FileStore>>>,
     ttl: Duration,
 }
 
 impl File {
-    pub(crate) fn open(ttl: Duration) -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let store = FileStore::open(folder.path().join("leases"))?;
-        Ok(Self {
+    /// A new one, in a folder that is removed with it. Its leases are that long.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be made.
+    #[must_use]
+    pub fn open(ttl: Duration) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = FileStore::open(folder.path().join("leases")).expect("a file");
+        Self {
             folder,
             store: Arc::new(Mutex::new(Some(store))),
             ttl,
-        })
+        }
     }
 
     fn path(&self) -> PathBuf {
@@ -150,6 +172,10 @@ impl Rig for File {
             }
         });
         Ok(Ours::over(wire.layer(service)))
+    }
+
+    async fn connect_slow(&self, wire: Wire) -> Result<Ours, BoxError> {
+        Ok(self.connect(wire).await?.slow())
     }
 
     async fn wipe(&self, _: &str) -> Result<(), Unable> {

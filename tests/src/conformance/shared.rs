@@ -1,20 +1,24 @@
-//! The servers that locks are kept in: wiped, and ended and begun again, while their clients look on.
+//! Servers that locks are kept in: wiped, and ended and begun again, while their clients look on.
 
 use std::net::SocketAddr;
 
 use etcd_client::{Client, DeleteOptions};
 use murphy_lease::conformance::Unable;
-use tests::servers;
 use tokio::sync::Mutex;
 
+use crate::servers;
+
 /// A Redis that writes to disk before it answers.
-pub(crate) struct Redis {
-    pub(crate) address: SocketAddr,
+#[derive(Debug)]
+pub struct Redis {
+    /// Where it listens.
+    pub address: SocketAddr,
     server: Mutex<servers::Redis>,
 }
 
 impl Redis {
-    pub(crate) async fn start() -> Self {
+    /// A new one.
+    pub async fn start() -> Self {
         let server = servers::Redis::durable().await;
         Self {
             address: server.address(),
@@ -22,7 +26,12 @@ impl Redis {
         }
     }
 
-    pub(crate) async fn wipe(&self) -> Result<(), Unable> {
+    /// It forgets all that it knows.
+    ///
+    /// # Errors
+    ///
+    /// [`Unable`], if it does not.
+    pub async fn wipe(&self) -> Result<(), Unable> {
         let said = self.server.lock().await.say("FLUSHALL").await;
         if said.starts_with("+OK") {
             Ok(())
@@ -31,33 +40,49 @@ impl Redis {
         }
     }
 
-    pub(crate) async fn restart(&self) -> Result<(), Unable> {
+    /// It is killed, and started again where it was.
+    pub async fn restart(&self) {
         let mut server = self.server.lock().await;
         server.kill();
         server.restart().await;
-        Ok(())
     }
 }
 
 /// An etcd of one node.
-pub(crate) struct Etcd {
-    pub(crate) address: SocketAddr,
+#[derive(Debug)]
+pub struct Etcd {
+    /// Where it listens.
+    pub address: SocketAddr,
     server: Mutex<servers::Etcd>,
 }
 
 impl Etcd {
-    /// Waits until it has elected itself.
-    pub(crate) async fn start() -> anyhow::Result<Self> {
+    /// A new one, that has elected itself.
+    ///
+    /// # Panics
+    ///
+    /// If it does not answer.
+    pub async fn start() -> Self {
         let server = servers::Etcd::durable().await;
-        let client = Client::connect([server.url()], None).await?;
-        client.kv_client().get("ready", None).await?;
-        Ok(Self {
+        let client = Client::connect([server.url()], None).await;
+        let ready = client
+            .expect("an address")
+            .kv_client()
+            .get("ready", None)
+            .await;
+        ready.expect("it answers");
+        Self {
             address: server.address(),
             server: Mutex::new(server),
-        })
+        }
     }
 
-    pub(crate) async fn wipe(&self) -> Result<(), Unable> {
+    /// It forgets all that it knows.
+    ///
+    /// # Errors
+    ///
+    /// [`Unable`], if it does not.
+    pub async fn wipe(&self) -> Result<(), Unable> {
         let url = self.server.lock().await.url();
         let wiped = async {
             let client = Client::connect([url], None).await?;
@@ -68,10 +93,10 @@ impl Etcd {
         wiped.map_err(|_| Unable("its keys could not be deleted"))
     }
 
-    pub(crate) async fn restart(&self) -> Result<(), Unable> {
+    /// It is killed, and started again where it was.
+    pub async fn restart(&self) {
         let mut server = self.server.lock().await;
         server.kill();
         server.restart().await;
-        Ok(())
     }
 }

@@ -5,21 +5,27 @@ use std::time::Duration;
 
 use murphy_lease::conformance::{BoxError, Rig, Unable, Wire};
 use murphy_lease::{EtcdStore, PostgresStore, RedisStore};
-use tests::servers as real;
 use tokio::sync::Mutex;
 use tokio_postgres::NoTls;
 
-use super::{Ours, named};
+use super::{Ours, named, shared};
 use crate::servers;
 
-pub(crate) struct Redis {
-    server: servers::Redis,
+/// A Redis that writes to disk before it answers.
+#[derive(Debug)]
+pub struct Redis {
+    server: shared::Redis,
     ttl: Duration,
 }
 
 impl Redis {
-    pub(crate) async fn start(ttl: Duration) -> Self {
-        let server = servers::Redis::start().await;
+    /// A new one. Its leases are that long.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub async fn start(ttl: Duration) -> Self {
+        let server = shared::Redis::start().await;
         Self { server, ttl }
     }
 }
@@ -37,12 +43,17 @@ impl Rig for Redis {
         Ok(Ours::over(store))
     }
 
+    async fn connect_slow(&self, wire: Wire) -> Result<Ours, BoxError> {
+        Ok(self.connect(wire).await?.slow())
+    }
+
     async fn wipe(&self, _: &str) -> Result<(), Unable> {
         self.server.wipe().await
     }
 
     async fn restart(&self) -> Result<(), Unable> {
-        self.server.restart().await
+        self.server.restart().await;
+        Ok(())
     }
 
     fn ttl(&self) -> Duration {
@@ -50,15 +61,22 @@ impl Rig for Redis {
     }
 }
 
-pub(crate) struct Etcd {
-    server: servers::Etcd,
+/// An etcd of one node.
+#[derive(Debug)]
+pub struct Etcd {
+    server: shared::Etcd,
     ttl: Duration,
 }
 
 impl Etcd {
-    pub(crate) async fn start(ttl: Duration) -> anyhow::Result<Self> {
-        let server = servers::Etcd::start().await?;
-        Ok(Self { server, ttl })
+    /// A new one. Its leases are that long.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub async fn start(ttl: Duration) -> Self {
+        let server = shared::Etcd::start().await;
+        Self { server, ttl }
     }
 }
 
@@ -75,12 +93,17 @@ impl Rig for Etcd {
         Ok(Ours::over(store))
     }
 
+    async fn connect_slow(&self, wire: Wire) -> Result<Ours, BoxError> {
+        Ok(self.connect(wire).await?.slow())
+    }
+
     async fn wipe(&self, _: &str) -> Result<(), Unable> {
         self.server.wipe().await
     }
 
     async fn restart(&self) -> Result<(), Unable> {
-        self.server.restart().await
+        self.server.restart().await;
+        Ok(())
     }
 
     fn ttl(&self) -> Duration {
@@ -88,22 +111,31 @@ impl Rig for Etcd {
     }
 }
 
-pub(crate) struct Postgres {
+/// A PostgreSQL.
+#[derive(Debug)]
+pub struct Postgres {
     address: SocketAddr,
-    server: Mutex<real::Postgres>,
+    server: Mutex<servers::Postgres>,
     ttl: Duration,
 }
 
 impl Postgres {
-    pub(crate) async fn start(ttl: Duration) -> anyhow::Result<Self> {
-        let server = real::Postgres::durable().await;
-        let store = PostgresStore::connect(&server.url()).await?;
-        store.migrate().await?;
-        Ok(Self {
+    /// A new one. Its leases are that long.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub async fn start(ttl: Duration) -> Self {
+        let server = servers::Postgres::durable().await;
+        let store = PostgresStore::connect(&server.url())
+            .await
+            .expect("it answers");
+        store.migrate().await.expect("a table");
+        Self {
             address: server.address(),
             server: Mutex::new(server),
             ttl,
-        })
+        }
     }
 }
 
@@ -118,6 +150,10 @@ impl Rig for Postgres {
         let address = wire.proxy(self.address).await?;
         let url = format!("postgres://postgres@{address}/postgres");
         Ok(Ours::over(PostgresStore::connect(&url).await?))
+    }
+
+    async fn connect_slow(&self, wire: Wire) -> Result<Ours, BoxError> {
+        Ok(self.connect(wire).await?.slow())
     }
 
     async fn wipe(&self, _: &str) -> Result<(), Unable> {
