@@ -93,7 +93,7 @@ impl Promise {
             Self::Endures => "endures a short outage",
             Self::TellsOfPartition => "tells of a partition",
             Self::CountsFromSending => "counts from sending",
-            Self::CountsRenewalsFromSending => "counts renewals likewise",
+            Self::CountsRenewalsFromSending => "renewals from sending",
             Self::BearsSlowClock => "bears a slow clock",
             Self::TellsAfterPause => "tells after a pause",
             Self::TellsOfRevocation => "tells of a revocation",

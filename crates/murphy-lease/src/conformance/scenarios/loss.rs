@@ -75,26 +75,26 @@ impl<R: Rig> Stage<R> {
 
     pub(super) async fn counts_renewals_from_sending(&self) -> Seen {
         self.needs_renewal()?;
-        // A renewal whose answer is on its way when the wire is cut hides what the one before it was taken for: it is cut at
-        // three moments of the time between two.
-        let seen = join_all((0..3).map(|n| self.renewed_late(n))).await;
-        let mut kept = None;
-        for seen in seen {
-            match seen {
-                Ok(None) => {}
-                Ok(Some(verdict)) => kept = Some(verdict),
-                Err(verdict) => return Err(verdict),
+        // Some give a renewal up that takes a sixth of the ttl, and take several answers for one.
+        for part in [8, 24] {
+            // A renewal whose answer is on its way when the wire is cut hides what the one before it was taken for: it is cut
+            // at three moments of the time between two.
+            let seen = join_all((0..3).map(|n| self.renewed_late(part, n))).await;
+            let seen = seen.into_iter().collect::<Result<Vec<_>, _>>()?;
+            if let Some(kept) = seen.into_iter().flatten().next() {
+                return Ok(kept);
             }
         }
-        kept.ok_or(Verdict::Unable(
+        Err(Verdict::Unable(
             "it is not renewed when answers are late".into(),
         ))
     }
 
-    /// Renewed with late answers, and then cut off at the `n`-th moment. `None` if it was not to be renewed so.
-    async fn renewed_late(&self, n: u32) -> Result<Option<Verdict>, Verdict> {
+    /// Renewed with answers that are late by a part of the ttl, and then cut off at the `n`-th moment. `None` if it was not to be
+    /// renewed so.
+    async fn renewed_late(&self, part: u32, n: u32) -> Result<Option<Verdict>, Verdict> {
         let (a, b) = (self.station().await?, self.station().await?);
-        let (lock, late) = (format!("{}-{n}", self.lock), self.ttl / 8);
+        let (lock, late) = (format!("{}-{part}-{n}", self.lock), self.ttl / part);
         let held = a.must_acquire(&lock, self.ttl).await?;
         a.wire.cut(Cut::SlowReplies(late));
         sleep(self.ttl * 5 / 4 + n * self.ttl / 9).await;
