@@ -5,6 +5,7 @@ pub(crate) mod keeper;
 pub(crate) mod release;
 pub(crate) mod run;
 pub(crate) mod shared;
+mod views;
 
 use std::fmt;
 use std::future::Future;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::shared::Shared;
+use super::views::View;
 use crate::{FencingToken, Lost};
 
 /// A handle of a lease, for the work that is done under it; cheap to clone.
@@ -72,26 +73,24 @@ impl Held {
     pub async fn ensure(&self, least: Duration) -> Result<(), NotEnsured> {
         self.shared.progress();
         let asked = self.shared.clock.now();
-        let mut view = self.shared.view.subscribe();
-        loop {
-            let sent = view.borrow_and_update().sent;
-            self.shared.check()?;
+        let is_there = |view: View| {
+            if let Err(lost) = self.shared.check() {
+                return Some(Err(lost.into()));
+            }
             let left = self.shared.remaining();
             if left >= least {
-                return Ok(());
+                return Some(Ok(()));
             }
             let most = self.shared.window;
-            if least > most || sent >= asked {
+            if least > most || view.sent >= asked {
                 let left = if least > most { most } else { left };
-                return Err(NotEnsured::Short {
-                    wanted: least,
-                    left,
-                });
+                let wanted = least;
+                return Some(Err(NotEnsured::Short { wanted, left }));
             }
             self.shared.wish();
-            // The sender is ours. What is lost is seen in the next round.
-            let _ = view.changed().await;
-        }
+            None
+        };
+        self.shared.views.find(is_there).await
     }
 
     /// Waits until the lease is lost, and says through what.
@@ -110,9 +109,8 @@ impl Held {
     ///
     /// Safe, and any number may wait.
     pub async fn expiring(&self) {
-        let mut view = self.shared.view.subscribe();
-        // The sender is ours.
-        let _ = view.wait_for(|view| view.is_expiring).await;
+        let is_expiring = |view: View| view.is_expiring.then_some(());
+        self.shared.views.find(is_expiring).await;
     }
 
     /// Cancelled when the lease is lost.

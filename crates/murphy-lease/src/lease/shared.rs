@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use murphy_core::Clock;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::views::{View, Views};
 use crate::{FencingToken, Lost, Why, event};
 
 /// `until` is so much above the nanoseconds that it stands for; what is below is a lease that is lost, and through what.
@@ -25,7 +26,7 @@ pub(crate) struct Shared {
     lost: CancellationToken,
     /// Tells the same to calls under the lease: waiting costs them less than it does for a token that has children.
     pub(crate) over: Arc<Notify>,
-    pub(crate) view: watch::Sender<View>,
+    pub(crate) views: Views,
     /// More time is needed than there is, or the work moved again after it stood still.
     pub(crate) nudge: Notify,
     pub(crate) is_wished: AtomicBool,
@@ -36,14 +37,6 @@ pub(crate) struct Shared {
     pub(crate) is_stalled: AtomicBool,
     /// All time that one grant can give.
     pub(crate) window: Duration,
-}
-
-/// What of a lease is worth waking somebody for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct View {
-    pub(crate) is_expiring: bool,
-    /// When the request left whose answer was the last grant, or renewal.
-    pub(crate) sent: Instant,
 }
 
 /// What a lease begins with.
@@ -72,7 +65,7 @@ impl Shared {
             until: AtomicU64::new(0),
             lost: CancellationToken::new(),
             over: Arc::default(),
-            view: watch::Sender::new(view),
+            views: Views::new(view),
             nudge: Notify::new(),
             is_wished: AtomicBool::new(false),
             is_watched: begun.is_watched,
@@ -126,7 +119,7 @@ impl Shared {
         if self.until.fetch_update(order, order_else, longer).is_err() {
             return false;
         }
-        self.view.send_modify(|view| {
+        self.views.change(|view| {
             view.is_expiring = false;
             view.sent = sent;
         });
@@ -135,7 +128,7 @@ impl Shared {
 
     pub(crate) fn warn(&self) {
         event::expiring(&self.site, &self.token, self.remaining());
-        self.view.send_modify(|view| view.is_expiring = true);
+        self.views.change(|view| view.is_expiring = true);
     }
 
     /// It is over. Whether it was not already.
@@ -223,7 +216,7 @@ impl Shared {
         self.lost.cancel();
         self.over.notify_waiters();
         // Who waits for it to be expiring has waited long enough.
-        self.view.send_modify(|view| view.is_expiring = true);
+        self.views.change(|view| view.is_expiring = true);
     }
 
     fn mark(&self, instant: Instant) -> u64 {

@@ -11,8 +11,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use murphy_core::BadKnob;
-use redis::Client;
 use redis::aio::ConnectionLike;
+use redis::{Client, ErrorKind, ServerErrorKind};
 use tower_service::Service;
 
 pub use self::link::RedisLink;
@@ -141,14 +141,21 @@ impl Shared {
         connection: &mut C,
         request: &LeaseRequest,
     ) -> Result<LeaseReply, StoreError> {
-        let key = format!("{}{}", self.prefix, request.lock());
-        let call = self.scripts.call(request, &key, self.era, self.keep);
+        let key = [&*self.prefix, request.lock().as_str()].concat();
+        let (script, call) = self.scripts.call(request, &key, self.era, self.keep);
         let verb = request.verb();
         let answer = async {
-            let answer: Answer = call
-                .invoke_async(connection)
-                .await
-                .map_err(|e| StoreError::failed(verb, e))?;
+            let answer: Result<Answer, _> = match call.query_async(connection).await {
+                Err(e) if e.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                    // It was restarted, or told to forget.
+                    match script.prepare_invoke().load_async(connection).await {
+                        Ok(_) => call.query_async(connection).await,
+                        Err(e) => Err(e),
+                    }
+                }
+                answered => answered,
+            };
+            let answer = answer.map_err(|e| StoreError::failed(verb, e))?;
             wire::reply(request, &answer)
         };
         self.patience.bound(verb, answer).await

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::{Script, ScriptInvocation};
+use redis::{Cmd, Script};
 
 use super::super::error::{StoreError, micros};
 use crate::{Acquire, Claim, Grant, Holder, LeaseReply, LeaseRequest, Rank, Renew};
@@ -31,21 +31,25 @@ impl Scripts {
         }
     }
 
-    /// The call that asks for it, of the row at `key`.
+    /// The call that asks for it, of the row at `key`, and the script that it calls: to be sent where the server does not know it.
+    ///
+    /// A [`ScriptInvocation`](redis::ScriptInvocation) keeps each argument by itself, and makes the same call of them: that took
+    /// a tenth of the time that a request takes here.
     pub(super) fn call(
         &self,
         request: &LeaseRequest,
         key: &str,
         era: u32,
         keep: Duration,
-    ) -> ScriptInvocation<'_> {
+    ) -> (&Script, Cmd) {
         let script = match request {
             LeaseRequest::Acquire(_) => &self.acquire,
             LeaseRequest::Renew(_) => &self.renew,
             LeaseRequest::Release { .. } => &self.release,
             LeaseRequest::Observe { .. } => &self.observe,
         };
-        let mut call = script.key(key);
+        let mut call = Cmd::with_capacity(10, 256);
+        call.arg("EVALSHA").arg(script.get_hash()).arg(1).arg(key);
         call.arg(&text(Rank::new(era, 0))[..]);
         let keep = |ttl: Duration| {
             let millis = keep.saturating_add(ttl).as_nanos().div_ceil(1_000_000);
@@ -73,7 +77,7 @@ impl Scripts {
             }
             LeaseRequest::Observe { .. } => {}
         }
-        call
+        (script, call)
     }
 }
 
@@ -82,8 +86,10 @@ pub(super) fn reply(request: &LeaseRequest, answer: &Answer) -> Result<LeaseRepl
     let nonsense = || StoreError::nonsense(request.verb(), answer);
     let part = |at| answer.get(at).ok_or_else(nonsense);
     let (code, rank, high) = (part(0..1)?, part(1..32)?, part(32..63)?);
+    // Most often they are one.
+    let above = (high != rank).then(|| rank_of(high).ok_or_else(nonsense));
     let rank = rank_of(rank).ok_or_else(nonsense)?;
-    let high = rank_of(high).ok_or_else(nonsense)?;
+    let high = above.transpose()?.unwrap_or(rank);
     let micros = answer.get(63..).and_then(|micros| micros.parse().ok());
     let time = Duration::from_micros(micros.ok_or_else(nonsense)?);
     let holder = Holder {
@@ -142,9 +148,17 @@ fn hex(mut bits: u128) -> [u8; 32] {
 }
 
 fn rank_of(text: &str) -> Option<Rank> {
-    let (era, seq) = text.split_once('.')?;
-    let is_ours = text.len() == 31 && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    is_ours.then_some(Rank::new(era.parse().ok()?, seq.parse().ok()?))
+    let (era, seq) = text.as_bytes().split_at_checked(10)?;
+    let seq = seq.strip_prefix(b".").filter(|seq| seq.len() == 20)?;
+    Some(Rank::new(u32::try_from(number(era)?).ok()?, number(seq)?))
+}
+
+/// Digits, and nothing else.
+fn number(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0_u64, |number, digit| {
+        let digit = digit.checked_sub(b'0').filter(|digit| *digit <= 9)?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    })
 }
 
 #[cfg(test)]
