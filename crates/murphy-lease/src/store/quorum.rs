@@ -2,6 +2,7 @@
 
 mod ask;
 mod knobs;
+mod late;
 mod member;
 mod memory;
 mod next;
@@ -20,6 +21,7 @@ use murphy_quorum::{BadQuorum, Compensate, Quorum, QuorumError, Threshold};
 use tower_service::Service;
 
 use self::ask::{Ask, Judging};
+use self::late::Late;
 use self::member::Member;
 pub(crate) use self::memory::Memory;
 use crate::{LeaseReply, LeaseRequest, LockName};
@@ -33,7 +35,7 @@ type Stores<S> = Quorum<Arc<str>, Member<S>, Threshold, Judging, Undo<S>>;
 /// recorded that very ballot. A member records a rank once, and one lease at a time; two majorities have a member
 /// in common. So no two holders have one rank, no two leases run at once on as many as it takes, and what is granted after another's
 /// grant has the higher rank. A ballot that too few have recorded, or that nobody waits for any more, is taken
-/// back: by its own nonce, again and again, for as long as it could last.
+/// back: by its own nonce, again and again, for as long as it could last. So is what a slow member records when its lease has been given back.
 ///
 /// | asked | rounds | answered |
 /// |---|---|---|
@@ -101,6 +103,7 @@ pub struct QuorumStore<S> {
     members: usize,
     need: usize,
     memory: Memory,
+    late: Late,
     clock: Arc<dyn Clock>,
     seed: Seed,
     era: u32,
@@ -188,6 +191,7 @@ where
             members: size,
             need: majority.needed(),
             memory: Memory::default(),
+            late: Late::default(),
             clock: Arc::new(TokioClock),
             seed: Seed::fresh(),
             era: 0,

@@ -314,6 +314,27 @@ async fn a_release_reaches_those_who_are_away_for_a_moment() {
     assert_eq!(holders(&lines).await, [false; 5]);
 }
 
+/// The release overtakes the acquire on its way to a slow member.
+#[tokio::test(start_paused = true)]
+async fn what_is_recorded_after_its_release_is_undone() {
+    let lines = lines(3);
+    let store = of(&lines);
+    lines[2].set(Mode::Slow(ms(300)));
+    granted(&store, 1).await;
+    lines[2].set(Mode::Up);
+    ask(&store, release(1)).await;
+    sleep(ms(299)).await;
+    assert_eq!(holders(&lines).await, [false; 3]);
+    sleep(ms(2)).await;
+    assert_eq!(holders(&lines).await, [false; 3]);
+    // A lease that is held is not undone.
+    lines[2].set(Mode::Slow(ms(300)));
+    granted(&store, 2).await;
+    lines[2].set(Mode::Up);
+    sleep(ms(301)).await;
+    assert_eq!(holders(&lines).await, [true; 3]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_undoing_of_a_ballot_never_ends_the_next_one_of_the_same_nonce() {
     let lines = lines(5);

@@ -1,6 +1,7 @@
 //! [`Ask`]: what a member is asked, and where what it says is written down.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use murphy_core::mix;
@@ -50,7 +51,15 @@ pub(super) struct Judging;
 
 /// What was said in a round: once by each member at most.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Slate(Arc<Mutex<Vec<Said>>>);
+pub(super) struct Slate(Arc<Round>);
+
+/// A round, as long as any of its questions is under way.
+#[derive(Debug, Default)]
+pub(super) struct Round {
+    said: Mutex<Vec<Said>>,
+    /// The lease that it won was given back.
+    is_given_up: AtomicBool,
+}
 
 /// Under which nonce the members know this ballot.
 ///
@@ -64,8 +73,7 @@ pub(super) fn ballot_nonce(nonce: Nonce, rank: Rank) -> Nonce {
 }
 
 impl Ask {
-    pub(super) fn new(what: What, per_try: Duration) -> Self {
-        let slate = Slate::default();
+    pub(super) fn new(what: What, slate: Slate, per_try: Duration) -> Self {
         Self {
             what,
             slate,
@@ -81,7 +89,7 @@ impl Ask {
         let (lock, nonce) = (acquire.lock.clone(), acquire.nonce);
         let rank = acquire.ballot();
         let undo = What::Release { lock, nonce, rank };
-        Some(Self::new(undo, self.per_try))
+        Some(Self::new(undo, Slate::default(), self.per_try))
     }
 
     /// What its reply means.
@@ -122,17 +130,29 @@ impl<E> Judge<Said, E> for Judging {
 
 impl Slate {
     fn write(&self, said: Said) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(said);
+        self.said().push(said);
     }
 
     pub(super) fn read(&self) -> Vec<Said> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.said().clone()
+    }
+
+    fn said(&self) -> MutexGuard<'_, Vec<Said>> {
+        self.0.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn round(&self) -> Weak<Round> {
+        Arc::downgrade(&self.0)
+    }
+
+    pub(super) fn is_given_up(&self) -> bool {
+        self.0.is_given_up.load(Ordering::Acquire)
+    }
+}
+
+impl Round {
+    pub(super) fn give_up(&self) {
+        self.is_given_up.store(true, Ordering::Release);
     }
 }
 

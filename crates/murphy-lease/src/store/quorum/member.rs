@@ -39,7 +39,17 @@ where
         let mut ready = std::mem::replace(&mut self.0, behind.clone());
         let mut more = Further(behind);
         match &ask.what {
-            What::Record(_) | What::Confirm(_) | What::Observe(_) => {
+            What::Record(_) => {
+                let call = ready.call(ask.what.request());
+                Box::pin(async move {
+                    let said = ask.heard(not_before_all_are_asked(call).await?);
+                    if matches!(said, Said::Yes(_)) && ask.slate.is_given_up() {
+                        more.undone(&ask).await;
+                    }
+                    Ok(said)
+                })
+            }
+            What::Confirm(_) | What::Observe(_) => {
                 let call = ready.call(ask.what.request());
                 Box::pin(async move { Ok(ask.heard(not_before_all_are_asked(call).await?)) })
             }
@@ -76,9 +86,12 @@ where
     S: Service<LeaseRequest, Response = LeaseReply> + Clone,
 {
     async fn call(&mut self, request: LeaseRequest) -> Result<LeaseReply, S::Error> {
-        let mut store = self.0.clone();
-        poll_fn(|cx| store.poll_ready(cx)).await?;
-        store.call(request).await
+        Self(self.0.clone()).call_once(request).await
+    }
+
+    async fn call_once(mut self, request: LeaseRequest) -> Result<LeaseReply, S::Error> {
+        poll_fn(|cx| self.0.poll_ready(cx)).await?;
+        self.0.call(request).await
     }
 
     /// Tried again while nobody knows what became of it. How long the last try may take is up to the round.
@@ -101,6 +114,16 @@ where
         }
         sleep(per_try / 8).await;
         self.call(request.clone()).await
+    }
+
+    /// What was recorded when its lease had been given back already: the release may have come first.
+    async fn undone(&mut self, ask: &Ask) {
+        let Some(undo) = ask.undo() else {
+            return;
+        };
+        let request = undo.what.request();
+        let first = Self(self.0.clone()).call_once(request.clone());
+        let _left_to_its_ttl = self.until_known(first, &request, ask.per_try).await;
     }
 
     /// The lease that runs there may be one of this nonce's ballots: a release of that one ends no other.

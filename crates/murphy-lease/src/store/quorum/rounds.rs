@@ -7,7 +7,7 @@ use murphy_core::{Lane, Point, Stream};
 use murphy_quorum::QuorumError;
 use tower_service::Service;
 
-use super::ask::{Ask, Said, What};
+use super::ask::{Ask, Said, Slate, What};
 use super::next::{Failed, Next, next};
 use super::{NoMajority, QuorumStore};
 use crate::{Acquire, Claim, Grant, LeaseReply, LeaseRequest, LockName, Nonce, Rank, Renew};
@@ -38,7 +38,8 @@ where
             (asked.claim, self.memory.won(lock, nonce.to_owned()))
         {
             // The reply was lost, it seems: the same grant again, if it still runs.
-            let again = self.ballot(What::Confirm(exactly(&asked, rank)), asked.ttl.get());
+            let (confirm, slate) = (What::Confirm(exactly(&asked, rank)), Slate::default());
+            let again = self.ballot(confirm, &slate, asked.ttl.get());
             match again.await {
                 Ok(ttl) => return Ok(LeaseReply::Granted(Grant { rank, ttl })),
                 Err(missed) if self.is_silent(&missed) => return Err(missed.of("acquire", lock)),
@@ -59,9 +60,12 @@ where
             };
             // Known before it leaves: a ballot that is dropped on its way is undone later, and a repeat must be another.
             self.memory.saw(lock, rank);
-            let record = What::Record(exactly(&asked, rank));
-            let missed = match self.ballot(record, asked.ttl.get()).await {
+            let (record, slate) = (What::Record(exactly(&asked, rank)), Slate::default());
+            let missed = match self.ballot(record, &slate, asked.ttl.get()).await {
                 Ok(ttl) => {
+                    if slate.read().len() < self.members {
+                        self.late.note(lock, *nonce, &slate);
+                    }
                     self.memory.wins(lock, *nonce, rank);
                     return Ok(LeaseReply::Granted(Grant { rank, ttl }));
                 }
@@ -99,7 +103,7 @@ where
         asked: Renew,
     ) -> Result<LeaseReply, NoMajority<Arc<str>, S::Error>> {
         let (lock, nonce) = (asked.lock.clone(), asked.nonce);
-        let missed = match self.ask(What::Renew(asked), self.patience, None).await {
+        let missed = match self.ask(What::Renew(asked), self.patience).await {
             Ok(said) => {
                 let ttl = said.iter().filter_map(|said| match said {
                     Said::Yes(LeaseReply::Renewed { ttl }) => Some(*ttl),
@@ -135,7 +139,9 @@ where
             nonce,
             rank,
         };
-        let said = self.ask(release, self.patience, None).await;
+        let said = self.ask(release, self.patience).await;
+        // Not before: most who record late are heard by then, and a release that comes after them ends that.
+        self.late.give_up(&lock, nonce);
         let said = said.map_err(|missed| missed.of("release", &lock))?;
         self.memory.lost(&lock, nonce);
         let held = |said: &Said| matches!(said, Said::Yes(LeaseReply::Released { was_held: true }));
@@ -147,9 +153,7 @@ where
         &mut self,
         lock: LockName,
     ) -> Result<LeaseReply, NoMajority<Arc<str>, S::Error>> {
-        let said = self
-            .ask(What::Observe(lock.clone()), self.patience, None)
-            .await;
+        let said = self.ask(What::Observe(lock.clone()), self.patience).await;
         let said = said.map_err(|missed| missed.of("observe", &lock))?;
         let seen = said.iter().filter_map(|said| match said {
             Said::Yes(LeaseReply::Observed { high, holder }) => Some((*high, *holder)),
@@ -167,9 +171,14 @@ where
     }
 
     /// One ballot: for how long it is granted.
-    async fn ballot(&mut self, what: What, ttl: Duration) -> Result<Duration, Missed<S::Error>> {
+    async fn ballot(
+        &mut self,
+        what: What,
+        slate: &Slate,
+        ttl: Duration,
+    ) -> Result<Duration, Missed<S::Error>> {
         let patience = self.patience.min(ttl / 2);
-        let said = self.ask(what, patience, Some(ttl)).await?;
+        let said = self.ask_on(slate, what, patience, Some(ttl)).await?;
         let ttl = said.iter().filter_map(|said| match said {
             Said::Yes(LeaseReply::Granted(grant)) => Some(grant.ttl),
             _ => None,
@@ -178,8 +187,14 @@ where
     }
 
     /// Asks all; what is known when a majority has done it. `lasts`: for how long what was done in vain would last.
-    async fn ask(
+    async fn ask(&mut self, what: What, patience: Duration) -> Result<Vec<Said>, Missed<S::Error>> {
+        self.ask_on(&Slate::default(), what, patience, None).await
+    }
+
+    /// The same, and where it is written down.
+    async fn ask_on(
         &mut self,
+        slate: &Slate,
         what: What,
         patience: Duration,
         lasts: Option<Duration>,
@@ -188,8 +203,7 @@ where
         // As long as a grant may last, even where each try fails at once.
         let tries = lasts.map_or(undo.clone(), |ttl| undo.attempts(20, ttl / 20));
         let mut stores = self.stores.clone().patience(patience).stragglers(tries);
-        let ask = Ask::new(what, patience / 3);
-        let slate = ask.slate.clone();
+        let ask = Ask::new(what, slate.clone(), patience / 3);
         let answer = stores.call(ask).await;
         let said = slate.read();
         answer.map(|_| ()).map_err(|why| Missed {
