@@ -80,7 +80,10 @@ impl Station {
             .map_err(|e| Verdict::Unable(format!("no thread: {e}")))?;
         match connected.await {
             Ok(Ok(())) => Ok(Self { orders, wire, ttl }),
-            Ok(Err(e)) => Err(Verdict::Unable(format!("it did not connect: {e}"))),
+            Ok(Err(e)) => Err(Verdict::Unable(match pace {
+                Pace::True => format!("it did not connect: {e}"),
+                Pace::Slow => e,
+            })),
             Err(_) => Err(Verdict::Unable("its thread ended".into())),
         }
     }
