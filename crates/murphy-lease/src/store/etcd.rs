@@ -90,7 +90,7 @@ struct Shared {
     era: u32,
     patience: Patience,
     leases: Leases,
-    /// Of those that have waited for as long as they would.
+    /// Of those that wait, and of those that have for as long as they would.
     places: Places,
     /// The era that is recorded, as far as we know: each transaction checks.
     known: Mutex<Option<Era>>,

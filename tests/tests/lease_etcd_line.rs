@@ -1,0 +1,129 @@
+//! Places in etcd's lines that are kept for who asks again.
+#![cfg(unix)]
+
+use std::time::Duration;
+
+use murphy_lease::{EtcdStore, Grant};
+use tests::lease::{Ask, granted, held};
+use tests::ms;
+use tests::servers::Etcd;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+
+/// A lease that does not end while a test runs.
+const LONG: Duration = Duration::from_secs(300);
+
+/// The shortest: etcd counts in seconds, and makes two of it.
+const SHORT: Duration = Duration::from_secs(1);
+
+/// A lock that the first one holds.
+async fn line() -> (Etcd, Ask<EtcdStore>) {
+    let server = Etcd::start().await;
+    let store = EtcdStore::connect(&[server.url()]).await.unwrap();
+    let lock = Ask::of(&store, "orders");
+    let _ = granted(&lock.acquire(1, LONG).await);
+    (server, lock)
+}
+
+/// One who waits for as long as it takes.
+async fn waits(lock: &Ask<EtcdStore>, nonce: u128, ttl: Duration) -> JoinHandle<Grant> {
+    let lock = lock.clone();
+    let waiting = tokio::spawn(async move { granted(&lock.wait(nonce, ttl, LONG).await) });
+    sleep(ms(200)).await;
+    waiting
+}
+
+/// The first releases, and then these two have it one after the other.
+async fn take_turns(lock: &Ask<EtcdStore>, turns: [(u128, JoinHandle<Grant>); 2]) {
+    let mut nonce = 1;
+    let mut last = None;
+    for (next, waiting) in turns {
+        assert!(lock.release(nonce).await);
+        let rank = waiting.await.expect("it is his turn").rank;
+        assert!(Some(rank) > last, "{next} was served before {nonce}");
+        (nonce, last) = (next, Some(rank));
+    }
+}
+
+#[tokio::test]
+async fn who_asks_again_for_longer_than_his_lease_keeps_his_place() {
+    const LEASE: Duration = Duration::from_secs(4);
+    let (_server, lock) = line().await;
+    let _ = held(&lock.wait(2, LEASE, ms(100)).await);
+    let third = waits(&lock, 3, LONG).await;
+    let began = Instant::now();
+    // Each is shorter than a third of it.
+    while began.elapsed() < LEASE * 2 {
+        let _ = held(&lock.wait(2, LEASE, ms(900)).await);
+    }
+    let second = waits(&lock, 2, LEASE).await;
+    take_turns(&lock, [(2, second), (3, third)]).await;
+}
+
+#[tokio::test]
+async fn each_wait_keeps_the_place_for_a_second_of_its_own() {
+    let (_server, lock) = line().await;
+    let _ = held(&lock.wait(2, LONG, ms(100)).await);
+    let third = waits(&lock, 3, LONG).await;
+    sleep(ms(500)).await;
+    let _ = held(&lock.wait(2, LONG, ms(100)).await);
+    // A second after the first wait, and not after the last.
+    sleep(ms(500)).await;
+    let second = waits(&lock, 2, LONG).await;
+    take_turns(&lock, [(2, second), (3, third)]).await;
+}
+
+#[tokio::test]
+async fn who_leaves_before_a_place_that_is_kept_does_not_take_it_along() {
+    let (_server, lock) = line().await;
+    let gone = waits(&lock, 4, LONG).await;
+    let _ = held(&lock.wait(2, LONG, ms(400)).await);
+    let third = waits(&lock, 3, LONG).await;
+    gone.abort();
+    sleep(ms(200)).await;
+    let second = waits(&lock, 2, LONG).await;
+    take_turns(&lock, [(2, second), (3, third)]).await;
+}
+
+#[tokio::test]
+async fn who_asks_again_is_granted_what_he_asked_for_last() {
+    for (before, after) in [(SHORT, LONG), (LONG, SHORT)] {
+        let (_server, lock) = line().await;
+        let _ = held(&lock.wait(2, before, ms(100)).await);
+        let third = waits(&lock, 3, LONG).await;
+        let second = waits(&lock, 2, after).await;
+        assert!(lock.release(1).await);
+        let grant = second.await.unwrap();
+        assert!(!third.is_finished(), "the place is the same");
+        assert!(grant.ttl > after / 2 && grant.ttl < after * 3, "{grant:?}");
+        // And it is so in etcd, too.
+        let (_, holder) = lock.observe().await;
+        assert!(holder.unwrap().remaining < after * 3 + ms(2000));
+    }
+}
+
+#[tokio::test]
+async fn who_asks_twice_at_once_waits_in_one_place() {
+    let (_server, lock) = line().await;
+    let second = waits(&lock, 2, LONG).await;
+    let third = waits(&lock, 3, LONG).await;
+    let twin = waits(&lock, 2, LONG).await;
+    let _ = held(&lock.acquire(2, LONG).await);
+    assert!(lock.release(1).await);
+    let (second, twin) = (second.await.unwrap(), twin.await.unwrap());
+    assert_eq!(second.rank, twin.rank);
+    assert!(!third.is_finished());
+    assert!(lock.release(2).await);
+    assert!(third.await.unwrap().rank > second.rank);
+}
+
+#[tokio::test]
+async fn who_releases_a_place_that_is_kept_had_nothing_and_is_gone() {
+    let (_server, lock) = line().await;
+    let _ = held(&lock.wait(2, LONG, ms(100)).await);
+    assert!(!lock.release(2).await);
+    let _ = held(&lock.wait(2, LONG, ms(100)).await);
+    assert!(lock.release(1).await);
+    assert!(!lock.release(2).await);
+    let _ = granted(&lock.wait(3, LONG, ms(500)).await);
+}
