@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use murphy_lease::{EtcdStore, Grant};
+use murphy_lease::{Acquire, EtcdStore, Grant, LeaseRequest, LockName, Nonce};
 use tests::lease::{Ask, granted, held};
 use tests::ms;
 use tests::servers::Etcd;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// A lease that does not end while a test runs.
 const LONG: Duration = Duration::from_secs(300);
@@ -126,4 +126,63 @@ async fn who_releases_a_place_that_is_kept_had_nothing_and_is_gone() {
     assert!(lock.release(1).await);
     assert!(!lock.release(2).await);
     let _ = granted(&lock.wait(3, LONG, ms(500)).await);
+}
+
+#[tokio::test]
+async fn a_server_that_stood_still_serves_those_in_line_all_the_same() {
+    for asks in [false, true] {
+        let server = Etcd::start().await;
+        let store = EtcdStore::connect(&[server.url()]).await.unwrap();
+        let lock = Ask::of(&store.timeout(ms(500)).unwrap(), "orders");
+        let _ = granted(&lock.acquire(1, LONG).await);
+        let _ = held(&lock.wait(2, SHORT, ms(100)).await);
+        let insists = |nonce, ttl| {
+            let (wait, lock) = (LONG, lock.clone());
+            let wish = lock.wish(nonce, ttl);
+            let asked = LeaseRequest::Acquire(Acquire { wait, ..wish });
+            tokio::spawn(async move { granted(&lock.insist(asked).await) })
+        };
+        let third = insists(3, LONG);
+        server.stop();
+        if asks {
+            let again = LeaseRequest::Acquire(lock.wish(2, SHORT));
+            assert!(lock.say(again).await.is_err(), "it is silent");
+        }
+        sleep(ms(2000)).await;
+        server.go_on();
+        let release = |nonce: u128| LeaseRequest::Release {
+            lock: LockName::try_new("orders").unwrap(),
+            nonce: Nonce::from_bits(nonce),
+        };
+        // What is left of the second's place ends with its lease.
+        let _ = lock.insist(release(1)).await;
+        let third = third.await.expect("its turn comes");
+        let _ = lock.insist(release(3)).await;
+        let second = insists(2, SHORT).await.expect("its turn comes");
+        assert!(second.rank > third.rank);
+        let (_, holder) = lock.observe().await;
+        assert_eq!(holder.expect("a holder").rank, second.rank);
+    }
+}
+
+/// Two calls of each nonce, some of which are dropped at any moment: one holder at a time, and each has its turn.
+#[tokio::test]
+async fn calls_of_one_nonce_that_come_and_go_leave_one_place() {
+    let (_server, lock) = line().await;
+    let third = waits(&lock, 3, LONG).await;
+    for after in [0, 1, 2, 5, 10, 20, 50, 200] {
+        let asked = lock.wait(2, LONG, ms(100));
+        let cut = timeout(ms(after), lock.wait(2, LONG, LONG));
+        let _ = tokio::join!(asked, cut);
+    }
+    let second = waits(&lock, 2, LONG).await;
+    let twin = waits(&lock, 2, SHORT).await;
+    assert!(lock.release(1).await);
+    let third = third.await.unwrap();
+    assert!(!second.is_finished() && !twin.is_finished());
+    assert!(lock.release(3).await);
+    let (second, twin) = (second.await.unwrap(), twin.await.unwrap());
+    assert!(second.rank > third.rank && second.rank == twin.rank);
+    assert!(lock.release(2).await);
+    let _ = granted(&lock.wait(4, LONG, ms(500)).await);
 }

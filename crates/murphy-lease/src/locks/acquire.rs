@@ -31,7 +31,7 @@ use crate::{BadName, Lease, LockName, Rank, Renewal, Ttl, event};
 /// In a store that has a line (in memory, in a file, in etcd) who came first is served first. No request stands there for longer
 /// than a ttl, from a second to a minute: then it is asked again, and has kept its place, which a store keeps for a second. It
 /// begins at the end of the line after a request that failed or was not answered, and where it was not polled for that second; and
-/// so does one whose clock runs at half or at twice the store's. Who gives up releases its place in the background. Without a line
+/// so does one whose clock runs at half the rate of the store's, or a third faster. Who gives up releases its place in the background. Without a line
 /// whoever asks at the right moment has it, and nothing is said of how long one waits.
 ///
 /// # Errors

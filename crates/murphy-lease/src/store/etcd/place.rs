@@ -1,7 +1,10 @@
 //! [`Place`]: a place in a lock's queue, and those that are kept for who asks again.
 
 use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -136,11 +139,13 @@ impl Place {
         let (shared, keys) = (Arc::clone(&self.shared), keys.clone());
         let until = Instant::now() + PLACE_KEPT;
         runtime.spawn(async move {
-            tokio::select! {
-                biased;
-                () = taken.notified() => {}
-                () = shared.away(&keys, &mut self, watched, from, until) => {}
-            }
+            let mut taken = pin!(taken.notified());
+            let mut away = pin!(shared.away(&keys, &mut self, watched, from, until));
+            poll_fn(|cx| match taken.as_mut().poll(cx) {
+                Poll::Ready(()) => Poll::Ready(()),
+                Poll::Pending => away.as_mut().poll(cx),
+            })
+            .await;
         });
     }
 
