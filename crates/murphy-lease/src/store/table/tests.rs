@@ -281,6 +281,38 @@ fn who_asks_again_where_a_number_is_lacking_is_told_when_it_comes() {
 }
 
 #[test]
+fn who_is_granted_it_meanwhile_has_no_place_any_more() {
+    let mut bench = Bench::new();
+    granted(bench.acquire(acquire(1, 5000, 0)).1);
+    bench.acquire(acquire(2, 10, 100));
+    bench.advance(100);
+    bench.release(1);
+    granted(bench.acquire(acquire(2, 10, 0)).1);
+    let (third, _) = bench.acquire(acquire(3, 5000, 5000));
+    let (fourth, _) = bench.acquire(acquire(4, 10, 5000));
+    bench.advance(10);
+    assert!(bench.granted(third).is_some());
+    let (second, _) = bench.acquire(acquire(2, 10, 5000));
+    bench.release(3);
+    assert!(bench.granted(fourth).is_some() && bench.granted(second).is_none());
+}
+
+#[test]
+fn who_asks_again_is_granted_above_what_he_claims_now() {
+    let mut bench = Bench::new();
+    granted(bench.acquire(acquire(1, 5000, 0)).1);
+    bench.acquire(acquire(2, 10, 100));
+    bench.advance(100);
+    let floor = Rank::new(0, 700);
+    let (again, _) = bench.acquire(Acquire {
+        claim: Claim::Above(floor),
+        ..acquire(2, 10, 1000)
+    });
+    bench.release(1);
+    assert!(bench.granted(again).unwrap().rank > floor);
+}
+
+#[test]
 fn places_that_were_kept_at_other_locks_are_forgotten_too() {
     const LOCKS: usize = 20;
     let mut bench = Bench::new();
