@@ -6,7 +6,7 @@ use std::time::Duration;
 use murphy_lease::{Acquire, EtcdStore, Grant, LeaseRequest, LockName, Nonce};
 use tests::lease::{Ask, granted, held};
 use tests::ms;
-use tests::servers::Etcd;
+use tests::servers::{Etcd, Switch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -185,4 +185,42 @@ async fn calls_of_one_nonce_that_come_and_go_leave_one_place() {
     assert!(second.rank > third.rank && second.rank == twin.rank);
     assert!(lock.release(2).await);
     let _ = granted(&lock.wait(4, LONG, ms(500)).await);
+}
+
+/// What the other was granted ends with the other's lease, and not with that of the place.
+#[tokio::test]
+async fn who_is_granted_what_another_call_has_taken_has_it_for_his_own_time() {
+    let (server, lock) = line().await;
+    let switch = Switch::to(server.address()).await;
+    let url = format!("http://{}", switch.address());
+    let slow = EtcdStore::connect(&[url]).await.unwrap();
+    let slow = slow.timeout(ms(10_000)).unwrap();
+    let slow = Ask::of(&slow, "orders");
+    let waiting = waits(&slow, 2, LONG).await;
+    switch.delay(ms(100));
+    assert!(lock.release(1).await);
+    let short = granted(&lock.acquire(2, ms(3000)).await);
+    let long = waiting.await.unwrap();
+    assert_eq!(short.rank, long.rank);
+    // Longer than the short one runs, and than etcd takes to see it.
+    sleep(ms(7000)).await;
+    let (_, holder) = lock.observe().await;
+    assert_eq!(holder.expect("it runs").rank, long.rank);
+}
+
+/// By how much, is the machine's affair: now and then it is less than the second for which a place is kept.
+#[tokio::test]
+async fn a_place_in_which_nobody_waits_holds_nobody_up() {
+    for _ in 0..10 {
+        let (_server, lock) = line().await;
+        let _ = held(&lock.wait(2, LONG, ms(300)).await);
+        let kept = tokio::spawn(sleep(ms(1000)));
+        let third = waits(&lock, 3, LONG).await;
+        assert!(lock.release(1).await);
+        let _ = third.await.unwrap();
+        if !kept.is_finished() {
+            return;
+        }
+    }
+    panic!("each time it took the whole second");
 }
