@@ -46,6 +46,11 @@ pub struct Acquire {
     pub claim: Claim,
     /// For how long the store may keep the request while another holds the lock; stores that have a queue serve it
     /// first come, first served, and those that have none answer at once. Zero: answer at once.
+    ///
+    /// In a queue the place is the nonce's. It is kept for a second after the last wait was over: who asks again by then, with
+    /// a wait, stands where he stood, with the `ttl` and the `claim` that he asks for now, unless another call of his still
+    /// waits there: then that one's hold. While nobody waits in it a place holds nobody up. It is given up by a release, and
+    /// by the last call when it is dropped; and where those that wait leave no room for it, it is let go before.
     pub wait: Duration,
 }
 

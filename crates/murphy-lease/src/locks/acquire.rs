@@ -26,6 +26,14 @@ use crate::{BadName, Lease, LockName, Rank, Renewal, Ttl, event};
 /// a grant whose answer was lost is not taken for a rival's; waits between attempts are drawn at random up to a bound that doubles to
 /// a second. What was granted too late to be of use is released and asked for anew.
 ///
+/// # In line
+///
+/// In a store that has a line (in memory, in a file, in etcd) who came first is served first. No request stands there for longer
+/// than a ttl, from a second to a minute: then it is asked again, and has kept its place, which a store keeps for a second. It
+/// begins at the end of the line after a request that failed or was not answered, and where it was not polled for that second; and
+/// so does one whose clock runs at half the rate of the store's, or a third faster. Who gives up releases its place in the background. Without a line
+/// whoever asks at the right moment has it, and nothing is said of how long one waits.
+///
 /// # Errors
 ///
 /// [`AcquireError`]. From `acquire`, a store that fails and another that holds the lock are no errors before the deadline.

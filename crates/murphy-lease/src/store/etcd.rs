@@ -46,6 +46,11 @@ use crate::{LeaseReply, LeaseRequest};
 /// A request that waits (`Acquire::wait`) queues: first come, first served. It watches the key before its own, and its
 /// own, which is gone if its lease ends.
 ///
+/// When it has waited for as long as it would, its place is kept for a second by a task of the runtime in which it was asked for, at
+/// most 1024 of them a store; if its turn comes meanwhile it leaves the line, and who asks again begins at the end of it. Whatever
+/// is dropped with its runtime, killed, or cut off from etcd, leaves its place to the lease: when its turn comes, others wait for
+/// as long as that still runs.
+///
 /// [`Claim::Exactly`](crate::Claim::Exactly) takes one more round trip, and makes ballots of a lock's ranks for good: a
 /// key of its own keeps the highest for ever, and nobody queues there. All else leaves nothing behind but the era.
 ///
@@ -90,7 +95,7 @@ struct Shared {
     era: u32,
     patience: Patience,
     leases: Leases,
-    /// Of those that have waited for as long as they would.
+    /// Of those that wait, and of those that have for as long as they would.
     places: Places,
     /// The era that is recorded, as far as we know: each transaction checks.
     known: Mutex<Option<Era>>,

@@ -81,6 +81,8 @@ pub(crate) struct Table<W, R> {
     hand: usize,
     /// Until then there is none, unless one is let go.
     packed: Option<Instant>,
+    /// Which row was looked through last for places that are kept no longer.
+    swept: usize,
 }
 
 /// What a row sees of its table.
@@ -113,6 +115,7 @@ impl<W: Clone, R: Ranks> Table<W, R> {
             tickets: 0,
             hand: 0,
             packed: None,
+            swept: 0,
         }
     }
 
@@ -231,7 +234,19 @@ impl<W: Clone, R: Ranks> Table<W, R> {
         let (waiters, ticket) = (self.limits.waiters, self.tickets);
         let asked_of = row.acquire(&asked, waiters, ticket, &mut moment, who);
         note_needy(row, lock, &mut self.needy);
+        if matches!(asked_of, Ok(Asked::Queued { .. })) {
+            self.sweep(now);
+        }
         asked_of
+    }
+
+    /// Whoever takes a place has one row looked through, also of a lock that nobody asks for: of places that are kept no
+    /// longer there are no more than two a row, over all.
+    fn sweep(&mut self, now: Instant) {
+        self.swept = (self.swept + 1) % self.rows.len().max(1);
+        if let Some((_, row)) = self.rows.get_index_mut(self.swept) {
+            row.forget(now);
+        }
     }
 
     fn renew(&mut self, asked: &Renew, now: Instant, words: &mut Words<W>) -> LeaseReply {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use murphy_core::Scope;
+use murphy_core::clock::{Drift, SkewedClock};
 use murphy_lease::{
     AcquireError, Claim, Grant, Holder, Last, LeaseReply, LeaseRequest, Locks, MemoryStore, Rank,
     Renewal, Ttl, Why,
@@ -262,6 +263,30 @@ async fn whoever_waits_for_longer_than_a_lease_keeps_his_place_in_line() {
         client.await.unwrap();
     }
     assert_eq!(*turns.lock().unwrap(), [0, 1, 2, 3, 4, 5].repeat(3));
+}
+
+/// By its clock it waited for less than it asked for, each time.
+#[tokio::test(start_paused = true)]
+async fn one_whose_clock_is_slow_keeps_its_place_in_line() {
+    let (mut asked, slow) = (Vec::new(), Drift::ppm(-1_000.0).unwrap());
+    for seed in 0..20 {
+        let store = Store::new();
+        let holder = store.locks(0).acquire("orders").await.unwrap();
+        let locks = store.locks(seed).ttl(Ttl::from_secs(1));
+        let clock = Arc::new(SkewedClock::new().drift(slow));
+        let slow = tokio::spawn(locks.clock(clock).acquire("orders").into_future());
+        sleep(ms(20_100)).await;
+        asked.push(
+            store
+                .verbs()
+                .iter()
+                .filter(|verb| **verb == "acquire")
+                .count(),
+        );
+        holder.release().await.unwrap();
+        drop(slow.await.unwrap().unwrap());
+    }
+    assert!(asked.iter().all(|asked| *asked >= 22), "{asked:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -45,6 +45,12 @@ impl Line {
         *self.voter.lock().unwrap() = voter.await.unwrap().longest(LEASE);
     }
 
+    /// Its disk is lost, and against all rules it goes on under its name.
+    async fn begin_anew(&self) {
+        let voter = VoterService::found(self.id.clone(), MemoryVotes::new());
+        *self.voter.lock().unwrap() = voter.await.unwrap().longest(LEASE);
+    }
+
     async fn ask(&self, ask: VoteAsk) -> VoteReply {
         let election = "primary".try_into().unwrap();
         let voter = self.voter.lock().unwrap().clone();
@@ -297,6 +303,49 @@ async fn an_observer_sees_leaders_come_and_go_and_never_goes_back() {
     let _second = election("b", &voters).campaign().await.unwrap();
     assert_eq!(seen.changed().await, leader(2, Some("b")));
     assert_eq!(seen.latest(), Some(&leader(2, Some("b"))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_does_not_go_back_with_voters_that_lost_their_disks() {
+    let voters = voters(3).await;
+    let watch = election("x", &voters);
+    let mut seen = watch.observe().every(ms(100));
+    let leader = |term, name: Option<&str>| Leader {
+        term,
+        id: name.map(id),
+    };
+    for term in 1..=3 {
+        let lease = election("a", &voters).campaign().await.unwrap();
+        assert_eq!(seen.changed().await, leader(term, Some("a")));
+        lease.release().await.unwrap();
+        assert_eq!(seen.changed().await, leader(term, None));
+    }
+    // One of three: the others know.
+    voters[0].begin_anew().await;
+    let fourth = election("b", &voters).campaign().await.unwrap();
+    assert_eq!(seen.changed().await, leader(4, Some("b")));
+    drop(fourth);
+    assert_eq!(seen.changed().await, leader(4, None));
+    // A majority: it begins with the first term, and has a leader whom only this observer takes for an old one.
+    voters[0].begin_anew().await;
+    voters[1].begin_anew().await;
+    voters[2].cut(true);
+    let first = election("c", &voters).campaign().await.unwrap();
+    assert_eq!(first.token().unwrap().rank().seq, 1);
+    let mut new = watch.observe().every(ms(100));
+    assert_eq!(new.changed().await, leader(1, Some("c")));
+    assert!(timeout(ms(5000), seen.changed()).await.is_err());
+    voters[2].cut(false);
+    assert!(timeout(ms(5000), seen.changed()).await.is_err());
+    assert_eq!(seen.latest(), Some(&leader(4, None)));
+    // Whoever reaches the one that knows is elected above it.
+    first.release().await.unwrap();
+    voters[0].cut(true);
+    let next = election("d", &voters).campaign().await.unwrap();
+    let term = next.token().unwrap().rank().seq;
+    assert!(term > 4, "{term}");
+    voters[0].cut(false);
+    assert_eq!(seen.changed().await, leader(term, Some("d")));
 }
 
 #[tokio::test(start_paused = true)]

@@ -98,6 +98,26 @@ async fn a_grant_that_nobody_is_in_the_way_of_takes_one_round() {
     assert!(lines.iter().all(|line| line.calls() == 3));
 }
 
+/// It has no line, and leaves nobody in those of its members.
+#[tokio::test(start_paused = true)]
+async fn who_would_wait_is_answered_at_once_and_stands_in_no_line() {
+    let lines = lines(5);
+    let store = of(&lines);
+    let first = granted(&store, 1).await;
+    let LeaseRequest::Acquire(waits) = acquire(2) else {
+        panic!("an acquire")
+    };
+    let waits = Acquire { wait: TTL, ..waits };
+    let began = Instant::now();
+    let reply = ask(&store, LeaseRequest::Acquire(waits)).await;
+    assert!(matches!(reply, LeaseReply::Held(_)), "{reply:?}");
+    assert!(began.elapsed() < ms(1000));
+    ask(&store, release(1)).await;
+    sleep(ms(1)).await;
+    assert_eq!(holders(&lines).await, [false; 5]);
+    assert!(granted(&store, 3).await.rank > first.rank);
+}
+
 #[tokio::test(start_paused = true)]
 async fn by_counting_a_ballot_is_one_above_what_was_heard_of() {
     let lines = lines(5);

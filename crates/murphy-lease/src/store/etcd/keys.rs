@@ -13,6 +13,7 @@ use etcd_client::KeyValue;
 use crate::{LockName, Nonce, Rank};
 
 /// Where one lock is.
+#[derive(Clone)]
 pub(super) struct Keys {
     pub(super) queue: String,
     pub(super) ballot: String,

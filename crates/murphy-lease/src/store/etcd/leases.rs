@@ -55,7 +55,7 @@ impl Leases {
         client: &mut LeaseClient,
         ttl: Duration,
     ) -> Result<Kept, Error> {
-        let seconds = i64::try_from(ttl.as_nanos().div_ceil(1_000_000_000)).unwrap_or(i64::MAX);
+        let seconds = seconds(ttl);
         while let Some(spare) = self.spare(seconds) {
             if self.is_fresh(&spare) {
                 return Ok(self.keep(spare));
@@ -122,6 +122,11 @@ impl Leases {
         (lease.since + lease.ttl).saturating_duration_since(self.clock.now())
     }
 
+    /// For how long it need not be renewed: until a third of it is gone.
+    pub(super) fn rests(&self, lease: &Kept) -> Duration {
+        self.left(lease).saturating_sub(lease.ttl * 2 / 3)
+    }
+
     /// Nearly all of it is left.
     pub(super) fn is_fresh(&self, lease: &Kept) -> bool {
         self.left(lease) >= lease.ttl - lease.ttl / 10
@@ -169,12 +174,23 @@ impl Leases {
     }
 }
 
+impl Kept {
+    /// Whether it is one that is taken for this.
+    pub(super) fn is_for(&self, ttl: Duration) -> bool {
+        self.seconds == seconds(ttl)
+    }
+}
+
+fn seconds(ttl: Duration) -> i64 {
+    i64::try_from(ttl.as_nanos().div_ceil(1_000_000_000)).unwrap_or(i64::MAX)
+}
+
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use murphy_core::TokioClock;
 
-    fn lease(id: i64, seconds: i64) -> Kept {
+    pub(in super::super) fn lease(id: i64, seconds: i64) -> Kept {
         let ttl = Duration::from_secs(10);
         let since = Instant::now();
         Kept {

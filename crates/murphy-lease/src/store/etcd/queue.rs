@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::super::error::StoreError;
 use super::Shared;
+use super::answer::moved;
 use super::keys::{Keys, rank_of_key};
 use super::link::Dialled;
 use super::own::{deleted, deletions_from};
@@ -37,13 +38,14 @@ impl Shared {
     ) -> Result<LeaseReply, StoreError> {
         let deadline = Instant::now() + asked.wait;
         let own = keys.own(asked.nonce);
-        if let Some(place) = Place::again(self, &own) {
-            let state = self.bound(VERB, self.look(keys, &own)).await?;
-            if let Some(reply) = self.wait(keys, asked, place, state, deadline).await? {
-                return Ok(reply);
-            }
-        }
         loop {
+            if let Some(mut place) = Place::again(self, &own) {
+                let fitted = self.fitted(keys, asked, &mut place);
+                let state = self.bound(VERB, fitted).await?;
+                if let Some(reply) = self.wait(keys, asked, place, state, deadline).await? {
+                    return Ok(reply);
+                }
+            }
             let holder = match self.bound(VERB, self.take(keys, asked)).await? {
                 Tried::Reply(reply) => return Ok(reply),
                 Tried::Held(holder) => holder,
@@ -97,6 +99,34 @@ impl Shared {
         self.wait(keys, asked, place, state, deadline).await
     }
 
+    /// How it stands in a place where he waited before. If he asks for another time than then, his key is put on a lease of that;
+    /// where another call waits there, too, that one's time holds.
+    async fn fitted(
+        self: &Arc<Self>,
+        keys: &Keys,
+        asked: &Acquire,
+        place: &mut Place,
+    ) -> Result<State, StoreError> {
+        let own = keys.own(asked.nonce);
+        let state = self.look(keys, &own, place).await?;
+        let key = state.place(&own).map(|at| &state.queue[at]);
+        let (Some(key), false) = (key, place.lease.is_for(asked.ttl.get())) else {
+            return Ok(state);
+        };
+        if !place.is_alone() {
+            return Ok(state);
+        }
+        let lease = self.lease(asked).await?;
+        // Until it is exchanged, this one is revoked if he leaves meanwhile; and the one of before after that.
+        let mut other = Place::new(self, lease);
+        let moved = self.commit(VERB, lease, moved(key, lease)).await?;
+        if moved.is_some_and(|moved| moved.succeeded()) {
+            place.exchange(&mut other);
+        }
+        drop(other);
+        self.look(keys, &own, place).await
+    }
+
     /// Waits in his place until it is his turn, or he would not wait any longer: then it is kept for him a moment. `None` where
     /// it is gone, or of no use.
     async fn wait(
@@ -108,8 +138,9 @@ impl Shared {
         deadline: Instant,
     ) -> Result<Option<LeaseReply>, StoreError> {
         let own = keys.own(asked.nonce);
+        place.enter(&own);
         loop {
-            match turn(&state, &own) {
+            match turn(&state, &own, &place) {
                 Turn::His(rank) if is_for(asked.claim, rank) => {
                     if let Some(reply) = self.his(keys, asked, rank, &mut place).await? {
                         return Ok(Some(reply));
@@ -120,12 +151,12 @@ impl Shared {
                     self.watch(&mut place, watched, from, deadline).await?;
                 }
                 Turn::Waits(watched, from) => {
-                    place.keep(own, watched, from);
+                    place.keep(keys, watched, from);
                     return self.in_front(&state).await.map(Some);
                 }
                 _ => break,
             }
-            state = self.bound(VERB, self.look(keys, &own)).await?;
+            state = self.bound(VERB, self.look(keys, &own, &place)).await?;
         }
         place.leave().await?;
         Ok(None)
@@ -147,9 +178,9 @@ impl Shared {
 
     /// How it stands. One member alone may say what is old; but where it says that it is his turn, it is: nobody comes before him any
     /// more, and that he is still there is known from his lease.
-    async fn look(&self, keys: &Keys, own: &str) -> Result<State, StoreError> {
+    async fn look(&self, keys: &Keys, own: &str, place: &Place) -> Result<State, StoreError> {
         let there = self.state_by(VERB, read_there(keys)).await?;
-        match turn(&there, own) {
+        match turn(&there, own, place) {
             Turn::His(_) => Ok(there),
             _ => self.state(VERB, keys).await,
         }
@@ -184,8 +215,30 @@ impl Shared {
         }
     }
 
+    /// Keeps a place until then, or until it is his turn.
+    pub(super) async fn away(
+        &self,
+        keys: &Keys,
+        place: &mut Place,
+        mut watched: [Vec<u8>; 2],
+        mut from: i64,
+        until: Instant,
+    ) {
+        // His own: the other is before it.
+        let own = String::from_utf8_lossy(&watched[1]).into_owned();
+        while self.watch(place, watched, from, until).await.is_ok() && Instant::now() < until {
+            let state = self.bound(VERB, self.look(keys, &own, place)).await;
+            match state.map(|state| turn(&state, &own, place)) {
+                Ok(Turn::Waits(before, at)) => (watched, from) = (before, at),
+                Ok(_) => return,
+                Err(_) => break,
+            }
+        }
+        tokio::time::sleep_until(until).await;
+    }
+
     /// Until one of the two is gone, the watch is lost, or the wait is over. Keeps the place's lease alive meanwhile.
-    pub(super) async fn watch(
+    async fn watch(
         &self,
         place: &mut Place,
         watched: [Vec<u8>; 2],
@@ -207,8 +260,9 @@ impl Shared {
             stream.map_err(|e| StoreError::failed(VERB, e))
         };
         let mut stream = self.bound(VERB, begun).await?;
+        // Where he waits again and again it was not renewed each time.
+        let mut third = Instant::now() + self.leases.rests(&place.lease);
         loop {
-            let third = Instant::now() + place.lease.ttl / 3;
             let gone = gone(&mut stream, &mut dialled);
             match timeout_at(third.min(deadline), gone).await {
                 Ok(()) => return Ok(()),
@@ -221,8 +275,9 @@ impl Shared {
                     };
                     // If it has ended, the key is gone: that is seen. If nobody knows, it is tried again.
                     if let Ok(kept) = self.bound(VERB, kept).await {
-                        place.lease = kept;
+                        place.renewed(kept);
                     }
+                    third = Instant::now() + place.lease.ttl / 3;
                 }
             }
         }
@@ -234,8 +289,10 @@ fn is_for(claim: Claim, rank: Rank) -> bool {
     matches!(claim, Claim::Above(floor) if rank > floor)
 }
 
-fn turn(state: &State, own: &str) -> Turn {
-    let Some(at) = state.place(own) else {
+fn turn(state: &State, own: &str, place: &Place) -> Turn {
+    // On another lease it is another call's, which was granted it.
+    let is_on = |at: &usize| state.queue[*at].lease() == place.lease.id;
+    let Some(at) = state.place(own).filter(is_on) else {
         return Turn::Gone;
     };
     let Some(before) = at.checked_sub(1).map(|before| &state.queue[before]) else {

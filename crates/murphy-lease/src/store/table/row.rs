@@ -40,7 +40,7 @@ pub(super) struct Place<W> {
     ttl: Duration,
     claim: Claim,
     calls: SmallVec<[Call<W>; 1]>,
-    /// Until when it is kept.
+    /// Until when it is kept when nobody is there: counted from when the last one's time was up.
     kept: Instant,
     /// Its turn came, and only a number is lacking: its time to wait is over, and it stays.
     called: bool,
@@ -138,7 +138,9 @@ impl<W: Clone> Row<W> {
             let (lock, limit) = (asked.lock.clone(), waiters);
             return Err(StoreFull::Waiters { lock, limit });
         }
-        if self.queue.len() >= waiters {
+        self.forget(at.now);
+        let is_known = self.queue.iter().any(|place| place.nonce == asked.nonce);
+        if !is_known && self.queue.len() >= waiters {
             // Who is there goes before who may come back.
             self.queue.retain(Place::is_waited_in);
         }
@@ -182,7 +184,8 @@ impl<W: Clone> Row<W> {
         let (index, call) = self.find(ticket)?;
         let place = &mut self.queue[index];
         if !place.called && place.calls[call].deadline <= at.now {
-            let Call { who, .. } = place.calls.remove(call);
+            let Call { who, deadline, .. } = place.calls.remove(call);
+            place.kept = place.kept.max(deadline + PLACE_KEPT);
             let held = LeaseReply::Held(shown);
             at.words.push((who, Word::Reply(held)));
             return None;
@@ -220,6 +223,12 @@ impl<W: Clone> Row<W> {
                 words.push((call.who, Word::Failed));
             }
         }
+    }
+
+    /// Lets go of the places that are kept no longer.
+    pub(super) fn forget(&mut self, now: Instant) {
+        let stays = |place: &Place<W>| place.is_waited_in() || place.kept > now;
+        self.queue.retain(stays);
     }
 
     pub(super) fn wipe(&mut self, high: Rank) {
@@ -275,13 +284,10 @@ impl<W: Clone> Row<W> {
         who: W,
     ) -> Asked<W> {
         let deadline = at.now + asked.wait.min(LONGEST_WAIT);
-        self.queue
-            .retain(|place| place.is_waited_in() || place.kept > at.now);
         let queued = self
             .queue
             .iter_mut()
             .find(|place| place.nonce == asked.nonce);
-        let called = called || queued.as_ref().is_some_and(|place| place.called);
         let ends = self.held.as_ref().map(|held| held.until).or(at.shut);
         let look = looks_at(deadline, ends, called, at.now);
         let call = Call {
@@ -290,13 +296,12 @@ impl<W: Clone> Row<W> {
             looks: look,
             who: who.clone(),
         };
-        let kept = deadline + PLACE_KEPT;
         match queued {
             Some(place) => {
                 if !place.is_waited_in() {
                     (place.ttl, place.claim) = (asked.ttl.get(), asked.claim);
                 }
-                place.kept = place.kept.max(kept);
+                place.called |= called;
                 place.calls.push(call);
             }
             None => self.queue.push_back(Place {
@@ -304,7 +309,7 @@ impl<W: Clone> Row<W> {
                 ttl: asked.ttl.get(),
                 claim: asked.claim,
                 calls: SmallVec::from_iter([call]),
-                kept,
+                kept: at.now,
                 called,
             }),
         }
@@ -352,9 +357,11 @@ impl<W: Clone> Row<W> {
     /// Its time to wait is over, and nobody noticed until now.
     fn dismiss<R>(&mut self, index: usize, at: &mut Moment<'_, W, R>) {
         let held = LeaseReply::Held(self.shown(at));
-        let is_kept = self.queue[index].kept > at.now;
-        match is_kept {
-            true => self.queue[index].tell(at.words, &held),
+        let place = &mut self.queue[index];
+        let last = place.calls.iter().map(|call| call.deadline).max();
+        place.kept = place.kept.max(last.unwrap_or(at.now) + PLACE_KEPT);
+        match place.kept > at.now {
+            true => place.tell(at.words, &held),
             false => self.answer(index, at.words, &held),
         }
     }

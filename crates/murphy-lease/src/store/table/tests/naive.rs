@@ -48,10 +48,13 @@ impl Naive {
             self.told
                 .extend(callers.into_iter().map(|caller| (caller, Some(rank))));
         }
-        for (_, _, calls, _) in &mut self.queue {
+        for (_, _, calls, kept) in &mut self.queue {
             let told = &mut self.told;
             calls.retain(|(caller, deadline)| {
                 let waits = *deadline > now;
+                if !waits {
+                    *kept = (*kept).max(*deadline + KEPT);
+                }
                 told.extend((!waits).then_some((*caller, None)));
                 waits
             });
@@ -103,11 +106,10 @@ proptest! {
                                 place.1 = ttl;
                             }
                             place.2.push((caller, now + wait));
-                            place.3 = place.3.max(now + wait + KEPT);
                             None
                         }
                         (Some(_), None) => {
-                            let place = (nonce, ttl, vec![(caller, now + wait)], now + wait + KEPT);
+                            let place = (nonce, ttl, vec![(caller, now + wait)], now);
                             naive.queue.push(place);
                             None
                         }
