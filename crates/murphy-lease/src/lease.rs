@@ -2,6 +2,7 @@
 
 pub(crate) mod held;
 pub(crate) mod keeper;
+mod mark;
 pub(crate) mod release;
 pub(crate) mod run;
 pub(crate) mod shared;

@@ -9,11 +9,9 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::mark::{EPOCH, mark, since};
 use super::views::{View, Views};
 use crate::{FencingToken, Lost, Why, event};
-
-/// `until` is so much above the nanoseconds that it stands for; what is below is a lease that is lost, and through what.
-const EPOCH: u64 = 8;
 
 pub(crate) struct Shared {
     pub(crate) token: FencingToken,
@@ -21,7 +19,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     /// From where `until` and `progress` count.
     origin: Instant,
-    /// Rises with renewals, and falls once: below [`EPOCH`], for good.
+    /// A [mark](super::mark). Rises with renewals, and falls once: below [`EPOCH`], for good; it says through what.
     until: AtomicU64,
     lost: CancellationToken,
     /// Tells the same to calls under the lease: waiting costs them less than it does for a token that has children.
@@ -94,9 +92,8 @@ impl Shared {
     /// As `self.mark(now) < until`, in fewer steps: an instant is a sum sooner than a difference.
     #[inline]
     fn is_before(&self, now: Instant, until: u64) -> bool {
-        let valid = until.checked_sub(EPOCH).filter(|nanos| *nanos > 0);
-        let valid = valid.map(Duration::from_nanos);
-        valid.is_some_and(|valid| self.origin.checked_add(valid).is_none_or(|end| now < end))
+        let end = self.origin.checked_add(since(until));
+        until > EPOCH && end.is_none_or(|end| now < end)
     }
 
     #[inline]
@@ -108,7 +105,7 @@ impl Shared {
     pub(crate) fn remaining(&self) -> Duration {
         let now = self.mark(self.clock.now());
         let until = self.until.load(Ordering::Acquire);
-        Duration::from_nanos(until.saturating_sub(now))
+        since(until).saturating_sub(since(now))
     }
 
     /// Renewed by a request that left at `sent`. Whether it still was to be had.
@@ -177,8 +174,7 @@ impl Shared {
 
     /// When the work was last seen to move.
     pub(crate) fn progressed(&self) -> Instant {
-        let nanos = self.progress.load(Ordering::SeqCst).saturating_sub(EPOCH);
-        self.origin + Duration::from_nanos(nanos)
+        self.origin + since(self.progress.load(Ordering::SeqCst))
     }
 
     /// Have it renewed now.
@@ -220,13 +216,7 @@ impl Shared {
     }
 
     fn mark(&self, instant: Instant) -> u64 {
-        let since = instant.saturating_duration_since(self.origin);
-        // A lease of 584 years is for ever.
-        let nanos = since
-            .as_secs()
-            .saturating_mul(1_000_000_000)
-            .saturating_add(u64::from(since.subsec_nanos()));
-        nanos.saturating_add(EPOCH)
+        mark(self.origin, instant)
     }
 }
 
