@@ -6,9 +6,11 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use murphy_core::clock::{Drift, SkewedClock};
 use murphy_lease::conformance::{BoxError, Client, Offer, Promise, Rig, Verdict, Wire, examine};
 use murphy_lease::{FileClient, FileServer, FileStore, Lease, Locks, Ttl};
 use tempfile::TempDir;
@@ -85,6 +87,14 @@ impl Rig for File {
         let path = self.folder.path().join(format!("client-{n}"));
         bridge(&path, wire.proxy(self.server).await?);
         Ok(Ours(Locks::new(FileClient::new(path))))
+    }
+
+    /// Half the rate, which it knows.
+    async fn connect_slow(&self, wire: Wire) -> Result<Ours, BoxError> {
+        let half = |sign: f64| Drift::ppm(sign * 500_000.0).unwrap();
+        let clock = Arc::new(SkewedClock::new().drift(half(-1.0)));
+        let Ours(locks) = self.connect(wire).await?;
+        Ok(Ours(locks.clock(clock).drift(half(1.0))))
     }
 
     fn ttl(&self) -> Duration {
