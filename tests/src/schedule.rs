@@ -10,10 +10,10 @@ use crate::ms;
 use crate::rough::Draws;
 
 /// How many: a hundred thousand where the compiler optimises, fewer where it does not.
-pub const SCHEDULES: u64 = if cfg!(debug_assertions) { 60 } else { 100_000 };
+pub const SCHEDULES: u64 = if cfg!(debug_assertions) { 40 } else { 100_000 };
 
 /// How many for a twin that is wrong, and for what is looked at besides.
-pub const FEWER: u64 = if cfg!(debug_assertions) { 20 } else { 5_000 };
+pub const FEWER: u64 = if cfg!(debug_assertions) { 12 } else { 5_000 };
 
 /// Runs each schedule, on two threads, and gives what came of those that say something.
 ///
