@@ -6,6 +6,7 @@
 //! `words`. He looks again at the instant that he was given, or when he is told to: any of those who wait, by looking,
 //! ends a lease that is over, so that one who does not get to it holds nobody up.
 
+mod line;
 mod ranks;
 mod row;
 #[cfg(test)]
@@ -245,7 +246,7 @@ impl<W: Clone, R: Ranks> Table<W, R> {
     fn sweep(&mut self, now: Instant) {
         self.swept = (self.swept + 1) % self.rows.len().max(1);
         if let Some((_, row)) = self.rows.get_index_mut(self.swept) {
-            row.forget(now);
+            row.line.forget(now);
         }
     }
 

@@ -1,13 +1,12 @@
 //! [`Row`]: one lock of a [`Table`](super::Table).
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
-use super::{Asked, Drawn, LONGEST_WAIT, Moment, Ranks, Ticket, Word, Words};
-use crate::store::PLACE_KEPT;
+use super::line::{Line, Looked};
+use super::{Asked, Drawn, Moment, Ranks, Ticket, Word, Words};
 use crate::store::full::StoreFull;
 use crate::{Acquire, Claim, Grant, Holder, LeaseReply, Nonce, Rank, Renew};
 
@@ -16,9 +15,7 @@ use crate::{Acquire, Claim, Grant, Holder, LeaseReply, Nonce, Rank, Renew};
 pub(super) struct Row<W> {
     pub(super) high: Rank,
     held: Option<Held>,
-    pub(super) queue: VecDeque<Place<W>>,
-    /// All who wait look again by themselves by then.
-    looks: Option<Instant>,
+    pub(super) line: Line<W>,
     /// It is on the table's list of those that lack a number.
     pub(super) needy: bool,
 }
@@ -32,35 +29,12 @@ struct Held {
     unheard: SmallVec<[Ticket; 1]>,
 }
 
-/// A nonce in the queue, and all calls that carry it. When they have waited for as long as they would, it is kept a while
-/// for one that asks again: others are served meanwhile, and nobody gets before it for good.
-#[derive(Debug)]
-pub(super) struct Place<W> {
-    nonce: Nonce,
-    ttl: Duration,
-    claim: Claim,
-    calls: SmallVec<[Call<W>; 1]>,
-    /// Until when it is kept when nobody is there: counted from when the last one's time was up.
-    kept: Instant,
-    /// Its turn came, and only a number is lacking: its time to wait is over, and it stays.
-    called: bool,
-}
-
-#[derive(Debug)]
-struct Call<W> {
-    ticket: Ticket,
-    deadline: Instant,
-    looks: Instant,
-    who: W,
-}
-
 impl<W: Clone> Row<W> {
     pub(super) fn new(high: Rank) -> Self {
         Self {
             high,
             held: None,
-            queue: VecDeque::new(),
-            looks: None,
+            line: Line::new(),
             needy: false,
         }
     }
@@ -71,19 +45,22 @@ impl<W: Clone> Row<W> {
             self.held = None;
         }
         while at.shut.is_none() && self.held.is_none() {
-            let Some(index) = self.head() else {
+            let shown = self.shown(at);
+            let Some(head) = self.line.head() else {
                 return;
             };
-            let head = &mut self.queue[index];
-            if !head.called && head.calls.iter().all(|call| call.deadline < at.now) {
-                self.dismiss(index, at);
+            if head.is_overdue(at.now) {
+                head.dismiss(at.words, &LeaseReply::Held(shown));
                 continue;
             }
             match at.ranks.draw(self.high, head.claim, head.ttl) {
-                Drawn::Rank(rank) => self.grant_to(index, rank, at),
+                Drawn::Rank(rank) => {
+                    let nonce = head.nonce;
+                    self.grant_in_line(nonce, rank, at);
+                }
                 Drawn::Passed => {
-                    let high = self.high;
-                    self.answer(index, at.words, &LeaseReply::Passed { high });
+                    let (nonce, high) = (head.nonce, self.high);
+                    self.answer(nonce, at.words, &LeaseReply::Passed { high });
                 }
                 Drawn::Later => {
                     head.called = true;
@@ -113,11 +90,11 @@ impl<W: Clone> Row<W> {
             return Ok(Asked::Reply(LeaseReply::Granted(grant)));
         }
         let mut called = false;
-        if at.shut.is_none() && self.held.is_none() && !self.is_waited_for() {
+        if at.shut.is_none() && self.held.is_none() && !self.line.is_waited_in() {
             let ttl = asked.ttl.get();
             match at.ranks.draw(self.high, asked.claim, ttl) {
                 Drawn::Rank(rank) => {
-                    self.queue.retain(|place| place.nonce != asked.nonce);
+                    let _place = self.line.take(asked.nonce);
                     let grant = self.grant(asked.nonce, rank, ttl, at.now);
                     return Ok(Asked::Reply(LeaseReply::Granted(grant)));
                 }
@@ -128,23 +105,20 @@ impl<W: Clone> Row<W> {
                 Drawn::Later => called = true,
             }
         }
-        let is_called = |place: &Place<W>| place.called && place.nonce == asked.nonce;
-        called |= self.queue.iter().any(is_called);
+        called |= self.line.is_called(asked.nonce);
         if !called && (asked.wait.is_zero() || self.is_passed(asked.claim)) {
             return Ok(Asked::Reply(LeaseReply::Held(self.shown(at))));
         }
-        let calls = self.queue.iter().map(|place| place.calls.len());
-        if calls.sum::<usize>() >= waiters {
+        if self.line.calls() >= waiters {
             let (lock, limit) = (asked.lock.clone(), waiters);
             return Err(StoreFull::Waiters { lock, limit });
         }
-        self.forget(at.now);
-        let is_known = self.queue.iter().any(|place| place.nonce == asked.nonce);
-        if !is_known && self.queue.len() >= waiters {
-            // Who is there goes before who may come back.
-            self.queue.retain(Place::is_waited_in);
-        }
-        Ok(self.queue_up(asked, called, ticket, at, who()))
+        self.line.forget(at.now);
+        self.line.make_room(asked.nonce, waiters);
+        let (who, ends) = (who(), self.ends().or(at.shut));
+        let call = (ticket, who.clone());
+        let look = self.line.enter(asked, called, call, ends, at.now);
+        Ok(Asked::Queued { ticket, look, who })
     }
 
     pub(super) fn renew<R: Ranks>(
@@ -167,9 +141,7 @@ impl<W: Clone> Row<W> {
     /// Ends that nonce's lease, and its place in the queue. Whether it had the lease.
     pub(super) fn release<R: Ranks>(&mut self, nonce: Nonce, at: &mut Moment<'_, W, R>) -> bool {
         let shown = self.shown(at);
-        if let Some(place) = self.queue.iter().position(|place| place.nonce == nonce) {
-            self.answer(place, at.words, &LeaseReply::Held(shown));
-        }
+        self.answer(nonce, at.words, &LeaseReply::Held(shown));
         self.held.take_if(|held| held.nonce == nonce).is_some()
     }
 
@@ -181,31 +153,18 @@ impl<W: Clone> Row<W> {
     ) -> Option<Instant> {
         let shown = self.shown(at);
         let ends = self.ends().or(at.shut);
-        let (index, call) = self.find(ticket)?;
-        let place = &mut self.queue[index];
-        if !place.called && place.calls[call].deadline <= at.now {
-            let Call { who, deadline, .. } = place.calls.remove(call);
-            place.kept = place.kept.max(deadline + PLACE_KEPT);
-            let held = LeaseReply::Held(shown);
-            at.words.push((who, Word::Reply(held)));
-            return None;
+        match self.line.look(ticket, ends, at.now)? {
+            Looked::Waits(looks) => Some(looks),
+            Looked::Over(who) => {
+                at.words.push((who, Word::Reply(LeaseReply::Held(shown))));
+                None
+            }
         }
-        let called = place.called;
-        let call = &mut place.calls[call];
-        let looks = looks_at(call.deadline, ends, called, at.now);
-        call.looks = looks;
-        self.looks = self.looks.max(Some(looks));
-        Some(looks)
     }
 
     /// This one waits no longer. A grant that none of its calls heard of is taken back.
     pub(super) fn leave<R: Ranks>(&mut self, ticket: Ticket, _: &mut Moment<'_, W, R>) {
-        if let Some((index, call)) = self.find(ticket) {
-            let place = &mut self.queue[index];
-            place.calls.remove(call);
-            if place.calls.is_empty() {
-                self.queue.remove(index);
-            }
+        if self.line.leave(ticket) {
             return;
         }
         self.held.take_if(|held| {
@@ -218,17 +177,7 @@ impl<W: Clone> Row<W> {
     /// There are no numbers: nobody waits any longer.
     pub(super) fn give_up(&mut self, words: &mut Words<W>) {
         self.needy = false;
-        for place in self.queue.drain(..) {
-            for call in place.calls {
-                words.push((call.who, Word::Failed));
-            }
-        }
-    }
-
-    /// Lets go of the places that are kept no longer.
-    pub(super) fn forget(&mut self, now: Instant) {
-        let stays = |place: &Place<W>| place.is_waited_in() || place.kept > now;
-        self.queue.retain(stays);
+        self.line.give_up(words);
     }
 
     pub(super) fn wipe(&mut self, high: Rank) {
@@ -236,21 +185,11 @@ impl<W: Clone> Row<W> {
     }
 
     pub(super) fn lacks_number(&self) -> bool {
-        self.queue.iter().any(|place| place.called)
+        self.line.lacks_number()
     }
 
     pub(super) fn is_free(&self, now: Instant) -> bool {
-        !self.is_waited_for() && self.holder(now).is_none()
-    }
-
-    /// Whose turn is next: who was called already, or else the first who is there.
-    fn head(&self) -> Option<usize> {
-        let called = self.queue.iter().position(|place| place.called);
-        called.or_else(|| self.queue.iter().position(Place::is_waited_in))
-    }
-
-    fn is_waited_for(&self) -> bool {
-        self.queue.iter().any(Place::is_waited_in)
+        !self.line.is_waited_in() && self.holder(now).is_none()
     }
 
     pub(super) fn ends(&self) -> Option<Instant> {
@@ -275,48 +214,6 @@ impl<W: Clone> Row<W> {
         matches!(claim, Claim::Exactly(rank) if rank <= self.high)
     }
 
-    fn queue_up<R: Ranks>(
-        &mut self,
-        asked: &Acquire,
-        called: bool,
-        ticket: Ticket,
-        at: &Moment<'_, W, R>,
-        who: W,
-    ) -> Asked<W> {
-        let deadline = at.now + asked.wait.min(LONGEST_WAIT);
-        let queued = self
-            .queue
-            .iter_mut()
-            .find(|place| place.nonce == asked.nonce);
-        let ends = self.held.as_ref().map(|held| held.until).or(at.shut);
-        let look = looks_at(deadline, ends, called, at.now);
-        let call = Call {
-            ticket,
-            deadline,
-            looks: look,
-            who: who.clone(),
-        };
-        match queued {
-            Some(place) => {
-                if !place.is_waited_in() {
-                    (place.ttl, place.claim) = (asked.ttl.get(), asked.claim);
-                }
-                place.called |= called;
-                place.calls.push(call);
-            }
-            None => self.queue.push_back(Place {
-                nonce: asked.nonce,
-                ttl: asked.ttl.get(),
-                claim: asked.claim,
-                calls: SmallVec::from_iter([call]),
-                kept: at.now,
-                called,
-            }),
-        }
-        self.looks = self.looks.max(Some(look));
-        Asked::Queued { ticket, look, who }
-    }
-
     fn grant(&mut self, nonce: Nonce, rank: Rank, ttl: Duration, now: Instant) -> Grant {
         self.high = self.high.max(rank);
         self.held = Some(Held {
@@ -328,66 +225,22 @@ impl<W: Clone> Row<W> {
         Grant { rank, ttl }
     }
 
-    fn grant_to<R: Ranks>(&mut self, index: usize, rank: Rank, at: &mut Moment<'_, W, R>) {
-        let Some(mut head) = self.queue.remove(index) else {
+    fn grant_in_line<R: Ranks>(&mut self, nonce: Nonce, rank: Rank, at: &mut Moment<'_, W, R>) {
+        let Some(mut place) = self.line.take(nonce) else {
             return;
         };
-        let grant = self.grant(head.nonce, rank, head.ttl, at.now);
+        let grant = self.grant(nonce, rank, place.ttl, at.now);
         if let Some(held) = &mut self.held {
-            held.unheard = head.calls.iter().map(|call| call.ticket).collect();
+            held.unheard = place.calls.iter().map(|call| call.ticket).collect();
         }
-        head.tell(at.words, &LeaseReply::Granted(grant));
-        self.hurry(at.now + grant.ttl, at.words);
+        place.tell(at.words, &LeaseReply::Granted(grant));
+        self.line.hurry(at.now + grant.ttl, at.words);
     }
 
-    /// Has those look again who would do so only when this lease is long over.
-    fn hurry(&mut self, ends: Instant, words: &mut Words<W>) {
-        if self.looks.is_none_or(|looks| looks <= ends) {
-            return;
-        }
-        for call in self.queue.iter_mut().flat_map(|place| &mut place.calls) {
-            if call.looks > ends {
-                call.looks = ends;
-                words.push((call.who.clone(), Word::Look));
-            }
-        }
-        self.looks = Some(ends);
-    }
-
-    /// Its time to wait is over, and nobody noticed until now.
-    fn dismiss<R>(&mut self, index: usize, at: &mut Moment<'_, W, R>) {
-        let held = LeaseReply::Held(self.shown(at));
-        let place = &mut self.queue[index];
-        let last = place.calls.iter().map(|call| call.deadline).max();
-        place.kept = place.kept.max(last.unwrap_or(at.now) + PLACE_KEPT);
-        match place.kept > at.now {
-            true => place.tell(at.words, &held),
-            false => self.answer(index, at.words, &held),
-        }
-    }
-
-    fn answer(&mut self, index: usize, words: &mut Words<W>, reply: &LeaseReply) {
-        if let Some(mut place) = self.queue.remove(index) {
+    /// This nonce waits no longer, if it did.
+    fn answer(&mut self, nonce: Nonce, words: &mut Words<W>, reply: &LeaseReply) {
+        if let Some(mut place) = self.line.take(nonce) {
             place.tell(words, reply);
-        }
-    }
-
-    fn find(&self, ticket: Ticket) -> Option<(usize, usize)> {
-        let is = |call: &Call<W>| call.ticket == ticket;
-        let mut places = self.queue.iter().enumerate();
-        places.find_map(|(index, place)| Some((index, place.calls.iter().position(is)?)))
-    }
-}
-
-impl<W> Place<W> {
-    /// Whether it is somebody's turn when it is this one's.
-    fn is_waited_in(&self) -> bool {
-        !self.calls.is_empty()
-    }
-
-    fn tell(&mut self, words: &mut Words<W>, reply: &LeaseReply) {
-        for call in self.calls.drain(..) {
-            words.push((call.who, Word::Reply(reply.clone())));
         }
     }
 }
@@ -396,13 +249,5 @@ impl Held {
     fn shown(&self, now: Instant) -> Holder {
         let (rank, remaining) = (self.rank, self.until.saturating_duration_since(now));
         Holder { rank, remaining }
-    }
-}
-
-/// When his time is up, or the lease of him who is in the way. Whose turn came, is told.
-fn looks_at(deadline: Instant, ends: Option<Instant>, called: bool, now: Instant) -> Instant {
-    match called {
-        true => now + LONGEST_WAIT,
-        false => ends.map_or(deadline, |ends| ends.min(deadline)),
     }
 }
