@@ -5,10 +5,14 @@ mod embedded;
 mod served;
 #[cfg(all(unix, feature = "servers"))]
 pub mod shared;
+#[cfg(unix)]
+mod socket;
 
 pub use embedded::{File, Memory, Quorum};
 #[cfg(all(unix, feature = "servers"))]
 pub use served::{Etcd, Postgres, Redis};
+#[cfg(unix)]
+pub use socket::Socket;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use murphy_lease::conformance::Promise;
+#[cfg(unix)]
+use tests::conformance::Socket;
 use tests::conformance::{File, Memory, Quorum, keeps_all};
 
 const TTL: Duration = Duration::from_millis(1500);
@@ -23,4 +25,16 @@ async fn in_a_file_all_promises_are_kept() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_a_quorum_all_promises_are_kept() {
     keeps_all(Quorum::new(TTL), BUT).await;
+}
+
+/// It caught a client that gave back what it had been granted when it asked once more.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn through_the_socket_of_a_file_all_that_can_be_tried_is_kept() {
+    let server_stays = [
+        Promise::TellsOfRevocation,
+        Promise::Recovers,
+        Promise::TokensSurviveWipe,
+    ];
+    keeps_all(Socket::serve(Duration::from_secs(2)).await, &server_stays).await;
 }
