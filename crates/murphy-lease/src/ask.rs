@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use murphy_core::Clock;
@@ -39,25 +39,28 @@ where
 /// A question that is under way.
 pub(crate) type Asked<E> = Pin<Box<dyn Future<Output = Result<LeaseReply, E>> + Send>>;
 
-/// Puts a question: to a clone that is readied for it.
+/// Puts a question, and keeps it for whoever can wait for it later.
 pub(crate) fn ask<S: LeaseStore>(store: &S, request: LeaseRequest) -> Asked<S::Error> {
-    let mut store = store.clone();
-    Box::pin(async move {
-        poll_fn(|cx| store.poll_ready(cx)).await?;
-        store.call(request).await
-    })
+    Box::pin(put(store.clone(), request))
 }
 
-/// The same, and nothing if there is no answer by then. The question is dropped; it may still be answered somewhere.
-pub(crate) fn ask_by<'c, S: LeaseStore>(
-    store: &S,
+/// Puts a question to a clone that is readied for it.
+async fn put<S: LeaseStore>(mut store: S, request: LeaseRequest) -> Result<LeaseReply, S::Error> {
+    poll_fn(|cx| store.poll_ready(cx)).await?;
+    store.call(request).await
+}
+
+/// Puts a question, and has nothing if there is no answer by then. The question is dropped; it may still be answered
+/// somewhere.
+pub(crate) async fn ask_by<S: LeaseStore>(
+    store: S,
     request: LeaseRequest,
-    clock: &'c dyn Clock,
+    clock: &dyn Clock,
     by: Instant,
-) -> impl Future<Output = Option<Result<LeaseReply, S::Error>>> + Send + use<'c, S> {
-    let mut asked = ask(store, request);
+) -> Option<Result<LeaseReply, S::Error>> {
+    let mut asked = pin!(put(store, request));
     let mut time = None;
-    poll_fn(move |cx| {
+    poll_fn(|cx| {
         if let Poll::Ready(reply) = asked.as_mut().poll(cx) {
             return Poll::Ready(Some(reply));
         }
@@ -66,6 +69,7 @@ pub(crate) fn ask_by<'c, S: LeaseStore>(
         // Whatever the question has used up of the task's budget.
         Pin::new(&mut unconstrained(time)).poll(cx).map(|()| None)
     })
+    .await
 }
 
 #[cfg(test)]
@@ -97,7 +101,7 @@ mod tests {
             Ok::<_, Infallible>(SAID)
         });
         let by = TokioClock.now() + Duration::from_millis(5);
-        assert_eq!(ask_by(&spins, observe(), &TokioClock, by).await, None);
+        assert_eq!(ask_by(spins, observe(), &TokioClock, by).await, None);
     }
 
     struct NoTimers;
@@ -120,7 +124,7 @@ mod tests {
     async fn a_store_that_answers_at_once_costs_no_timer() {
         let prompt = service_fn(|_| async { Ok::<_, Infallible>(SAID) });
         let by = NoTimers.now();
-        let reply = ask_by(&prompt, observe(), &NoTimers, by).await;
+        let reply = ask_by(prompt, observe(), &NoTimers, by).await;
         assert_eq!(reply, Some(Ok(SAID)));
     }
 }

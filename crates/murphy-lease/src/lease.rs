@@ -3,9 +3,12 @@
 pub(crate) mod held;
 pub(crate) mod keeper;
 mod mark;
+mod post;
 pub(crate) mod release;
+pub(crate) mod rest;
 pub(crate) mod run;
 pub(crate) mod shared;
+mod signal;
 mod views;
 
 use std::fmt;
@@ -13,14 +16,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use murphy_core::Scope;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
 
 use self::held::{Held, NotEnsured};
-use self::keeper::{Answer, Attended, Keeper};
+use self::keeper::{Attended, Keeper};
+use self::post::{Idle, Left};
 use self::shared::{Begun, Shared};
 use crate::ask::LeaseStore;
 use crate::machine::{Machine, Renewal, Terms};
@@ -64,7 +67,6 @@ use crate::{FencingToken, Lost, Ttl, Why, event};
 #[doc(alias = "lock")]
 pub struct Lease {
     held: Held,
-    keeper: Option<oneshot::Sender<Answer>>,
 }
 
 /// What a lease is made of.
@@ -78,6 +80,7 @@ pub(crate) struct Kept<S> {
     pub(crate) sent: Instant,
     /// For how long from then.
     pub(crate) granted: Duration,
+    pub(crate) now: Instant,
 }
 
 impl Lease {
@@ -91,6 +94,7 @@ impl Lease {
             renewal,
             sent,
             granted,
+            now,
         } = kept;
         let terms = Terms {
             ttl,
@@ -98,7 +102,6 @@ impl Lease {
             renewal,
             pace: settings.pace(token.nonce()),
         };
-        let now = settings.clock.now();
         let machine = Machine::new(terms, sent, now, granted);
         let owed = Owed::new(&settings, token.lock(), token.nonce());
         let span = event::holding(&settings.site, &token);
@@ -111,29 +114,36 @@ impl Lease {
             is_watched: matches!(renewal, Renewal::WhileProgress(_)),
             window: settings.validity.window(ttl.get().max(granted)),
         }));
-        let (keeper, orders) = oneshot::channel();
-        let held = Held {
-            shared: Arc::clone(&shared),
-        };
-        let keep = Keeper {
+        let due = machine.due();
+        let keeper = Box::new(Keeper {
             store,
             ttl,
             machine,
             _attended: Attended(Arc::clone(&shared)),
             shared: Arc::clone(&shared),
-            orders,
             owed,
             sent,
             ends: now + granted,
+            span,
             settings: settings.clone(),
-        };
-        // Faults that are keyed by the operation are keyed by the lease here, and not by whoever acquired it.
-        let scope = Scope::default().with_key(held.stale_token().nonce().key());
-        settings.spawn(scope.enter(keep.run().instrument(span)));
-        Self {
-            held,
-            keeper: Some(keeper),
+        });
+        // Somebody else's executor is told of each task when there is a lease, and a watch begins with it.
+        let may_rest = settings.executor.is_none() && settings.watch.is_none() && due > now;
+        match Handle::try_current() {
+            Ok(runtime) if may_rest => {
+                let rest = settings.rests.of(runtime);
+                let place = rest.place(due);
+                shared.post.rests(keeper, Arc::clone(&rest), place);
+                rest.lay(place, Arc::clone(&shared));
+            }
+            _ => {
+                let (keepers, orders) = oneshot::channel();
+                shared.post.works(keepers);
+                settings.spawn(keeper.work(orders));
+            }
         }
+        let held = Held { shared };
+        Self { held }
     }
 
     /// The proof that it is held: one look at the clock, and one at a number.
@@ -244,8 +254,15 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.held.shared.lose(Why::Released);
-        // Dropped, it tells the keeper.
-        self.keeper = None;
+        match self.held.shared.post.leave() {
+            Left::Idle(keeper, runtime) => {
+                if let Some(returned) = keeper.give_back() {
+                    drop(runtime.spawn(returned));
+                }
+            }
+            // Dropped, it tells the keeper.
+            Left::Works(_) | Left::Gone => {}
+        }
     }
 }
 

@@ -62,7 +62,7 @@ impl<S: LeaseStore> Locks<S> {
     /// For how long leases are granted where the call does not say. 10 s by default.
     #[must_use]
     pub fn ttl(mut self, ttl: Ttl) -> Self {
-        self.settings.ttl = ttl;
+        self.settings.set().ttl = ttl;
         self
     }
 
@@ -70,7 +70,8 @@ impl<S: LeaseStore> Locks<S> {
     /// by default; the sign does not count, and at a million ppm nothing is left of any lease.
     #[must_use]
     pub fn drift(mut self, drift: Drift) -> Self {
-        self.settings.validity = self.settings.validity.drift(drift);
+        let set = self.settings.set();
+        set.validity = set.validity.drift(drift);
         self
     }
 
@@ -78,14 +79,15 @@ impl<S: LeaseStore> Locks<S> {
     /// upon it. 2 ms by default. Of a ttl that is no longer, nothing is left: acquiring says so.
     #[must_use]
     pub fn margin(mut self, margin: Duration) -> Self {
-        self.settings.validity = self.settings.validity.margin(margin);
+        let set = self.settings.set();
+        set.validity = set.validity.margin(margin);
         self
     }
 
     /// The clock that validity, deadlines and waits are counted on.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.settings.clock = clock;
+        self.settings.set().clock(clock);
         self
     }
 
@@ -98,7 +100,7 @@ impl<S: LeaseStore> Locks<S> {
     where
         F: Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync + 'static,
     {
-        self.settings.executor = Arc::new(executor);
+        self.settings.set().executor = Some(Arc::new(executor));
         self
     }
 
@@ -109,7 +111,7 @@ impl<S: LeaseStore> Locks<S> {
     /// grants: a member of a [quorum](crate::QuorumStore) knows its leases by other nonces, and would say that they are over.
     #[must_use]
     pub fn watch(mut self, watch: impl Watch + 'static) -> Self {
-        self.settings.watch = Some(Arc::new(watch));
+        self.settings.set().watch = Some(Arc::new(watch));
         self
     }
 
@@ -120,14 +122,14 @@ impl<S: LeaseStore> Locks<S> {
     /// the same times: give each its own.
     #[must_use]
     pub fn seed(mut self, seed: Seed) -> Self {
-        self.settings.seed(seed);
+        self.settings.set().seed(seed);
         self
     }
 
     /// What events, spans and counters call it. `lease` by default.
     #[must_use]
     pub fn site(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.settings.site(name.into());
+        self.settings.set().site(name.into());
         self
     }
 

@@ -112,6 +112,12 @@ impl Machine {
         self.until
     }
 
+    /// Before when there is nothing to do, if nobody wishes for anything.
+    pub(crate) fn due(&self) -> Instant {
+        let edge = self.warn_at.min(self.until);
+        self.renew_at.map_or(edge, |at| at.min(edge))
+    }
+
     #[cfg(test)]
     pub(crate) const fn phase(&self) -> Phase {
         self.phase

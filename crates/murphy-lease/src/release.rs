@@ -1,5 +1,6 @@
 //! [`Release`]: a lease is given back, by its nonce.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ pub(crate) struct Owed {
     lock: LockName,
     nonce: Nonce,
     attempts: u32,
-    last: String,
+    last: Cow<'static, str>,
     is_paid: bool,
 }
 
@@ -54,11 +55,11 @@ pub(crate) struct Paid {
 }
 
 impl<S: LeaseStore> Release<S> {
-    pub(crate) async fn run(mut self) -> Result<Paid, NotReleased> {
-        let (ttl, clock) = (self.ttl.get(), self.settings.clock.clone());
-        let pace = self.settings.pace(self.owed.nonce);
+    /// From now on.
+    pub(crate) async fn run(&mut self, mut now: Instant) -> Result<Paid, NotReleased> {
+        let (ttl, settings) = (self.ttl.get(), self.settings.clone());
+        let (clock, pace) = (&*settings.clock, settings.pace(self.owed.nonce));
         loop {
-            let now = clock.now();
             let left = self.by.saturating_duration_since(now);
             if left.is_zero() && self.owed.attempts > 0 {
                 return Err(self.owed.report());
@@ -71,15 +72,16 @@ impl<S: LeaseStore> Release<S> {
             let patience = (ttl / 6)
                 .clamp(Duration::from_millis(1), PATIENCE)
                 .min(left);
-            match ask_by(&self.store, request, &*clock, now + patience).await {
+            match ask_by(self.store.clone(), request, clock, now + patience).await {
                 Some(Ok(LeaseReply::Released { was_held })) => return Ok(self.owed.paid(was_held)),
-                Some(Ok(reply)) => self.owed.last = format!("answered {}", reply.name()),
-                Some(Err(e)) => self.owed.last = e.to_string(),
+                Some(Ok(reply)) => self.owed.last = format!("answered {}", reply.name()).into(),
+                Some(Err(e)) => self.owed.last = e.to_string().into(),
                 None => self.owed.last = "no answer".into(),
             }
             let (base, streak) = (ttl / 60, self.owed.attempts);
             let wait = pace.wait(base, (ttl / 12).min(PATIENCE), streak, u64::from(streak));
             clock.sleep_until(clock.now() + wait.min(left)).await;
+            now = clock.now();
         }
     }
 }
@@ -115,7 +117,7 @@ impl Owed {
         NotReleased {
             lock: self.lock.clone(),
             attempts: self.attempts,
-            last: self.last.clone(),
+            last: self.last.clone().into(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use murphy_core::{Clock, Seed};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
+use crate::lease::rest::Rests;
 use crate::nonce::Nonces;
 use crate::pace::Pace;
 use crate::validity::Validity;
@@ -18,12 +20,19 @@ use crate::{Nonce, Ttl, Watch};
 /// Work that runs beside its caller.
 pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// Where tasks are run, if tokio is not to choose.
+pub(crate) type Executor = Arc<dyn Fn(Task) + Send + Sync>;
+
+/// One pointer: each lease keeps them, and each request that it is asked for with.
 #[derive(Clone)]
-pub(crate) struct Settings {
+pub(crate) struct Settings(Arc<Set>);
+
+#[derive(Clone)]
+pub(crate) struct Set {
     pub(crate) ttl: Ttl,
     pub(crate) validity: Validity,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) executor: Arc<dyn Fn(Task) + Send + Sync>,
+    pub(crate) executor: Option<Executor>,
     pub(crate) nonces: Arc<Nonces>,
     pub(crate) watch: Option<Arc<dyn Watch>>,
     pub(crate) site: Arc<str>,
@@ -31,27 +40,45 @@ pub(crate) struct Settings {
     pace: Pace,
     /// For releases that have no guard's task to run in.
     pub(crate) room: Arc<Semaphore>,
+    /// Where leases are of which nothing is due.
+    pub(crate) rests: Arc<Rests>,
 }
 
 impl Settings {
-    /// How many releases without a guard are under way at once.
-    const ROOM: usize = 1024;
-
     pub(crate) fn new() -> Self {
         let (seed, site) = (Seed::fresh(), Arc::from("lease"));
-        Self {
+        Self(Arc::new(Set {
             ttl: Ttl::default(),
             validity: Validity::default(),
             clock: Arc::new(BootClock::new()),
-            executor: Arc::new(spawn),
+            executor: None,
             nonces: Arc::new(Nonces::fresh()),
             watch: None,
             pace: Pace::new(seed, &site),
             seed,
             site,
-            room: Arc::new(Semaphore::new(Self::ROOM)),
-        }
+            room: Arc::new(Semaphore::new(Set::ROOM)),
+            rests: Arc::default(),
+        }))
     }
+
+    /// To be set, without the others that have them.
+    pub(crate) fn set(&mut self) -> &mut Set {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl Deref for Settings {
+    type Target = Set;
+
+    fn deref(&self) -> &Set {
+        &self.0
+    }
+}
+
+impl Set {
+    /// How many releases without a guard are under way at once.
+    const ROOM: usize = 1024;
 
     pub(crate) fn seed(&mut self, seed: Seed) {
         self.seed = seed;
@@ -64,19 +91,23 @@ impl Settings {
         self.site = name;
     }
 
+    /// Leases that rest do so on this clock.
+    pub(crate) fn clock(&mut self, clock: Arc<dyn Clock>) {
+        self.clock = clock;
+        self.rests = Arc::default();
+    }
+
     pub(crate) fn pace(&self, nonce: Nonce) -> Pace {
         self.pace.of(nonce)
     }
 
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        (self.executor)(Box::pin(task));
-    }
-}
-
-/// Where there is no runtime the task is dropped, and says so itself.
-fn spawn(task: Task) {
-    if let Ok(runtime) = Handle::try_current() {
-        runtime.spawn(task);
+        match (&self.executor, Handle::try_current()) {
+            (Some(executor), _) => executor(Box::pin(task)),
+            (None, Ok(runtime)) => drop(runtime.spawn(task)),
+            // ## No runtime: the task is dropped, and says so itself.
+            (None, Err(_)) => {}
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::Ttl;
 
-const BILLION: u128 = 1_000_000_000;
+const BILLION: u64 = 1_000_000_000;
 
 /// How a holder counts: from before its request left, less what the two clocks may have drifted apart, less a margin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Validity {
     pub(crate) fn drift(mut self, drift: Drift) -> Self {
         // Whichever of the two is the slow one.
         let ppb = (drift.as_ppm().abs() * 1000.0).round() as u64;
-        self.drift = ppb.min(BILLION as u64);
+        self.drift = ppb.min(BILLION);
         self
     }
 
@@ -36,9 +36,10 @@ impl Validity {
 
     /// How much of a lease of this length its holder may use.
     pub(crate) fn window(self, granted: Duration) -> Duration {
-        let kept = BILLION - u128::from(self.drift);
-        let nanos = granted.min(Self::LONGEST).as_nanos() * kept / BILLION;
-        Duration::from_nanos(nanos as u64).saturating_sub(self.margin)
+        let (granted, kept) = (granted.min(Self::LONGEST), BILLION - self.drift);
+        // Of each second so many nanoseconds, and the same share of the rest: as one product it needs more than 64 bits.
+        let rest = u64::from(granted.subsec_nanos()) * kept / BILLION;
+        Duration::from_nanos(granted.as_secs() * kept + rest).saturating_sub(self.margin)
     }
 
     /// Until when it may use one that it asked for at `sent`: not at that instant any more.
@@ -112,6 +113,10 @@ mod tests {
             granted: Duration, margin: Duration, ppm in -999_999.0..9e8f64,
         ) {
             let validity = Validity::default().margin(margin).drift(Drift::ppm(ppm).unwrap());
+            let window = validity.margin(Duration::ZERO).window(granted);
+            let (kept, granted) = (BILLION - validity.drift, granted.min(Validity::LONGEST));
+            let product = granted.as_nanos() * u128::from(kept) / u128::from(BILLION);
+            prop_assert_eq!(window.as_nanos(), product);
             prop_assert!(validity.window(granted) <= granted);
             let now = Instant::now();
             prop_assert!(validity.until(now, granted) - now <= granted);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Clock, Sleep, TokioClock, Wall};
+use super::{Clock, Sleep, TokioClock, Wall, system};
 
 /// tokio's clock, and what the machine has slept since the process first asked: a lease goes on while a laptop is
 /// shut or a virtual machine suspended, and `Instant` does not know it.
@@ -195,7 +195,7 @@ async fn sleep_until<C: Clocks + 'static>(awake: &'static Awake<C>, deadline: In
         let slice = if C::DIFFER { left.min(LOOK) } else { left };
         // By tokio's clock, and from one reading of it: slices do not add up their rounding.
         match Instant::now().checked_add(slice) {
-            Some(at) => TokioClock.sleep_until(at).await,
+            Some(at) => system::sleep_until(at).await,
             None => std::future::pending().await,
         }
         if awake.now() < deadline {

@@ -34,13 +34,16 @@ impl Clock for TokioClock {
     ///
     /// The future, when polled outside of a tokio runtime with its timer enabled.
     fn sleep_until(&self, deadline: Instant) -> Sleep {
-        Sleep::new(async move {
-            // tokio rounds up to the millisecond: what cannot be rounded never comes.
-            match deadline.checked_add(ROUNDING) {
-                Some(_) => tokio::time::sleep_until(deadline).await,
-                None => std::future::pending().await,
-            }
-        })
+        Sleep::new(sleep_until(deadline))
+    }
+}
+
+/// Waits for it on tokio's clock.
+pub(super) async fn sleep_until(deadline: Instant) {
+    // tokio rounds up to the millisecond: what cannot be rounded never comes.
+    match deadline.checked_add(ROUNDING) {
+        Some(_) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }
 

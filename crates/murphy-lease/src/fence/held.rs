@@ -42,7 +42,7 @@ impl Proof for Held {
     }
 
     fn lost(&self) -> HeldLost {
-        let over = Arc::clone(&self.shared.over).notified_owned();
+        let over = Arc::clone(self.shared.over()).notified_owned();
         let held = self.clone();
         HeldLost { held, over }
     }

@@ -1,4 +1,4 @@
-//! [`Keeper`]: the one task of a lease. It renews it, says that it is lost, and gives it back.
+//! [`Keeper`]: who keeps a lease, in a task of its own as soon as there is something to do. It renews it, says that it is lost, and gives it back.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -7,16 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
+use murphy_core::Scope;
 use murphy_core::clock::Sleep;
 use tokio::sync::oneshot;
 use tokio::task::unconstrained;
 use tokio::time::Instant;
+use tracing::{Instrument, Span};
 
+use super::post::{Idle, Returned};
 use super::shared::Shared;
 use crate::ask::{Asked, LeaseStore, ask};
 use crate::machine::{Machine, Todo};
 use crate::release::{NotReleased, Owed, Paid, Release};
-use crate::settings::Settings;
+use crate::settings::{Settings, Task};
 use crate::validity::Validity;
 use crate::{LeaseReply, LeaseRequest, Renew, Ttl, Why, event};
 
@@ -29,8 +32,6 @@ pub(crate) struct Keeper<S: LeaseStore> {
     pub(crate) ttl: Ttl,
     pub(crate) machine: Machine,
     pub(crate) shared: Arc<Shared>,
-    /// The guard's word: release it. Dropped with the guard.
-    pub(crate) orders: oneshot::Receiver<Answer>,
     pub(crate) owed: Owed,
     /// Tells of the end of this, if it is not the lease's.
     pub(crate) _attended: Attended,
@@ -38,7 +39,11 @@ pub(crate) struct Keeper<S: LeaseStore> {
     pub(crate) sent: Instant,
     /// When the lease has ended at the store by itself, as far as can be known here.
     pub(crate) ends: Instant,
+    pub(crate) span: Span,
 }
+
+/// The guard's word: release it. Dropped with the guard.
+type Orders = oneshot::Receiver<Answer>;
 
 /// Without its keeper nobody renews a lease, and nobody says that it is lost.
 pub(crate) struct Attended(pub(crate) Arc<Shared>);
@@ -60,19 +65,45 @@ enum Woke<E> {
     Due,
 }
 
+impl<S: LeaseStore> Idle for Keeper<S> {
+    fn work(self: Box<Self>, orders: Orders) -> Task {
+        let (scope, span) = (self.scope(), self.span.clone());
+        Box::pin(scope.enter(self.run(orders).instrument(span)))
+    }
+
+    fn give_back(self: Box<Self>) -> Option<Returned> {
+        let (scope, span) = (self.scope(), self.span.clone());
+        let (mut release, now) = self.due()?;
+        let release = async move { release.run(now).await };
+        Some(Box::pin(scope.enter(release.instrument(span))))
+    }
+}
+
 impl<S: LeaseStore> Keeper<S> {
-    pub(crate) async fn run(mut self) {
-        let told = self.hold().await;
+    /// Faults that are keyed by the operation are keyed by the lease here, and not by whoever acquired it.
+    fn scope(&self) -> Scope {
+        Scope::default().with_key(self.shared.token.nonce().key())
+    }
+
+    async fn run(mut self, mut orders: Orders) {
+        let told = self.hold(&mut orders).await;
         // From here on it is lost, and no renewal is under way when it is given back.
         let answer = match told {
             Some(answer) => answer,
-            None => (&mut self.orders).await.ok(),
+            None => orders.await.ok(),
         };
-        self.give_back(answer).await;
+        let Some((mut release, now)) = self.due() else {
+            return;
+        };
+        let paid = release.run(now).await;
+        if let Some(answer) = answer {
+            // Who asked may have left.
+            let _ = answer.send(paid);
+        }
     }
 
     /// Until it is lost, or the guard has done with it.
-    async fn hold(&mut self) -> Option<Option<Answer>> {
+    async fn hold(&mut self, orders: &mut Orders) -> Option<Option<Answer>> {
         let mut call: Option<Asked<S::Error>> = None;
         let mut timer = Timer::default();
         let watch = self.settings.watch.as_ref();
@@ -93,7 +124,7 @@ impl<S: LeaseStore> Keeper<S> {
                 }
                 Todo::Wait(_) if self.moves_again() => {}
                 Todo::Wait(at) => match self
-                    .wait(&mut call, &mut over, timer.at(&self.shared, at))
+                    .wait(orders, &mut call, &mut over, timer.at(&self.shared, at))
                     .await
                 {
                     Woke::Told(answer) => {
@@ -183,6 +214,7 @@ impl<S: LeaseStore> Keeper<S> {
 
     async fn wait(
         &mut self,
+        orders: &mut Orders,
         call: &mut Option<Asked<S::Error>>,
         over: &mut Option<Over>,
         due: &mut Sleep,
@@ -190,7 +222,7 @@ impl<S: LeaseStore> Keeper<S> {
         let shared = Arc::clone(&self.shared);
         let mut nudged = pin!(shared.nudge.notified());
         poll_fn(|cx| {
-            if let Poll::Ready(told) = Pin::new(&mut self.orders).poll(cx) {
+            if let Poll::Ready(told) = Pin::new(&mut *orders).poll(cx) {
                 return Poll::Ready(Woke::Told(told.ok()));
             }
             if let Some(Poll::Ready(reply)) = call.as_mut().map(|call| call.as_mut().poll(cx)) {
@@ -207,12 +239,12 @@ impl<S: LeaseStore> Keeper<S> {
         .await
     }
 
-    async fn give_back(mut self, answer: Option<Answer>) {
-        let (clock, why) = (&self.settings.clock, self.shared.loss().why);
-        let is_over = why == Why::Refused || clock.now() >= self.ends;
-        if is_over {
+    /// What gives it back, and the present; nothing where it has ended by itself.
+    fn due(mut self) -> Option<(Release<S>, Instant)> {
+        let now = self.settings.clock.now();
+        if self.shared.why() == Why::Refused || now >= self.ends {
             self.owed.waive();
-            return;
+            return None;
         }
         let release = Release {
             store: self.store,
@@ -221,11 +253,7 @@ impl<S: LeaseStore> Keeper<S> {
             owed: self.owed,
             by: self.ends,
         };
-        let result = release.run().await;
-        if let Some(answer) = answer {
-            // Who asked may have left.
-            let _ = answer.send(result);
-        }
+        Some((release, now))
     }
 }
 

@@ -1,8 +1,14 @@
 //! [`Lease::release`]: given back, and what came of it.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::Lease;
+use super::post::{Left, Returned};
 use crate::release::{NotReleased, Paid};
 use crate::{Lost, Why};
 
@@ -31,31 +37,92 @@ impl Lease {
     /// # Cancel safety
     ///
     /// The release goes on without the future.
-    pub async fn release(mut self) -> Result<(), ReleaseError> {
-        let checked = self.held.shared.check();
-        self.held.shared.lose(Why::Released);
-        let (answer, answered) = oneshot::channel();
-        let told = self.keeper.take().map(|keeper| keeper.send(answer));
-        checked?;
+    pub async fn release(self) -> Result<(), ReleaseError> {
+        let shared = &self.held.shared;
+        let checked = shared.check();
+        shared.lose(Why::Released);
+        let returned = match shared.post.leave() {
+            Left::Idle(keeper, runtime) => {
+                let task = keeper.give_back();
+                let returning = task.map(|task| Returning::new(task, runtime));
+                // What was lost before is given back all the same, and nobody waits for it.
+                checked?;
+                match returning {
+                    Some(returning) => Some(returning.await),
+                    None => None,
+                }
+            }
+            Left::Works(keeper) => {
+                let (answer, answered) = oneshot::channel();
+                let told = keeper.send(answer);
+                checked?;
+                match told {
+                    Ok(()) => answered.await.ok(),
+                    Err(_) => None,
+                }
+            }
+            Left::Gone => {
+                checked?;
+                None
+            }
+        };
         let lost = |why| Lost {
             why,
-            ..self.held.shared.loss()
+            ..shared.loss()
         };
-        let (Some(Ok(())), Ok(result)) = (told, answered.await) else {
+        let Some(returned) = returned else {
             // The keeper was gone before it could be told.
-            let why = match self.held.shared.loss().why {
+            let why = match shared.why() {
                 Why::Released => Why::Unattended,
                 why => why,
             };
             return Err(lost(why).into());
         };
-        match result? {
+        match returned? {
             // Only what was asked for once can say that it was not held: an answer may have been lost.
             Paid {
                 was_held: false,
                 attempts: 1,
             } => Err(lost(Why::Refused).into()),
             Paid { .. } => Ok(()),
+        }
+    }
+}
+
+/// A release in the task of whoever waits for it. Dropped before its end it goes on in one of its own.
+struct Returning {
+    task: Option<Returned>,
+    runtime: Handle,
+}
+
+impl Returning {
+    const fn new(task: Returned, runtime: Handle) -> Self {
+        let task = Some(task);
+        Self { task, runtime }
+    }
+}
+
+impl Future for Returning {
+    type Output = Result<Paid, NotReleased>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // Whoever waits may be outside of any runtime: the clock and the store find theirs all the same.
+        let runtime = Handle::try_current().is_err().then(|| self.runtime.clone());
+        let _entered = runtime.as_ref().map(Handle::enter);
+        // One that panics is not gone on with.
+        let mut task = self.task.take().expect("polled after its end");
+        let returned = task.as_mut().poll(cx);
+        if returned.is_pending() {
+            self.task = Some(task);
+        }
+        returned
+    }
+}
+
+impl Drop for Returning {
+    fn drop(&mut self) {
+        if let Some(task) = self.task.take() {
+            drop(self.runtime.spawn(task));
         }
     }
 }

@@ -10,6 +10,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::mark::{EPOCH, mark, since};
+use super::post::Post;
+use super::signal::Signal;
 use super::views::{View, Views};
 use crate::{FencingToken, Lost, Why, event};
 
@@ -21,9 +23,11 @@ pub(crate) struct Shared {
     origin: Instant,
     /// A [mark](super::mark). Rises with renewals, and falls once: below [`EPOCH`], for good; it says through what.
     until: AtomicU64,
-    lost: CancellationToken,
+    /// Whoever keeps it.
+    pub(crate) post: Post,
+    lost: Signal<CancellationToken>,
     /// Tells the same to calls under the lease: waiting costs them less than it does for a token that has children.
-    pub(crate) over: Arc<Notify>,
+    over: Signal<Arc<Notify>>,
     pub(crate) views: Views,
     /// More time is needed than there is, or the work moved again after it stood still.
     pub(crate) nudge: Notify,
@@ -61,8 +65,9 @@ impl Shared {
             clock: begun.clock,
             origin,
             until: AtomicU64::new(0),
-            lost: CancellationToken::new(),
-            over: Arc::default(),
+            post: Post::default(),
+            lost: Signal::default(),
+            over: Signal::default(),
             views: Views::new(view),
             nudge: Notify::new(),
             is_wished: AtomicBool::new(false),
@@ -146,8 +151,14 @@ impl Shared {
     }
 
     /// Fires when it is lost.
-    pub(crate) const fn lost(&self) -> &CancellationToken {
-        &self.lost
+    pub(crate) fn lost(&self) -> &CancellationToken {
+        self.lost.get(|| self.is_lost(), CancellationToken::cancel)
+    }
+
+    /// The same, for those who look whether it is lost before they wait.
+    pub(crate) fn over(&self) -> &Arc<Notify> {
+        self.over
+            .get(|| self.is_lost(), |over| over.notify_waiters())
     }
 
     /// That it is lost, and through what.
@@ -155,8 +166,13 @@ impl Shared {
         Lost {
             lock: self.token.lock().clone(),
             rank: self.token.rank(),
-            why: why(self.until.load(Ordering::Acquire)),
+            why: self.why(),
         }
+    }
+
+    /// Through what it is lost, where it is.
+    pub(crate) fn why(&self) -> Why {
+        why(self.until.load(Ordering::Acquire))
     }
 
     /// The work has moved. Wakes the keeper only if that waits for it.
@@ -181,6 +197,7 @@ impl Shared {
     pub(crate) fn wish(&self) {
         self.is_wished.store(true, Ordering::Release);
         self.nudge.notify_one();
+        self.post.set_to_work();
     }
 
     #[cold]
@@ -209,8 +226,12 @@ impl Shared {
         if why != Why::Released {
             event::lost(&self.site, &self.token, why);
         }
-        self.lost.cancel();
-        self.over.notify_waiters();
+        if let Some(lost) = self.lost.made() {
+            lost.cancel();
+        }
+        if let Some(over) = self.over.made() {
+            over.notify_waiters();
+        }
         // Who waits for it to be expiring has waited long enough.
         self.views.change(|view| view.is_expiring = true);
     }

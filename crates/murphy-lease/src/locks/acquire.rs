@@ -131,7 +131,7 @@ where
             let scope = scope.map(|at| at.saturating_duration_since(Instant::now()));
             let deadline = scope.map_or(self.deadline, |left| left.min(self.deadline));
             let pending = Pending::new(&self.store, &self.settings, &lock, self.ttl);
-            let asker = Asker {
+            let mut asker = Asker {
                 pending,
                 store: self.store,
                 lock,

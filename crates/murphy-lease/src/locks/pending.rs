@@ -74,7 +74,7 @@ impl<S: LeaseStore> Pending<S> {
             // ## No room: told when `owed` is dropped, here. The ttl ends it.
             return drop(owed);
         };
-        let release = Release {
+        let mut release = Release {
             store: self.store.clone(),
             settings: self.settings.clone(),
             ttl: self.ttl,
@@ -82,8 +82,9 @@ impl<S: LeaseStore> Pending<S> {
             by,
         };
         self.settings.spawn(async move {
+            let now = release.settings.clock.now();
             // What failed has been told.
-            let _ = release.run().await;
+            let _ = release.run(now).await;
             drop(room);
         });
     }

@@ -98,7 +98,7 @@ impl StoreError {
 }
 
 /// How long a store waits for its server's answer, from 1 ms to an hour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Patience(Duration);
 
 impl Patience {
@@ -111,6 +111,12 @@ impl Patience {
         }
         let remedy = "use 1 ms to 1 h, below the lease's time to live; 2 s suits most";
         Err(BadKnob::new("timeout", format_args!("{timeout:?}"), remedy))
+    }
+
+    /// So much, which is within bounds.
+    #[cfg(feature = "redis")]
+    pub(crate) const fn of(timeout: Duration) -> Self {
+        Self(timeout)
     }
 
     #[cfg(feature = "etcd")]

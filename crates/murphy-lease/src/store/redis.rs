@@ -55,9 +55,11 @@ struct Shared {
     era: u32,
     keep: Duration,
     patience: Patience,
+    /// The longest that it can be.
+    most: Patience,
 }
 
-/// After which time without an answer a connection is given up.
+/// After which time without an answer a connection of ours is given up.
 const DEAD: Duration = Duration::from_secs(1);
 
 impl RedisStore {
@@ -90,7 +92,11 @@ impl RedisStore {
             .map_err(|e| unreachable(e.into()))?
             .map_err(|e| unreachable(e.into()))?;
         check(&info)?;
-        Ok(Self::new(link))
+        let mut store = Self::new(link);
+        let shared = Arc::make_mut(&mut store.shared);
+        shared.most = Patience::of(DEAD);
+        shared.patience = shared.most;
+        Ok(store)
     }
 }
 
@@ -104,6 +110,7 @@ impl<C> RedisStore<C> {
             era: 0,
             keep: Duration::from_secs(7 * 24 * 60 * 60),
             patience: Patience::DEFAULT,
+            most: Patience::of(Duration::from_secs(3600)),
         });
         Self { connection, shared }
     }
@@ -123,14 +130,15 @@ impl<C> RedisStore<C> {
         self
     }
 
-    /// For how long an answer is waited for; 2 s unless set. A connection that [`connect`](RedisStore::connect) made is
-    /// given up after one.
+    /// For how long an answer is waited for; 2 s unless set. Over a connection that [`connect`](RedisStore::connect) made it
+    /// is a second at most, whatever is set: then that is taken for dead, and dialled anew.
     ///
     /// # Errors
     ///
     /// [`BadKnob`] below 1 ms or above an hour.
     pub fn timeout(mut self, timeout: Duration) -> Result<Self, BadKnob> {
-        Arc::make_mut(&mut self.shared).patience = Patience::try_new(timeout)?;
+        let shared = Arc::make_mut(&mut self.shared);
+        shared.patience = Patience::try_new(timeout)?.min(shared.most);
         Ok(self)
     }
 }

@@ -44,7 +44,7 @@ async fn a_blackhole_at_any_moment_and_it_is_lost_when_its_time_is_up() {
 
 /// tokio's clock, and how many of its timers there are.
 #[derive(Clone, Debug, Default)]
-struct Counting(Arc<AtomicUsize>);
+pub(crate) struct Counting(pub(crate) Arc<AtomicUsize>);
 
 impl Clock for Counting {
     fn now(&self) -> Instant {

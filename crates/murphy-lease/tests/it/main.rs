@@ -8,4 +8,5 @@ mod kinds;
 mod line;
 mod quorum;
 mod release;
+mod rest;
 mod store;

@@ -43,10 +43,11 @@ enum Next<E> {
 }
 
 impl<S: LeaseStore> Asker<S> {
-    pub(super) async fn run(mut self) -> Result<Lease, AcquireError<S::Error>> {
-        let mut before = None;
+    pub(super) async fn run(&mut self) -> Result<Lease, AcquireError<S::Error>> {
+        let (mut before, settings) = (None, self.settings.clone());
+        let clock = &*settings.clock;
+        let mut sent = self.began;
         loop {
-            let sent = self.settings.clock.now();
             let left = self.left(sent);
             let wait = self.wait.min(left);
             let patience = wait.saturating_add(self.ttl.get() / 3).max(TICK);
@@ -54,8 +55,7 @@ impl<S: LeaseStore> Asker<S> {
             self.attempts = self.attempts.saturating_add(1);
             self.pending.sent(give_up);
             let request = self.request(wait);
-            let clock = self.settings.clock.clone();
-            let reply = ask_by(&self.store, request, &*clock, give_up).await;
+            let reply = ask_by(self.store.clone(), request, clock, give_up).await;
             let (mut last, pause) = match self.answered(sent, wait, reply).await? {
                 Next::Done(lease) => return Ok(lease),
                 Next::Again(last, pause) => (last, pause),
@@ -72,6 +72,7 @@ impl<S: LeaseStore> Asker<S> {
             if !pause.is_zero() {
                 clock.sleep_until(now + pause).await;
             }
+            sent = clock.now();
         }
     }
 
@@ -114,23 +115,26 @@ impl<S: LeaseStore> Asker<S> {
             return Err(nonsense(what).into());
         }
         let until = self.settings.validity.until(sent, ttl);
-        let left = until.saturating_duration_since(self.settings.clock.now());
+        let mut now = self.settings.clock.now();
+        let left = until.saturating_duration_since(now);
         // In a store's line it may have waited for most of what it is granted for, or longer: it is renewed before it is
         // handed out. Elsewhere that is no line: it was us who stood still, or the answer.
         if !wait.is_zero() && left <= ttl / 3 {
-            if let Some((sent, ttl)) = self.renewed(rank).await {
-                return Ok(Next::Done(self.keep(rank, sent, ttl)));
+            if let Some((now, sent, ttl)) = self.renewed(rank).await {
+                return Ok(Next::Done(self.keep(now, rank, sent, ttl)));
             }
+            now = self.settings.clock.now();
         }
-        if self.settings.clock.now() < until {
-            return Ok(Next::Done(self.keep(rank, sent, ttl)));
+        if now < until {
+            return Ok(Next::Done(self.keep(now, rank, sent, ttl)));
         }
         self.pending.renounce();
         Ok(self.failed(Last::Late))
     }
 
-    /// Renews what was granted long after it was asked for. When that was asked, and for how long it runs from then.
-    async fn renewed(&mut self, rank: Rank) -> Option<(Instant, Duration)> {
+    /// Renews what was granted long after it was asked for. The present, when that was asked, and for how long it runs from
+    /// then.
+    async fn renewed(&mut self, rank: Rank) -> Option<(Instant, Instant, Duration)> {
         let clock = self.settings.clock.clone();
         let sent = clock.now();
         let give_up = sent + (self.ttl.get() / 3).max(TICK);
@@ -141,23 +145,20 @@ impl<S: LeaseStore> Asker<S> {
             rank,
             ttl: self.ttl,
         });
-        match ask_by(&self.store, renew, &*clock, give_up).await {
+        match ask_by(self.store.clone(), renew, &*clock, give_up).await {
             Some(Ok(LeaseReply::Renewed { ttl })) if Validity::is_sane(ttl) => {
                 let until = self.settings.validity.until(sent, ttl);
-                (clock.now() < until).then_some((sent, ttl))
+                let now = clock.now();
+                (now < until).then_some((now, sent, ttl))
             }
             _ => None,
         }
     }
 
-    fn keep(&mut self, rank: Rank, sent: Instant, granted: Duration) -> Lease {
+    fn keep(&mut self, now: Instant, rank: Rank, sent: Instant, granted: Duration) -> Lease {
         let nonce = self.pending.taken();
         let token = FencingToken::of(self.lock.clone(), rank, nonce);
-        let waited = self
-            .settings
-            .clock
-            .now()
-            .saturating_duration_since(self.began);
+        let waited = now.saturating_duration_since(self.began);
         event::acquired(&self.settings.site, &token, waited, self.attempts);
         Lease::keep(Kept {
             store: self.store.clone(),
@@ -167,6 +168,7 @@ impl<S: LeaseStore> Asker<S> {
             renewal: self.renewal,
             sent,
             granted,
+            now,
         })
     }
 

@@ -32,7 +32,7 @@ struct Dialled {
 }
 
 impl RedisLink {
-    /// The first call dials.
+    /// The first call dials. `timeout`: how long whoever asks waits for an answer.
     pub(super) fn new(client: Client, timeout: Duration) -> RedisResult<Self> {
         let manager = dial(&client, timeout)?;
         let dialled = Mutex::new(Dialled { manager, number: 0 });
@@ -78,7 +78,8 @@ impl RedisLink {
 
 fn dial(client: &Client, timeout: Duration) -> RedisResult<ConnectionManager> {
     let config = ConnectionManagerConfig::new()
-        .set_response_timeout(Some(timeout))
+        // The store waits no longer than that: a second timer for each request would measure the same.
+        .set_response_timeout(None)
         .set_connection_timeout(Some(timeout))
         // Whoever asks, asks again: a short patience here, for his is not known.
         .set_min_delay(Duration::from_millis(20))
@@ -106,7 +107,7 @@ impl Asked {
         values: impl FnOnce(&T) -> &[Value],
     ) -> RedisResult<T> {
         let leads_to_replica = match &result {
-            // The connection may be dead: that is found out when this is dropped.
+            // Nobody was there: that is found out when this is dropped.
             Err(e) if e.is_timeout() => return result,
             Err(e) => e.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly),
             Ok(answer) => values(answer).iter().any(is_read_only),

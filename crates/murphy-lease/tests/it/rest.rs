@@ -1,0 +1,203 @@
+//! Leases of which nothing is due yet: they share a task, in the runtime that they were acquired in.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use murphy_lease::{Lease, Locks, MemoryStore, ReleaseError, Renewal, Ttl, Why};
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::keeper::Counting;
+use crate::store::{Fate, Store, TTL, ms};
+
+fn runtime() -> Runtime {
+    let mut runtime = Builder::new_current_thread();
+    runtime.enable_all().start_paused(true).build().unwrap()
+}
+
+/// For a ttl of it, counted by its own runtime.
+fn held_for_a_ttl(runtime: &Runtime, lease: &Lease) -> bool {
+    runtime.block_on(async { sleep(TTL.get() + ms(1)).await });
+    lease.token().is_ok()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_that_rest_have_one_timer_and_are_renewed_each_at_its_own_time() {
+    let (store, timers) = (Store::new(), Counting::default());
+    let locks = store.locks(1).clock(Arc::new(timers.clone()));
+    let mut leases = Vec::new();
+    for n in 0..1_000 {
+        leases.push(locks.acquire(format!("{n}")).await.unwrap());
+        tokio::task::yield_now().await;
+        assert_eq!(timers.0.load(Ordering::Relaxed), 1, "{n}");
+    }
+    let began = Instant::now();
+    sleep(TTL.get()).await;
+    assert!(leases.iter().all(|lease| lease.token().is_ok()));
+    let (third, log) = (TTL.get() / 3, store.log());
+    let mut renewed: Vec<_> = log[1_000..].iter().map(|(at, _)| *at - began).collect();
+    renewed.dedup();
+    assert!(renewed[0] >= third.mul_f64(0.9));
+    assert!(renewed.len() > 300, "in {} moments", renewed.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_released_before_it_is_due_leaves_no_timer_behind() {
+    let (store, timers) = (Store::new(), Counting::default());
+    let locks = store.locks(1).clock(Arc::new(timers.clone()));
+    for _ in 0..1_000 {
+        let lease = locks.acquire("orders").await.unwrap();
+        tokio::task::yield_now().await;
+        lease.release().await.unwrap();
+        assert!(timers.0.load(Ordering::Relaxed) <= 1);
+    }
+    sleep(TTL.get()).await;
+    assert_eq!(timers.0.load(Ordering::Relaxed), 0, "nobody is waited for");
+    assert!(!store.verbs().contains(&"renew"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_short_one_is_renewed_in_time_behind_a_long_one() {
+    let store = Store::new();
+    let locks = store.locks(1);
+    let _long = locks.acquire("long").await.unwrap();
+    // The task sleeps for the long one by now.
+    sleep(ms(1)).await;
+    let ttl = Ttl::from_millis(300);
+    let short = locks.acquire("short").ttl(ttl).await.unwrap();
+    sleep(ttl.get() * 5).await;
+    assert!(short.token().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_rests_outlives_its_client() {
+    let store = Store::new();
+    let lease = store.locks(1).acquire("orders").await.unwrap();
+    sleep(TTL.get() * 3).await;
+    assert!(lease.token().is_ok(), "the client was dropped long ago");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_rests_is_renewed_as_soon_as_more_is_needed() {
+    let store = Store::new();
+    for renewal in [Renewal::Auto, Renewal::Never] {
+        let lease = store.locks(1).acquire("orders").renewing(renewal);
+        let lease = lease.await.unwrap();
+        sleep(TTL.get() / 4).await;
+        let held = lease.held();
+        let needed = TTL.get() * 9 / 10;
+        held.ensure(needed).await.unwrap();
+        assert!(held.remaining() >= needed);
+        lease.release().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_goes_on_without_whoever_waited_for_it() {
+    // At rest, and in its task.
+    for age in [0, 5_000] {
+        let store = Store::new();
+        let lease = store.locks(1).acquire("orders").await.unwrap();
+        sleep(ms(age)).await;
+        store.next([Fate::Fail, Fate::Lost, Fate::Late(ms(20))]);
+        let left = timeout(ms(1), lease.release()).await;
+        assert!(left.is_err());
+        assert!(store.is_held("orders").await);
+        sleep(ms(4_000)).await;
+        assert!(!store.is_held("orders").await, "{age}: {:?}", store.verbs());
+    }
+}
+
+#[test]
+fn it_can_be_released_or_dropped_outside_of_any_runtime() {
+    for fate in [Fate::Pass, Fate::Late(Duration::ZERO)] {
+        let (store, runtime) = (Store::new(), runtime());
+        let locks = store.locks(1);
+        let lease = runtime.block_on(async { locks.acquire("orders").await.unwrap() });
+        // A sleep of the store's is one of the lease's runtime.
+        store.all(fate);
+        let released = std::thread::scope(|threads| {
+            let released = threads.spawn(|| futures_executor::block_on(lease.release()));
+            while !released.is_finished() {
+                runtime.block_on(tokio::task::yield_now());
+            }
+            released.join().unwrap()
+        });
+        released.unwrap();
+        let lease = runtime.block_on(async { locks.acquire("orders").await.unwrap() });
+        drop(lease);
+        runtime.block_on(async {
+            sleep(ms(1)).await;
+            assert!(!store.is_held("orders").await);
+        });
+    }
+}
+
+#[test]
+fn the_end_of_one_runtime_is_nothing_to_the_leases_of_another() {
+    let store = Store::new();
+    let (locks, other) = (store.locks(1), runtime());
+    let kept = other.block_on(async { locks.acquire("kept").await.unwrap() });
+    for _ in 0..3 {
+        let runtime = runtime();
+        let lease = runtime.block_on(async { locks.acquire("orders").await.unwrap() });
+        drop(runtime);
+        assert_eq!(lease.token().unwrap_err().why, Why::Unattended);
+        let released = other.block_on(lease.release());
+        assert!(
+            matches!(released, Err(ReleaseError::Lost(_))),
+            "{released:?}"
+        );
+        assert!(kept.token().is_ok());
+        // Nobody gives back what was not kept.
+        other.block_on(async { sleep(TTL.get() + ms(1)).await });
+        assert!(!other.block_on(store.is_held("orders")));
+    }
+    assert!(held_for_a_ttl(&other, &kept));
+}
+
+#[test]
+fn a_runtime_that_ends_while_nobody_rests_takes_nothing_along() {
+    let locks = Locks::new(MemoryStore::new()).ttl(TTL);
+    for _ in 0..3 {
+        // The next may well have the number of the last.
+        let runtime = runtime();
+        let acquire = async || locks.acquire("orders").await.unwrap();
+        runtime.block_on(async { acquire().await.release().await.unwrap() });
+        let lease = runtime.block_on(acquire());
+        assert!(held_for_a_ttl(&runtime, &lease));
+        runtime.block_on(lease.release()).unwrap();
+    }
+}
+
+#[test]
+fn under_threads_none_is_forgotten_between_rest_and_work() {
+    let mut runtime = Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(4).enable_all().build().unwrap();
+    // Due after a fifth of it at the earliest, and used for as long as it takes to be so: many a release meets the task.
+    let locks = Locks::new(MemoryStore::new()).ttl(Ttl::from_millis(30));
+    let tasks: Vec<_> = (0..64_u64)
+        .map(|n| {
+            let locks = locks.clone();
+            runtime.spawn(async move {
+                for turn in 0..40 {
+                    let lease = locks.acquire(format!("{n}")).await.unwrap();
+                    sleep(ms([0, 9, 10, 11, 25][((n + turn) % 5) as usize])).await;
+                    if turn % 3 == 0 {
+                        drop(lease);
+                        continue;
+                    }
+                    // On a busy machine its time may be up: that is said then, and nothing else.
+                    match lease.release().await {
+                        Ok(()) | Err(ReleaseError::Lost(_)) => {}
+                        Err(e) => panic!("{e}"),
+                    }
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        runtime.block_on(task).unwrap();
+    }
+}
