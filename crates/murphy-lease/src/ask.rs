@@ -2,14 +2,15 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use murphy_core::Clock;
+use pin_project::pin_project;
 use tokio::task::unconstrained;
 use tokio::time::Instant;
 use tower_service::Service;
 
+use crate::settings::{Settings, Wait};
 use crate::{LeaseReply, LeaseRequest};
 
 /// A store of leases: any tower service that answers a [`LeaseRequest`] by a [`LeaseReply`]. Nobody implements it; every
@@ -52,31 +53,53 @@ async fn put<S: LeaseStore>(mut store: S, request: LeaseRequest) -> Result<Lease
 
 /// Puts a question, and has nothing if there is no answer by then. The question is dropped; it may still be answered
 /// somewhere.
-pub(crate) async fn ask_by<S: LeaseStore>(
+pub(crate) fn ask_by<S: LeaseStore>(
     store: S,
     request: LeaseRequest,
-    clock: &dyn Clock,
+    settings: &Settings,
     by: Instant,
-) -> Option<Result<LeaseReply, S::Error>> {
-    let mut asked = pin!(put(store, request));
-    let mut time = None;
-    poll_fn(|cx| {
-        if let Poll::Ready(reply) = asked.as_mut().poll(cx) {
+) -> impl Future<Output = Option<Result<LeaseReply, S::Error>>> + Send + use<'_, S> {
+    AskedBy {
+        asked: put(store, request),
+        settings,
+        by,
+        time: None,
+    }
+}
+
+/// By hand, for each request is one: an `async fn` keeps what it awaits twice.
+#[pin_project]
+struct AskedBy<'s, F> {
+    #[pin]
+    asked: F,
+    settings: &'s Settings,
+    by: Instant,
+    time: Option<Wait>,
+}
+
+impl<F: Future> Future for AskedBy<'_, F> {
+    type Output = Option<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<F::Output>> {
+        let this = self.project();
+        if let Poll::Ready(reply) = this.asked.poll(cx) {
             return Poll::Ready(Some(reply));
         }
+        let (settings, by) = (*this.settings, *this.by);
         // No timer for a store that answers at once.
-        let time = time.get_or_insert_with(|| clock.sleep_until(by));
+        let time = this.time.get_or_insert_with(|| settings.wait_until(by));
         // Whatever the question has used up of the task's budget.
         Pin::new(&mut unconstrained(time)).poll(cx).map(|()| None)
-    })
-    .await
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+    use std::sync::Arc;
     use std::time::Duration;
 
+    use murphy_core::Clock;
     use murphy_core::clock::{Sleep, TokioClock, Wall};
     use tokio::task::coop::consume_budget;
     use tower::service_fn;
@@ -87,6 +110,14 @@ mod tests {
     fn observe() -> LeaseRequest {
         let lock = LockName::try_new("orders").unwrap();
         LeaseRequest::Observe { lock }
+    }
+
+    /// Whose requests have each a timer of its own.
+    fn alone(clock: impl Clock + 'static) -> Settings {
+        let mut settings = Settings::new();
+        settings.set().clock(Arc::new(clock));
+        settings.set().executor = Some(Arc::new(drop));
+        settings
     }
 
     const SAID: LeaseReply = LeaseReply::Released { was_held: true };
@@ -100,8 +131,12 @@ mod tests {
             }
             Ok::<_, Infallible>(SAID)
         });
-        let by = TokioClock.now() + Duration::from_millis(5);
-        assert_eq!(ask_by(spins, observe(), &TokioClock, by).await, None);
+        let (settings, alone) = (Settings::new(), alone(TokioClock));
+        for settings in [settings, alone] {
+            let by = settings.clock.now() + Duration::from_millis(5);
+            let reply = ask_by(spins, observe(), &settings, by).await;
+            assert_eq!(reply, None);
+        }
     }
 
     struct NoTimers;
@@ -123,8 +158,9 @@ mod tests {
     #[tokio::test]
     async fn a_store_that_answers_at_once_costs_no_timer() {
         let prompt = service_fn(|_| async { Ok::<_, Infallible>(SAID) });
-        let by = NoTimers.now();
-        let reply = ask_by(prompt, observe(), &NoTimers, by).await;
+        let settings = alone(NoTimers);
+        let by = settings.clock.now();
+        let reply = ask_by(prompt, observe(), &settings, by).await;
         assert_eq!(reply, Some(Ok(SAID)));
     }
 }

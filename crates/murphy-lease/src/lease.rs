@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use self::held::{Held, NotEnsured};
 use self::keeper::{Attended, Keeper};
 use self::post::{Idle, Left};
+use self::rest::Due;
 use self::shared::{Begun, Shared};
 use crate::ask::LeaseStore;
 use crate::machine::{Machine, Renewal, Terms};
@@ -134,7 +135,7 @@ impl Lease {
                 let rest = settings.rests.of(runtime);
                 let place = rest.place(due);
                 shared.post.rests(keeper, Arc::clone(&rest), place);
-                rest.lay(place, Arc::clone(&shared));
+                rest.lay(place, Due::Lease(Arc::clone(&shared)));
             }
             _ => {
                 let (keepers, orders) = oneshot::channel();

@@ -72,7 +72,7 @@ impl<S: LeaseStore> Release<S> {
             let patience = (ttl / 6)
                 .clamp(Duration::from_millis(1), PATIENCE)
                 .min(left);
-            match ask_by(self.store.clone(), request, clock, now + patience).await {
+            match ask_by(self.store.clone(), request, &settings, now + patience).await {
                 Some(Ok(LeaseReply::Released { was_held })) => return Ok(self.owed.paid(was_held)),
                 Some(Ok(reply)) => self.owed.last = format!("answered {}", reply.name()).into(),
                 Some(Err(e)) => self.owed.last = e.to_string().into(),

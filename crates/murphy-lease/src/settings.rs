@@ -5,13 +5,15 @@ use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use murphy_core::clock::BootClock;
+use murphy_core::clock::{BootClock, Sleep};
 use murphy_core::{Clock, Seed};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
-use crate::lease::rest::Rests;
+use crate::lease::rest::{Rests, Waiting};
 use crate::nonce::Nonces;
 use crate::pace::Pace;
 use crate::validity::Validity;
@@ -40,17 +42,19 @@ pub(crate) struct Set {
     pace: Pace,
     /// For releases that have no guard's task to run in.
     pub(crate) room: Arc<Semaphore>,
-    /// Where leases are of which nothing is due.
+    /// Where those are for whom nothing is due.
     pub(crate) rests: Arc<Rests>,
 }
 
 impl Settings {
     pub(crate) fn new() -> Self {
         let (seed, site) = (Seed::fresh(), Arc::from("lease"));
+        let clock: Arc<dyn Clock> = Arc::new(BootClock::new());
         Self(Arc::new(Set {
             ttl: Ttl::default(),
             validity: Validity::default(),
-            clock: Arc::new(BootClock::new()),
+            rests: Rests::new(Arc::clone(&clock)),
+            clock,
             executor: None,
             nonces: Arc::new(Nonces::fresh()),
             watch: None,
@@ -58,7 +62,6 @@ impl Settings {
             seed,
             site,
             room: Arc::new(Semaphore::new(Set::ROOM)),
-            rests: Arc::default(),
         }))
     }
 
@@ -91,10 +94,17 @@ impl Set {
         self.site = name;
     }
 
-    /// Leases that rest do so on this clock.
     pub(crate) fn clock(&mut self, clock: Arc<dyn Clock>) {
+        self.rests = Rests::new(Arc::clone(&clock));
         self.clock = clock;
-        self.rests = Arc::default();
+    }
+
+    /// A wait until then: with all others of this client, where their task runs beside whoever waits.
+    pub(crate) fn wait_until(&self, until: Instant) -> Wait {
+        match (&self.executor, Handle::try_current()) {
+            (None, Ok(runtime)) => Wait::Shared(Waiting::new(self.rests.of(runtime), until)),
+            _ => Wait::Alone(self.clock.sleep_until(until)),
+        }
     }
 
     pub(crate) fn pace(&self, nonce: Nonce) -> Pace {
@@ -107,6 +117,23 @@ impl Set {
             (None, Ok(runtime)) => drop(runtime.spawn(task)),
             // ## No runtime: the task is dropped, and says so itself.
             (None, Err(_)) => {}
+        }
+    }
+}
+
+/// The wait for a time.
+pub(crate) enum Wait {
+    Shared(Waiting),
+    Alone(Sleep),
+}
+
+impl Future for Wait {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        match self.get_mut() {
+            Self::Shared(waiting) => Pin::new(waiting).poll(cx),
+            Self::Alone(sleep) => Pin::new(sleep).poll(cx),
         }
     }
 }

@@ -1,12 +1,12 @@
-//! [`Rest`]: where leases are of which nothing is due. They share a task and its timer, so that one which is released
-//! before its first renewal costs neither.
+//! [`Rest`]: where those are for whom nothing is due: leases before their first renewal, and requests whose answers are
+//! waited for. They share a task and its timer, so that a lease that is released before its first renewal costs neither.
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 
 use murphy_core::Clock;
 use tokio::runtime::Handle;
@@ -15,14 +15,17 @@ use tokio::time::Instant;
 
 use super::shared::Shared;
 
-/// The rests of a client: one for each runtime that it acquires leases in.
-#[derive(Default)]
-pub(crate) struct Rests(Mutex<Vec<Arc<Rest>>>);
+/// The rests of a client: one for each runtime that it is used in.
+pub(crate) struct Rests {
+    clock: Arc<dyn Clock>,
+    rests: Mutex<Vec<Arc<Rest>>>,
+}
 
-/// The leases that rest in one runtime. It has a task while there are any, and until the first would have been due that it
+/// Those that rest in one runtime. It has a task while there are any, and until the first would have been due that it
 /// was begun for: one that leases come and go under is not begun for each.
 pub(crate) struct Rest {
     pub(crate) runtime: Handle,
+    clock: Arc<dyn Clock>,
     rests: Weak<Rests>,
     tickets: AtomicU64,
     state: Mutex<State>,
@@ -33,24 +36,38 @@ pub(crate) struct Rest {
 #[derive(Default)]
 struct State {
     /// By when something is due, and in the order in which they came.
-    leases: BTreeMap<Place, Arc<Shared>>,
+    due: BTreeMap<Place, Due>,
     /// Until when the task sleeps; nothing where there is none.
     sleeps: Option<Instant>,
 }
 
-/// Where a lease rests: from when on no more, and which of those it is.
+/// Where one rests: until when, and which of those it is.
 pub(crate) type Place = (Instant, u64);
 
+/// What is done when the time has come.
+pub(crate) enum Due {
+    /// Its keeper is set to work.
+    Lease(Arc<Shared>),
+    /// Whoever waits gives up.
+    Call(Waker),
+}
+
 impl Rests {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
+        let rests = Mutex::default();
+        Arc::new(Self { clock, rests })
+    }
+
     /// That of this runtime.
     pub(crate) fn of(self: &Arc<Self>, runtime: Handle) -> Arc<Rest> {
-        let mut rests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rests = self.lock();
         let id = runtime.id();
         if let Some(rest) = rests.iter().find(|rest| rest.runtime.id() == id) {
             return Arc::clone(rest);
         }
         let rest = Arc::new(Rest {
             runtime,
+            clock: Arc::clone(&self.clock),
             rests: Arc::downgrade(self),
             tickets: AtomicU64::new(0),
             state: Mutex::default(),
@@ -61,22 +78,24 @@ impl Rests {
     }
 
     fn forget(&self, gone: &Arc<Rest>) {
-        let mut rests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        rests.retain(|rest| !Arc::ptr_eq(rest, gone));
+        self.lock().retain(|rest| !Arc::ptr_eq(rest, gone));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Rest>>> {
+        self.rests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Rest {
-    /// A place for one of which nothing is due before then.
+    /// A place for one for whom nothing is due before then.
     pub(crate) fn place(&self, due: Instant) -> Place {
         (due, self.tickets.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// It has its keeper, and rests here until it is due.
-    pub(crate) fn lay(self: &Arc<Self>, place: Place, lease: Arc<Shared>) {
-        let clock = Arc::clone(&lease.clock);
+    /// It rests here from now on.
+    pub(crate) fn lay(self: &Arc<Self>, place: Place, due: Due) {
         let mut state = self.state();
-        state.leases.insert(place, lease);
+        state.due.insert(place, due);
         let sleeps = state.sleeps;
         if sleeps.is_none_or(|until| place.0 < until) {
             state.sleeps = Some(place.0);
@@ -86,8 +105,7 @@ impl Rest {
         match sleeps {
             None => {
                 let (rest, is_done) = (Arc::clone(self), false);
-                let task = Attended { rest, is_done }.wait(clock);
-                drop(self.runtime.spawn(task));
+                drop(self.runtime.spawn(Attended { rest, is_done }.wait()));
             }
             Some(until) if place.0 < until => self.sooner.notify_one(),
             Some(_) => {}
@@ -96,20 +114,35 @@ impl Rest {
 
     /// It rests no more.
     pub(crate) fn lift(&self, place: Place) {
-        let lease = self.state().leases.remove(&place);
+        let due = self.state().due.remove(&place);
         // It may be the last to know of it.
-        drop(lease);
+        drop(due);
     }
 
-    /// Sets to work what is due, and says until when nothing is; nothing where nobody is left.
+    /// Whether it still does; wakes this one then, when the time has come.
+    fn wakes(&self, place: Place, waker: &Waker) -> bool {
+        let mut state = self.state();
+        let Some(due) = state.due.get_mut(&place) else {
+            return false;
+        };
+        if let Due::Call(known) = due {
+            known.clone_from(waker);
+        }
+        true
+    }
+
+    /// Does what is due, and says until when nothing is; nothing where nobody is left.
     fn wake(&self, now: Instant) -> Option<Instant> {
         loop {
             let mut state = self.state();
-            match state.leases.first_entry() {
+            match state.due.first_entry() {
                 Some(first) if first.key().0 <= now => {
-                    let lease = first.remove();
+                    let due = first.remove();
                     drop(state);
-                    lease.post.set_to_work();
+                    match due {
+                        Due::Lease(lease) => lease.post.set_to_work(),
+                        Due::Call(waker) => waker.wake(),
+                    }
                 }
                 Some(first) => {
                     let until = first.key().0;
@@ -126,9 +159,12 @@ impl Rest {
 
     /// ## The runtime is gone: so is whoever would have kept them.
     fn abandon(&self) {
-        let State { leases, .. } = std::mem::take(&mut *self.state());
-        for lease in leases.into_values() {
-            lease.post.abandon();
+        let State { due, .. } = std::mem::take(&mut *self.state());
+        for due in due.into_values() {
+            match due {
+                Due::Lease(lease) => lease.post.abandon(),
+                Due::Call(waker) => waker.wake(),
+            }
         }
     }
 
@@ -145,11 +181,11 @@ struct Attended {
 }
 
 impl Attended {
-    async fn wait(mut self, clock: Arc<dyn Clock>) {
+    async fn wait(mut self) {
         let rest = &self.rest;
-        while let Some(until) = rest.wake(clock.now()) {
+        while let Some(until) = rest.wake(rest.clock.now()) {
             let mut sooner = pin!(rest.sooner.notified());
-            let mut sleep = clock.sleep_until(until);
+            let mut sleep = rest.clock.sleep_until(until);
             poll_fn(|cx| match sooner.as_mut().poll(cx) {
                 Poll::Ready(()) => Poll::Ready(()),
                 Poll::Pending => Pin::new(&mut sleep).poll(cx),
@@ -167,6 +203,48 @@ impl Drop for Attended {
         }
         if !self.is_done {
             self.rest.abandon();
+        }
+    }
+}
+
+/// The wait for a time, without a timer of its own: ends then, or with the runtime.
+pub(crate) struct Waiting {
+    rest: Arc<Rest>,
+    place: Place,
+    is_laid: bool,
+}
+
+impl Waiting {
+    pub(crate) fn new(rest: Arc<Rest>, until: Instant) -> Self {
+        let place = rest.place(until);
+        Self {
+            rest,
+            place,
+            is_laid: false,
+        }
+    }
+}
+
+impl Future for Waiting {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.is_laid {
+            self.is_laid = true;
+            self.rest.lay(self.place, Due::Call(cx.waker().clone()));
+            Poll::Pending
+        } else if self.rest.wakes(self.place, cx.waker()) {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if self.is_laid {
+            self.rest.lift(self.place);
         }
     }
 }

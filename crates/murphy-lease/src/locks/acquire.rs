@@ -8,8 +8,6 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::time::Duration;
 
-use murphy_core::Scope;
-use tokio::time::Instant;
 use tracing::Instrument;
 
 use self::asker::Asker;
@@ -112,6 +110,27 @@ impl<S: LeaseStore, G> Acquiring<S, G> {
     }
 }
 
+impl<S: LeaseStore, G> Acquiring<S, G> {
+    fn asker(self) -> Result<Asker<S>, AcquireError<S::Error>> {
+        let lock = self.lock?;
+        self.settings.validity.check(self.ttl)?;
+        let pending = Pending::new(self.store, self.settings, lock, self.ttl);
+        Ok(Asker {
+            pending,
+            deadline: self.deadline,
+            floor: self.floor,
+            renewal: self.renewal,
+            once: self.once,
+            began: None,
+            by: None,
+            attempts: 0,
+            failures: 0,
+            helds: 0,
+            wait: Duration::ZERO,
+        })
+    }
+}
+
 impl<S, G> IntoFuture for Acquiring<S, G>
 where
     S: LeaseStore,
@@ -121,32 +140,13 @@ where
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
+        let mut asker = match self.asker() {
+            Ok(asker) => asker,
+            Err(e) => return Box::pin(async { Err(e) }),
+        };
+        // Borrowed where it is: what an async block moves it keeps twice.
         Box::pin(async move {
-            let lock = self.lock?;
-            self.settings.validity.check(self.ttl)?;
-            let span = event::acquiring(&self.settings.site, &lock);
-            let began = self.settings.clock.now();
-            // The scope's is an instant of tokio's; ours may be another clock's.
-            let scope = Scope::current().deadline();
-            let scope = scope.map(|at| at.saturating_duration_since(Instant::now()));
-            let deadline = scope.map_or(self.deadline, |left| left.min(self.deadline));
-            let pending = Pending::new(&self.store, &self.settings, &lock, self.ttl);
-            let mut asker = Asker {
-                pending,
-                store: self.store,
-                lock,
-                ttl: self.ttl,
-                floor: self.floor,
-                renewal: self.renewal,
-                once: self.once,
-                began,
-                by: began.checked_add(deadline),
-                attempts: 0,
-                failures: 0,
-                helds: 0,
-                wait: Duration::ZERO,
-                settings: self.settings,
-            };
+            let span = event::acquiring(&asker.pending.settings.site, &asker.pending.lock);
             asker.run().instrument(span).await.map(G::from)
         })
     }

@@ -10,11 +10,11 @@ use crate::{LockName, Nonce, Ttl};
 /// The requests under one nonce. Dropped while the store may have granted one of them, it has that released in
 /// the background.
 pub(super) struct Pending<S: LeaseStore> {
-    store: S,
-    settings: Settings,
-    lock: LockName,
+    pub(super) store: S,
+    pub(super) settings: Settings,
+    pub(super) lock: LockName,
     pub(super) nonce: Nonce,
-    ttl: Ttl,
+    pub(super) ttl: Ttl,
     /// When a grant to any of them has ended by itself; `None` where there can be none.
     by: Option<Instant>,
     /// One of them went unanswered: it may be granted later than what came after it is refused.
@@ -22,12 +22,13 @@ pub(super) struct Pending<S: LeaseStore> {
 }
 
 impl<S: LeaseStore> Pending<S> {
-    pub(super) fn new(store: &S, settings: &Settings, lock: &LockName, ttl: Ttl) -> Self {
+    pub(super) fn new(store: S, settings: Settings, lock: LockName, ttl: Ttl) -> Self {
+        let nonce = settings.nonces.draw();
         Self {
-            store: store.clone(),
-            settings: settings.clone(),
-            lock: lock.clone(),
-            nonce: settings.nonces.draw(),
+            store,
+            settings,
+            lock,
+            nonce,
             ttl,
             by: None,
             is_tainted: false,

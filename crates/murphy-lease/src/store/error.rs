@@ -3,10 +3,13 @@
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use murphy_core::BadKnob;
-use tokio::time::timeout;
+use pin_project::pin_project;
+use tokio::time::Timeout;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -125,16 +128,34 @@ impl Patience {
     }
 
     /// What `work` gives, if it does in time.
-    pub(crate) async fn bound<T>(
-        self,
-        verb: &'static str,
-        work: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        let elapsed = StoreError::Elapsed {
+    pub(crate) fn bound<F: Future>(self, verb: &'static str, work: F) -> Bounded<F> {
+        let timeout = self.0;
+        let work = tokio::time::timeout(timeout, work);
+        Bounded {
+            work,
             verb,
-            timeout: self.0,
-        };
-        timeout(self.0, work).await.unwrap_or(Err(elapsed))
+            timeout,
+        }
+    }
+}
+
+/// Work that is waited for so long. By hand, for each request is one: an `async fn` keeps what it awaits twice.
+#[pin_project]
+pub(crate) struct Bounded<F> {
+    #[pin]
+    work: Timeout<F>,
+    verb: &'static str,
+    timeout: Duration,
+}
+
+impl<T, F: Future<Output = Result<T, StoreError>>> Future for Bounded<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let (verb, timeout) = (*this.verb, *this.timeout);
+        let done = this.work.poll(cx);
+        done.map(|done| done.unwrap_or(Err(StoreError::Elapsed { verb, timeout })))
     }
 }
 

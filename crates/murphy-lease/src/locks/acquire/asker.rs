@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use murphy_core::Scope;
 use tokio::time::Instant;
 
 use super::super::error::{AcquireError, BadReply, Last};
@@ -9,24 +10,21 @@ use super::super::pending::Pending;
 use crate::ask::{LeaseStore, ask_by};
 use crate::lease::Kept;
 use crate::pace::TICK;
-use crate::settings::Settings;
 use crate::validity::Validity;
 use crate::{
-    Acquire, Claim, FencingToken, Grant, Holder, Lease, LeaseReply, LeaseRequest, LockName, Rank,
-    Renew, Renewal, Ttl, event,
+    Acquire, Claim, FencingToken, Grant, Holder, Lease, LeaseReply, LeaseRequest, Rank, Renew,
+    Renewal, event,
 };
 
 /// Asks, and asks again.
 pub(super) struct Asker<S: LeaseStore> {
-    pub(super) store: S,
-    pub(super) settings: Settings,
-    pub(super) lock: LockName,
-    pub(super) ttl: Ttl,
+    pub(super) pending: Pending<S>,
+    pub(super) deadline: Duration,
     pub(super) floor: Rank,
     pub(super) renewal: Renewal,
     pub(super) once: bool,
-    pub(super) pending: Pending<S>,
-    pub(super) began: Instant,
+    /// When the first request left.
+    pub(super) began: Option<Instant>,
     /// `None` is for ever.
     pub(super) by: Option<Instant>,
     pub(super) attempts: u32,
@@ -44,18 +42,24 @@ enum Next<E> {
 
 impl<S: LeaseStore> Asker<S> {
     pub(super) async fn run(&mut self) -> Result<Lease, AcquireError<S::Error>> {
-        let (mut before, settings) = (None, self.settings.clone());
+        let (mut before, settings) = (None, self.pending.settings.clone());
         let clock = &*settings.clock;
-        let mut sent = self.began;
+        let mut sent = clock.now();
+        self.began = Some(sent);
+        // The scope's is an instant of tokio's; ours may be another clock's.
+        let scope = Scope::current().deadline();
+        let scope = scope.map(|at| at.saturating_duration_since(Instant::now()));
+        let deadline = scope.map_or(self.deadline, |left| left.min(self.deadline));
+        self.by = sent.checked_add(deadline);
         loop {
             let left = self.left(sent);
             let wait = self.wait.min(left);
-            let patience = wait.saturating_add(self.ttl.get() / 3).max(TICK);
+            let patience = wait.saturating_add(self.pending.ttl.get() / 3).max(TICK);
             let give_up = sent + patience.min(left);
             self.attempts = self.attempts.saturating_add(1);
             self.pending.sent(give_up);
             let request = self.request(wait);
-            let reply = ask_by(self.store.clone(), request, clock, give_up).await;
+            let reply = ask_by(self.pending.store.clone(), request, &settings, give_up).await;
             let (mut last, pause) = match self.answered(sent, wait, reply).await? {
                 Next::Done(lease) => return Ok(lease),
                 Next::Again(last, pause) => (last, pause),
@@ -114,16 +118,17 @@ impl<S: LeaseStore> Asker<S> {
             let what = format!(" at {rank}, which is not above {}", self.floor);
             return Err(nonsense(what).into());
         }
-        let until = self.settings.validity.until(sent, ttl);
-        let mut now = self.settings.clock.now();
+        let until = self.pending.settings.validity.until(sent, ttl);
+        let mut now = self.pending.settings.clock.now();
         let left = until.saturating_duration_since(now);
         // In a store's line it may have waited for most of what it is granted for, or longer: it is renewed before it is
         // handed out. Elsewhere that is no line: it was us who stood still, or the answer.
         if !wait.is_zero() && left <= ttl / 3 {
-            if let Some((now, sent, ttl)) = self.renewed(rank).await {
+            // Few are: it has room of its own.
+            if let Some((now, sent, ttl)) = Box::pin(self.renewed(rank)).await {
                 return Ok(Next::Done(self.keep(now, rank, sent, ttl)));
             }
-            now = self.settings.clock.now();
+            now = self.pending.settings.clock.now();
         }
         if now < until {
             return Ok(Next::Done(self.keep(now, rank, sent, ttl)));
@@ -135,20 +140,20 @@ impl<S: LeaseStore> Asker<S> {
     /// Renews what was granted long after it was asked for. The present, when that was asked, and for how long it runs from
     /// then.
     async fn renewed(&mut self, rank: Rank) -> Option<(Instant, Instant, Duration)> {
-        let clock = self.settings.clock.clone();
-        let sent = clock.now();
-        let give_up = sent + (self.ttl.get() / 3).max(TICK);
+        let settings = self.pending.settings.clone();
+        let sent = settings.clock.now();
+        let give_up = sent + (self.pending.ttl.get() / 3).max(TICK);
         self.pending.sent(give_up);
         let renew = LeaseRequest::Renew(Renew {
-            lock: self.lock.clone(),
+            lock: self.pending.lock.clone(),
             nonce: self.pending.nonce,
             rank,
-            ttl: self.ttl,
+            ttl: self.pending.ttl,
         });
-        match ask_by(self.store.clone(), renew, &*clock, give_up).await {
+        match ask_by(self.pending.store.clone(), renew, &settings, give_up).await {
             Some(Ok(LeaseReply::Renewed { ttl })) if Validity::is_sane(ttl) => {
-                let until = self.settings.validity.until(sent, ttl);
-                let now = clock.now();
+                let until = self.pending.settings.validity.until(sent, ttl);
+                let now = settings.clock.now();
                 (now < until).then_some((now, sent, ttl))
             }
             _ => None,
@@ -157,14 +162,14 @@ impl<S: LeaseStore> Asker<S> {
 
     fn keep(&mut self, now: Instant, rank: Rank, sent: Instant, granted: Duration) -> Lease {
         let nonce = self.pending.taken();
-        let token = FencingToken::of(self.lock.clone(), rank, nonce);
-        let waited = now.saturating_duration_since(self.began);
-        event::acquired(&self.settings.site, &token, waited, self.attempts);
+        let token = FencingToken::of(self.pending.lock.clone(), rank, nonce);
+        let waited = self.waited(now);
+        event::acquired(&self.pending.settings.site, &token, waited, self.attempts);
         Lease::keep(Kept {
-            store: self.store.clone(),
-            settings: self.settings.clone(),
+            store: self.pending.store.clone(),
+            settings: self.pending.settings.clone(),
             token,
-            ttl: self.ttl,
+            ttl: self.pending.ttl,
             renewal: self.renewal,
             sent,
             granted,
@@ -178,7 +183,8 @@ impl<S: LeaseStore> Asker<S> {
         wait: Duration,
         holder: Holder,
     ) -> Result<Next<S::Error>, AcquireError<S::Error>> {
-        let waited = self.settings.clock.now().saturating_duration_since(sent);
+        let now = self.pending.settings.clock.now();
+        let waited = now.saturating_duration_since(sent);
         let is_first = wait.is_zero();
         // Where there is no line, it is answered at once. In one its clock says when the wait is over, which may be a fast one.
         let in_line = !is_first && waited >= wait / 2;
@@ -199,7 +205,11 @@ impl<S: LeaseStore> Asker<S> {
             self.helds = self.helds.saturating_add(1);
             self.pause(self.helds).min(remaining.max(Self::BASE))
         };
-        self.wait = self.ttl.get().clamp(Duration::from_secs(1), Self::LINE);
+        self.wait = self
+            .pending
+            .ttl
+            .get()
+            .clamp(Duration::from_secs(1), Self::LINE);
         Ok(Next::Again(Last::Held { rank, remaining }, pause))
     }
 
@@ -222,13 +232,13 @@ impl<S: LeaseStore> Asker<S> {
     }
 
     fn pause(&self, streak: u32) -> Duration {
-        let pace = self.settings.pace(self.pending.nonce);
+        let pace = self.pending.settings.pace(self.pending.nonce);
         pace.wait(Self::BASE, Self::CAP, streak, u64::from(self.attempts))
     }
 
     fn too_late(&self, now: Instant, last: Last<S::Error>) -> AcquireError<S::Error> {
         AcquireError::Deadline {
-            waited: now.saturating_duration_since(self.began),
+            waited: self.waited(now),
             attempts: self.attempts,
             last,
         }
@@ -236,12 +246,17 @@ impl<S: LeaseStore> Asker<S> {
 
     fn request(&self, wait: Duration) -> LeaseRequest {
         LeaseRequest::Acquire(Acquire {
-            lock: self.lock.clone(),
+            lock: self.pending.lock.clone(),
             nonce: self.pending.nonce,
-            ttl: self.ttl,
+            ttl: self.pending.ttl,
             claim: Claim::Above(self.floor),
             wait,
         })
+    }
+
+    fn waited(&self, now: Instant) -> Duration {
+        let began = self.began.unwrap_or(now);
+        now.saturating_duration_since(began)
     }
 
     /// How much time there is; a long time, where there is all time.
