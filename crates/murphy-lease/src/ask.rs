@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use pin_project::pin_project;
@@ -10,6 +11,7 @@ use tokio::task::unconstrained;
 use tokio::time::Instant;
 use tower_service::Service;
 
+use crate::lease::rest::Rest;
 use crate::settings::{Settings, Wait};
 use crate::{LeaseReply, LeaseRequest};
 
@@ -56,15 +58,21 @@ async fn put<S: LeaseStore>(mut store: S, request: LeaseRequest) -> Result<Lease
 pub(crate) fn ask_by<S: LeaseStore>(
     store: S,
     request: LeaseRequest,
-    settings: &Settings,
-    by: Instant,
+    patience: Patience<'_>,
 ) -> impl Future<Output = Option<Result<LeaseReply, S::Error>>> + Send + use<'_, S> {
     AskedBy {
         asked: put(store, request),
-        settings,
-        by,
+        patience,
         time: None,
     }
+}
+
+/// Until when an answer is waited for, and with whom.
+#[derive(Clone, Copy)]
+pub(crate) struct Patience<'s> {
+    pub(crate) settings: &'s Settings,
+    pub(crate) rest: Option<&'s Arc<Rest>>,
+    pub(crate) by: Instant,
 }
 
 /// By hand, for each request is one: an `async fn` keeps what it awaits twice.
@@ -72,8 +80,7 @@ pub(crate) fn ask_by<S: LeaseStore>(
 struct AskedBy<'s, F> {
     #[pin]
     asked: F,
-    settings: &'s Settings,
-    by: Instant,
+    patience: Patience<'s>,
     time: Option<Wait>,
 }
 
@@ -85,9 +92,11 @@ impl<F: Future> Future for AskedBy<'_, F> {
         if let Poll::Ready(reply) = this.asked.poll(cx) {
             return Poll::Ready(Some(reply));
         }
-        let (settings, by) = (*this.settings, *this.by);
         // No timer for a store that answers at once.
-        let time = this.time.get_or_insert_with(|| settings.wait_until(by));
+        let Patience { settings, rest, by } = *this.patience;
+        let time = this
+            .time
+            .get_or_insert_with(|| settings.wait_until(by, rest));
         // Whatever the question has used up of the task's budget.
         Pin::new(&mut unconstrained(time)).poll(cx).map(|()| None)
     }
@@ -96,7 +105,6 @@ impl<F: Future> Future for AskedBy<'_, F> {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::sync::Arc;
     use std::time::Duration;
 
     use murphy_core::Clock;
@@ -134,7 +142,13 @@ mod tests {
         let (settings, alone) = (Settings::new(), alone(TokioClock));
         for settings in [settings, alone] {
             let by = settings.clock.now() + Duration::from_millis(5);
-            let reply = ask_by(spins, observe(), &settings, by).await;
+            let rest = settings.rest();
+            let patience = Patience {
+                settings: &settings,
+                rest: rest.as_ref(),
+                by,
+            };
+            let reply = ask_by(spins, observe(), patience).await;
             assert_eq!(reply, None);
         }
     }
@@ -159,8 +173,12 @@ mod tests {
     async fn a_store_that_answers_at_once_costs_no_timer() {
         let prompt = service_fn(|_| async { Ok::<_, Infallible>(SAID) });
         let settings = alone(NoTimers);
-        let by = settings.clock.now();
-        let reply = ask_by(prompt, observe(), &settings, by).await;
+        let patience = Patience {
+            settings: &settings,
+            rest: None,
+            by: settings.clock.now(),
+        };
+        let reply = ask_by(prompt, observe(), patience).await;
         assert_eq!(reply, Some(Ok(SAID)));
     }
 }

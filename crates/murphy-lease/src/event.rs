@@ -20,7 +20,9 @@ pub(crate) fn acquiring(site: &str, lock: &LockName) -> Span {
 pub(crate) fn holding(site: &str, token: &FencingToken) -> Span {
     let (lock, rank) = (token.lock(), token.rank());
     let span = tracing::debug_span!(target: TARGET, parent: None, "lease.hold", site, %lock, %rank);
-    span.follows_from(Span::current());
+    if !span.is_disabled() {
+        span.follows_from(Span::current());
+    }
     span
 }
 

@@ -16,18 +16,17 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::held::{Held, NotEnsured};
-use self::keeper::{Attended, Keeper};
+use self::keeper::{Attended, Charge, Rested};
 use self::post::{Idle, Left};
-use self::rest::Due;
+use self::rest::{EARLY, Rest};
 use self::shared::{Begun, Shared};
 use crate::ask::LeaseStore;
-use crate::machine::{Machine, Renewal, Terms};
+use crate::machine::{Renewal, Terms};
 use crate::release::Owed;
 use crate::settings::Settings;
 use crate::{FencingToken, Lost, Ttl, Why, event};
@@ -82,6 +81,8 @@ pub(crate) struct Kept<S> {
     /// For how long from then.
     pub(crate) granted: Duration,
     pub(crate) now: Instant,
+    /// Where it can rest.
+    pub(crate) rest: Option<Arc<Rest>>,
 }
 
 impl Lease {
@@ -96,6 +97,7 @@ impl Lease {
             sent,
             granted,
             now,
+            rest,
         } = kept;
         let terms = Terms {
             ttl,
@@ -103,7 +105,6 @@ impl Lease {
             renewal,
             pace: settings.pace(token.nonce()),
         };
-        let machine = Machine::new(terms, sent, now, granted);
         let owed = Owed::new(&settings, token.lock(), token.nonce());
         let span = event::holding(&settings.site, &token);
         let shared = Arc::new(Shared::new(Begun {
@@ -111,31 +112,32 @@ impl Lease {
             site: settings.site.clone(),
             clock: settings.clock.clone(),
             sent,
-            until: machine.until(),
+            until: settings.validity.until(sent, granted),
             is_watched: matches!(renewal, Renewal::WhileProgress(_)),
             window: settings.validity.window(ttl.get().max(granted)),
         }));
-        let due = machine.due();
-        let keeper = Box::new(Keeper {
-            store,
-            ttl,
-            machine,
-            _attended: Attended(Arc::clone(&shared)),
-            shared: Arc::clone(&shared),
-            owed,
+        let until = terms.rests(sent, granted).filter(|at| *at > now + EARLY);
+        // A watch begins with the lease.
+        let rest = rest.filter(|_| settings.watch.is_none());
+        let keeper = Box::new(Rested {
+            charge: Charge {
+                store,
+                settings: settings.clone(),
+                ttl,
+                shared: Arc::clone(&shared),
+                owed,
+                _attended: Attended(Arc::clone(&shared)),
+                ends: now + granted,
+            },
+            terms,
             sent,
-            ends: now + granted,
+            granted,
+            now,
             span,
-            settings: settings.clone(),
         });
-        // Somebody else's executor is told of each task when there is a lease, and a watch begins with it.
-        let may_rest = settings.executor.is_none() && settings.watch.is_none() && due > now;
-        match Handle::try_current() {
-            Ok(runtime) if may_rest => {
-                let rest = settings.rests.of(runtime);
-                let place = rest.place(due);
-                shared.post.rests(keeper, Arc::clone(&rest), place);
-                rest.lay(place, Due::Lease(Arc::clone(&shared)));
+        match (rest, until) {
+            (Some(rest), Some(until)) => {
+                shared.post.rests(keeper, rest, until, Arc::clone(&shared));
             }
             _ => {
                 let (keepers, orders) = oneshot::channel();

@@ -87,6 +87,20 @@ pub(crate) enum Todo {
     Stop(Why),
 }
 
+impl Terms {
+    /// Before when there is nothing to do for a lease that was asked for at `sent` and granted for so long, if nobody wishes for
+    /// anything; the first renewal is not much later.
+    pub(crate) fn rests(&self, sent: Instant, granted: Duration) -> Option<Instant> {
+        let ttl = self.ttl.get();
+        let warn_at = self
+            .validity
+            .until(sent, granted)
+            .checked_sub(ttl.min(granted) / 3)?;
+        let is_whole = granted >= ttl * 2 / 3;
+        is_whole.then(|| (sent + granted * 3 / 10).min(warn_at))
+    }
+}
+
 impl Machine {
     /// Of a lease that was asked for at `sent` and granted for so long.
     pub(crate) fn new(terms: Terms, sent: Instant, now: Instant, granted: Duration) -> Self {
@@ -110,12 +124,6 @@ impl Machine {
     /// When it is lost if nothing else happens.
     pub(crate) const fn until(&self) -> Instant {
         self.until
-    }
-
-    /// Before when there is nothing to do, if nobody wishes for anything.
-    pub(crate) fn due(&self) -> Instant {
-        let edge = self.warn_at.min(self.until);
-        self.renew_at.map_or(edge, |at| at.min(edge))
     }
 
     #[cfg(test)]

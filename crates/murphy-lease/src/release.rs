@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::ask::{LeaseStore, ask_by};
+use crate::ask::{LeaseStore, Patience, ask_by};
 use crate::settings::Settings;
 use crate::{LeaseReply, LeaseRequest, LockName, Nonce, Ttl, event};
 
@@ -59,6 +59,7 @@ impl<S: LeaseStore> Release<S> {
     pub(crate) async fn run(&mut self, mut now: Instant) -> Result<Paid, NotReleased> {
         let (ttl, settings) = (self.ttl.get(), self.settings.clone());
         let (clock, pace) = (&*settings.clock, settings.pace(self.owed.nonce));
+        let rest = settings.rest();
         loop {
             let left = self.by.saturating_duration_since(now);
             if left.is_zero() && self.owed.attempts > 0 {
@@ -72,7 +73,12 @@ impl<S: LeaseStore> Release<S> {
             let patience = (ttl / 6)
                 .clamp(Duration::from_millis(1), PATIENCE)
                 .min(left);
-            match ask_by(self.store.clone(), request, &settings, now + patience).await {
+            let patience = Patience {
+                settings: &settings,
+                rest: rest.as_ref(),
+                by: now + patience,
+            };
+            match ask_by(self.store.clone(), request, patience).await {
                 Some(Ok(LeaseReply::Released { was_held })) => return Ok(self.owed.paid(was_held)),
                 Some(Ok(reply)) => self.owed.last = format!("answered {}", reply.name()).into(),
                 Some(Err(e)) => self.owed.last = e.to_string().into(),

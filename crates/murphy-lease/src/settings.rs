@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::lease::rest::{Rests, Waiting};
+use crate::lease::rest::{Rest, Rests, Waiting};
 use crate::nonce::Nonces;
 use crate::pace::Pace;
 use crate::validity::Validity;
@@ -99,11 +99,19 @@ impl Set {
         self.clock = clock;
     }
 
-    /// A wait until then: with all others of this client, where their task runs beside whoever waits.
-    pub(crate) fn wait_until(&self, until: Instant) -> Wait {
-        match (&self.executor, Handle::try_current()) {
-            (None, Ok(runtime)) => Wait::Shared(Waiting::new(self.rests.of(runtime), until)),
-            _ => Wait::Alone(self.clock.sleep_until(until)),
+    /// Where those rest that are in this runtime. Somebody else's executor is told of each task when there is a lease.
+    pub(crate) fn rest(&self) -> Option<Arc<Rest>> {
+        let runtime = Handle::try_current()
+            .ok()
+            .filter(|_| self.executor.is_none())?;
+        Some(self.rests.of(runtime))
+    }
+
+    /// A wait until then: with all others that rest there, if there are any.
+    pub(crate) fn wait_until(&self, until: Instant, rest: Option<&Arc<Rest>>) -> Wait {
+        match rest {
+            Some(rest) => Wait::Shared(Waiting::new(Arc::clone(rest), until)),
+            None => Wait::Alone(self.clock.sleep_until(until)),
         }
     }
 

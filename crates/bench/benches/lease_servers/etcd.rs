@@ -46,12 +46,9 @@ pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
         let acquire = Txn::new().when(free).and_then([put]).or_else(reads());
         let reply = client.kv_client().txn(acquire).await?;
         anyhow::ensure!(reply.succeeded(), "not granted");
-        let there = Compare::create_revision(&*key, CompareOp::Greater, 0);
-        let [queue, ..] = reads();
-        let delete = TxnOp::delete(&*key, Some(DeleteOptions::new().with_prev_key()));
-        let release = Txn::new().when([there]).and_then([queue, delete]);
-        let reply = client.kv_client().txn(release).await?;
-        anyhow::ensure!(reply.succeeded(), "not held");
+        let options = DeleteOptions::new().with_prev_key();
+        let reply = client.kv_client().delete(&*key, Some(options)).await?;
+        anyhow::ensure!(reply.deleted() == 1, "not held");
         Ok(())
     };
     let locked = async |lease: i64| {

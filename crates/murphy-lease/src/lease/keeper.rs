@@ -6,6 +6,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use murphy_core::Scope;
 use murphy_core::clock::Sleep;
@@ -17,7 +18,7 @@ use tracing::{Instrument, Span};
 use super::post::{Idle, Returned};
 use super::shared::Shared;
 use crate::ask::{Asked, LeaseStore, ask};
-use crate::machine::{Machine, Todo};
+use crate::machine::{Machine, Terms, Todo};
 use crate::release::{NotReleased, Owed, Paid, Release};
 use crate::settings::{Settings, Task};
 use crate::validity::Validity;
@@ -26,20 +27,35 @@ use crate::{LeaseReply, LeaseRequest, Renew, Ttl, Why, event};
 /// Where the answer to a release goes.
 pub(crate) type Answer = oneshot::Sender<Result<Paid, NotReleased>>;
 
-pub(crate) struct Keeper<S: LeaseStore> {
+/// A lease that is to be kept, and in the end given back.
+pub(crate) struct Charge<S> {
     pub(crate) store: S,
     pub(crate) settings: Settings,
     pub(crate) ttl: Ttl,
-    pub(crate) machine: Machine,
     pub(crate) shared: Arc<Shared>,
     pub(crate) owed: Owed,
     /// Tells of the end of this, if it is not the lease's.
     pub(crate) _attended: Attended,
-    /// When the last renewal left.
-    pub(crate) sent: Instant,
-    /// When the lease has ended at the store by itself, as far as can be known here.
+    /// When it has ended at the store by itself, as far as can be known here.
     pub(crate) ends: Instant,
+}
+
+/// A keeper for whom nothing is due.
+pub(crate) struct Rested<S> {
+    pub(crate) charge: Charge<S>,
+    pub(crate) terms: Terms,
+    /// When the request left that it was granted to, for how long, and when that was heard.
+    pub(crate) sent: Instant,
+    pub(crate) granted: Duration,
+    pub(crate) now: Instant,
     pub(crate) span: Span,
+}
+
+struct Keeper<S> {
+    charge: Charge<S>,
+    machine: Machine,
+    /// When the last renewal left.
+    sent: Instant,
 }
 
 /// The guard's word: release it. Dropped with the guard.
@@ -65,26 +81,52 @@ enum Woke<E> {
     Due,
 }
 
-impl<S: LeaseStore> Idle for Keeper<S> {
+impl<S: LeaseStore> Idle for Rested<S> {
     fn work(self: Box<Self>, orders: Orders) -> Task {
         let (scope, span) = (self.scope(), self.span.clone());
-        Box::pin(scope.enter(self.run(orders).instrument(span)))
+        let keeper = Keeper {
+            machine: Machine::new(self.terms, self.sent, self.now, self.granted),
+            sent: self.sent,
+            charge: self.charge,
+        };
+        Box::pin(scope.enter(keeper.run(orders).instrument(span)))
     }
 
     fn give_back(self: Box<Self>) -> Option<Returned> {
         let (scope, span) = (self.scope(), self.span.clone());
-        let (mut release, now) = self.due()?;
+        let (mut release, now) = self.charge.due()?;
         let release = async move { release.run(now).await };
         Some(Box::pin(scope.enter(release.instrument(span))))
     }
 }
 
-impl<S: LeaseStore> Keeper<S> {
+impl<S> Rested<S> {
     /// Faults that are keyed by the operation are keyed by the lease here, and not by whoever acquired it.
     fn scope(&self) -> Scope {
-        Scope::default().with_key(self.shared.token.nonce().key())
+        Scope::default().with_key(self.charge.shared.token.nonce().key())
     }
+}
 
+impl<S> Charge<S> {
+    /// What gives it back, and the present; nothing where it has ended by itself.
+    fn due(mut self) -> Option<(Release<S>, Instant)> {
+        let now = self.settings.clock.now();
+        if self.shared.why() == Why::Refused || now >= self.ends {
+            self.owed.waive();
+            return None;
+        }
+        let release = Release {
+            store: self.store,
+            settings: self.settings,
+            ttl: self.ttl,
+            owed: self.owed,
+            by: self.ends,
+        };
+        Some((release, now))
+    }
+}
+
+impl<S: LeaseStore> Keeper<S> {
     async fn run(mut self, mut orders: Orders) {
         let told = self.hold(&mut orders).await;
         // From here on it is lost, and no renewal is under way when it is given back.
@@ -92,7 +134,7 @@ impl<S: LeaseStore> Keeper<S> {
             Some(answer) => answer,
             None => orders.await.ok(),
         };
-        let Some((mut release, now)) = self.due() else {
+        let Some((mut release, now)) = self.charge.due() else {
             return;
         };
         let paid = release.run(now).await;
@@ -106,17 +148,17 @@ impl<S: LeaseStore> Keeper<S> {
     async fn hold(&mut self, orders: &mut Orders) -> Option<Option<Answer>> {
         let mut call: Option<Asked<S::Error>> = None;
         let mut timer = Timer::default();
-        let watch = self.settings.watch.as_ref();
-        let mut over = watch.map(|watch| watch.over(&self.shared.token));
+        let watch = self.charge.settings.watch.as_ref();
+        let mut over = watch.map(|watch| watch.over(&self.charge.shared.token));
         loop {
-            let now = self.shared.clock.now();
+            let now = self.charge.shared.clock.now();
             self.hear(now);
             match self.machine.todo(now) {
                 Todo::Stop(why) => {
-                    self.shared.lose(why);
+                    self.charge.shared.lose(why);
                     return None;
                 }
-                Todo::Warn => self.shared.warn(),
+                Todo::Warn => self.charge.shared.warn(),
                 Todo::Renew => call = Some(self.renew(now)),
                 Todo::GiveUp => {
                     call = None;
@@ -124,7 +166,12 @@ impl<S: LeaseStore> Keeper<S> {
                 }
                 Todo::Wait(_) if self.moves_again() => {}
                 Todo::Wait(at) => match self
-                    .wait(orders, &mut call, &mut over, timer.at(&self.shared, at))
+                    .wait(
+                        orders,
+                        &mut call,
+                        &mut over,
+                        timer.at(&self.charge.shared, at),
+                    )
                     .await
                 {
                     Woke::Told(answer) => {
@@ -147,10 +194,10 @@ impl<S: LeaseStore> Keeper<S> {
 
     /// What handles of the lease have said since.
     fn hear(&mut self, now: Instant) {
-        if self.shared.is_watched {
-            self.machine.progressed(self.shared.progressed());
+        if self.charge.shared.is_watched {
+            self.machine.progressed(self.charge.shared.progressed());
         }
-        if self.shared.is_wished.swap(false, Ordering::AcqRel) {
+        if self.charge.shared.is_wished.swap(false, Ordering::AcqRel) {
             self.machine.progressed(now);
             self.machine.wish(now);
         }
@@ -158,9 +205,12 @@ impl<S: LeaseStore> Keeper<S> {
 
     /// Whether the work that stood still has moved meanwhile. What moves after the flag is set nudges.
     fn moves_again(&mut self) -> bool {
-        let is_stalled = self.shared.is_watched && self.machine.is_stalled();
-        self.shared.is_stalled.store(is_stalled, Ordering::SeqCst);
-        self.machine.progressed(self.shared.progressed());
+        let is_stalled = self.charge.shared.is_watched && self.machine.is_stalled();
+        self.charge
+            .shared
+            .is_stalled
+            .store(is_stalled, Ordering::SeqCst);
+        self.machine.progressed(self.charge.shared.progressed());
         is_stalled && !self.machine.is_stalled()
     }
 
@@ -168,20 +218,20 @@ impl<S: LeaseStore> Keeper<S> {
         self.machine.sent(now);
         self.sent = now;
         // It may be heard as late as it is given up, or later; its answer too.
-        let ttl = self.ttl.get();
-        self.ends = self.ends.max(now + ttl / 6 + ttl);
-        let token = &self.shared.token;
+        let ttl = self.charge.ttl.get();
+        self.charge.ends = self.charge.ends.max(now + ttl / 6 + ttl);
+        let token = &self.charge.shared.token;
         let renew = Renew {
             lock: token.lock().clone(),
             nonce: token.nonce(),
             rank: token.rank(),
-            ttl: self.ttl,
+            ttl: self.charge.ttl,
         };
-        ask(&self.store, LeaseRequest::Renew(renew))
+        ask(&self.charge.store, LeaseRequest::Renew(renew))
     }
 
     fn replied(&mut self, reply: Result<LeaseReply, S::Error>) {
-        let now = self.shared.clock.now();
+        let now = self.charge.shared.clock.now();
         match reply {
             Ok(LeaseReply::Renewed { ttl }) if Validity::is_sane(ttl) => self.renewed(now, ttl),
             Ok(LeaseReply::NotHolder { .. }) => self.machine.lose(Why::Refused),
@@ -190,15 +240,15 @@ impl<S: LeaseStore> Keeper<S> {
         }
     }
 
-    fn renewed(&mut self, now: Instant, ttl: std::time::Duration) {
+    fn renewed(&mut self, now: Instant, ttl: Duration) {
         if !self.machine.renewed(now, ttl) {
             return;
         }
-        if self.shared.extend(self.sent, self.machine.until()) {
+        if self.charge.shared.extend(self.sent, self.machine.until()) {
             event::renewed(
-                &self.shared.site,
-                &self.shared.token,
-                self.shared.remaining(),
+                &self.charge.shared.site,
+                &self.charge.shared.token,
+                self.charge.shared.remaining(),
             );
         } else {
             // Somebody looked at the clock before us, and was told that it is lost.
@@ -208,8 +258,8 @@ impl<S: LeaseStore> Keeper<S> {
 
     fn failed(&mut self, now: Instant, why: &dyn fmt::Display) {
         self.machine.failed(now);
-        let (site, token) = (&self.shared.site, &self.shared.token);
-        event::renewal_failed(site, token, self.shared.remaining(), why);
+        let (site, token) = (&self.charge.shared.site, &self.charge.shared.token);
+        event::renewal_failed(site, token, self.charge.shared.remaining(), why);
     }
 
     async fn wait(
@@ -219,7 +269,7 @@ impl<S: LeaseStore> Keeper<S> {
         over: &mut Option<Over>,
         due: &mut Sleep,
     ) -> Woke<S::Error> {
-        let shared = Arc::clone(&self.shared);
+        let shared = Arc::clone(&self.charge.shared);
         let mut nudged = pin!(shared.nudge.notified());
         poll_fn(|cx| {
             if let Poll::Ready(told) = Pin::new(&mut *orders).poll(cx) {
@@ -237,23 +287,6 @@ impl<S: LeaseStore> Keeper<S> {
             poll_due(due, cx)
         })
         .await
-    }
-
-    /// What gives it back, and the present; nothing where it has ended by itself.
-    fn due(mut self) -> Option<(Release<S>, Instant)> {
-        let now = self.settings.clock.now();
-        if self.shared.why() == Why::Refused || now >= self.ends {
-            self.owed.waive();
-            return None;
-        }
-        let release = Release {
-            store: self.store,
-            settings: self.settings,
-            ttl: self.ttl,
-            owed: self.owed,
-            by: self.ends,
-        };
-        Some((release, now))
     }
 }
 

@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::keeper::Answer;
-use super::rest::{Place, Rest};
+use super::rest::{Due, Place, Rest};
+use super::shared::Shared;
 use crate::release::{NotReleased, Paid};
 use crate::settings::Task;
 
@@ -45,8 +47,20 @@ pub(crate) enum Left {
 }
 
 impl Post {
-    pub(crate) fn rests(&self, keeper: Box<dyn Idle>, rest: Arc<Rest>, place: Place) {
-        self.put(Kept::Rests(keeper, rest, place));
+    /// It has nothing to do before then.
+    pub(crate) fn rests(
+        &self,
+        keeper: Box<dyn Idle>,
+        rest: Arc<Rest>,
+        until: Instant,
+        lease: Arc<Shared>,
+    ) {
+        let mut kept = self.lock();
+        // Nobody wakes it before it is here.
+        let (place, call) = rest.lay(until, Due::Lease(lease));
+        *kept = Kept::Rests(keeper, Arc::clone(&rest), place);
+        drop(kept);
+        rest.call(call);
     }
 
     pub(crate) fn works(&self, keeper: oneshot::Sender<Answer>) {

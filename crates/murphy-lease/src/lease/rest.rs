@@ -1,14 +1,14 @@
 //! [`Rest`]: where those are for whom nothing is due: leases before their first renewal, and requests whose answers are
 //! waited for. They share a task and its timer, so that a lease that is released before its first renewal costs neither.
 
-use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use murphy_core::Clock;
+use slab::Slab;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -27,7 +27,6 @@ pub(crate) struct Rest {
     pub(crate) runtime: Handle,
     clock: Arc<dyn Clock>,
     rests: Weak<Rests>,
-    tickets: AtomicU64,
     state: Mutex<State>,
     /// Something is due before what is slept for.
     sooner: Notify,
@@ -35,14 +34,34 @@ pub(crate) struct Rest {
 
 #[derive(Default)]
 struct State {
-    /// By when something is due, and in the order in which they came.
-    due: BTreeMap<Place, Due>,
+    /// In no order: nearly all of them leave before they are due, and those that are, are found by a look at each.
+    resting: Slab<Resting>,
+    /// How many came before.
+    count: u64,
     /// Until when the task sleeps; nothing where there is none.
     sleeps: Option<Instant>,
 }
 
-/// Where one rests: until when, and which of those it is.
-pub(crate) type Place = (Instant, u64);
+struct Resting {
+    until: Instant,
+    number: u64,
+    due: Due,
+}
+
+/// Where one rests, and which of those it is that did there.
+pub(crate) type Place = (usize, u64);
+
+/// What the task has to be told of one that was laid.
+#[must_use]
+pub(crate) enum Call {
+    None,
+    Sooner,
+    Begin,
+}
+
+/// So much time of leases is woken at once, so that thousands are not looked at for each of them: a keeper that is woken early
+/// sleeps on by itself.
+pub(crate) const EARLY: Duration = Duration::from_millis(20);
 
 /// What is done when the time has come.
 pub(crate) enum Due {
@@ -69,7 +88,6 @@ impl Rests {
             runtime,
             clock: Arc::clone(&self.clock),
             rests: Arc::downgrade(self),
-            tickets: AtomicU64::new(0),
             state: Mutex::default(),
             sooner: Notify::new(),
         });
@@ -87,81 +105,88 @@ impl Rests {
 }
 
 impl Rest {
-    /// A place for one for whom nothing is due before then.
-    pub(crate) fn place(&self, due: Instant) -> Place {
-        (due, self.tickets.fetch_add(1, Ordering::Relaxed))
+    /// It rests here until then. The task is to be [called](Self::call), by who has no lock.
+    pub(crate) fn lay(&self, until: Instant, due: Due) -> (Place, Call) {
+        let mut state = self.state();
+        state.count += 1;
+        let number = state.count;
+        let resting = Resting { until, number, due };
+        let place = (state.resting.insert(resting), number);
+        let call = match state.sleeps {
+            None => Call::Begin,
+            Some(sleeps) if until < sleeps => Call::Sooner,
+            Some(_) => return (place, Call::None),
+        };
+        state.sleeps = Some(until);
+        (place, call)
     }
 
-    /// It rests here from now on.
-    pub(crate) fn lay(self: &Arc<Self>, place: Place, due: Due) {
-        let mut state = self.state();
-        state.due.insert(place, due);
-        let sleeps = state.sleeps;
-        if sleeps.is_none_or(|until| place.0 < until) {
-            state.sleeps = Some(place.0);
-        }
-        // A runtime that is gone drops the task here and now, which looks at the state.
-        drop(state);
-        match sleeps {
-            None => {
+    /// A runtime that is gone drops the task here and now, and with it all that rest.
+    pub(crate) fn call(self: &Arc<Self>, call: Call) {
+        match call {
+            Call::None => {}
+            Call::Sooner => self.sooner.notify_one(),
+            Call::Begin => {
                 let (rest, is_done) = (Arc::clone(self), false);
                 drop(self.runtime.spawn(Attended { rest, is_done }.wait()));
             }
-            Some(until) if place.0 < until => self.sooner.notify_one(),
-            Some(_) => {}
         }
     }
 
     /// It rests no more.
-    pub(crate) fn lift(&self, place: Place) {
-        let due = self.state().due.remove(&place);
-        // It may be the last to know of it.
-        drop(due);
+    pub(crate) fn lift(&self, (at, number): Place) {
+        let mut state = self.state();
+        if state.resting.get(at).is_some_and(|r| r.number == number) {
+            let resting = state.resting.remove(at);
+            drop(state);
+            // It may be the last to know of it.
+            drop(resting);
+        }
     }
 
     /// Whether it still does; wakes this one then, when the time has come.
-    fn wakes(&self, place: Place, waker: &Waker) -> bool {
+    fn wakes(&self, (at, number): Place, waker: &Waker) -> bool {
         let mut state = self.state();
-        let Some(due) = state.due.get_mut(&place) else {
-            return false;
-        };
-        if let Due::Call(known) = due {
-            known.clone_from(waker);
+        match state.resting.get_mut(at) {
+            Some(resting) if resting.number == number => {
+                if let Due::Call(known) = &mut resting.due {
+                    known.clone_from(waker);
+                }
+                true
+            }
+            _ => false,
         }
-        true
     }
 
     /// Does what is due, and says until when nothing is; nothing where nobody is left.
     fn wake(&self, now: Instant) -> Option<Instant> {
-        loop {
-            let mut state = self.state();
-            match state.due.first_entry() {
-                Some(first) if first.key().0 <= now => {
-                    let due = first.remove();
-                    drop(state);
-                    match due {
-                        Due::Lease(lease) => lease.post.set_to_work(),
-                        Due::Call(waker) => waker.wake(),
-                    }
-                }
-                Some(first) => {
-                    let until = first.key().0;
-                    state.sleeps = Some(until);
-                    return Some(until);
-                }
-                None => {
-                    state.sleeps = state.sleeps.filter(|until| now < *until);
-                    return state.sleeps;
-                }
-            }
-        }
+        let mut state = self.state();
+        let State {
+            resting, sleeps, ..
+        } = &mut *state;
+        let soon = now + EARLY;
+        let is_due = |resting: &Resting| match resting.due {
+            Due::Lease(_) => resting.until <= soon,
+            Due::Call(_) => resting.until <= now,
+        };
+        let due = resting.iter().filter(|(_, resting)| is_due(resting));
+        let mut due: Vec<_> = due.map(|(at, resting)| (resting.until, at)).collect();
+        // One after the other, as timers of their own would.
+        due.sort_unstable();
+        let due: Vec<_> = due.iter().map(|(_, at)| resting.remove(*at).due).collect();
+        let next = resting.iter().map(|(_, resting)| resting.until).min();
+        *sleeps = next.or(sleeps.filter(|until| now < *until));
+        let sleeps = *sleeps;
+        drop(state);
+        due.into_iter().for_each(Due::act);
+        sleeps
     }
 
     /// ## The runtime is gone: so is whoever would have kept them.
     fn abandon(&self) {
-        let State { due, .. } = std::mem::take(&mut *self.state());
-        for due in due.into_values() {
-            match due {
+        let State { resting, .. } = std::mem::take(&mut *self.state());
+        for (_, resting) in resting {
+            match resting.due {
                 Due::Lease(lease) => lease.post.abandon(),
                 Due::Call(waker) => waker.wake(),
             }
@@ -207,20 +232,28 @@ impl Drop for Attended {
     }
 }
 
+impl Due {
+    fn act(self) {
+        match self {
+            Self::Lease(lease) => lease.post.set_to_work(),
+            Self::Call(waker) => waker.wake(),
+        }
+    }
+}
+
 /// The wait for a time, without a timer of its own: ends then, or with the runtime.
 pub(crate) struct Waiting {
     rest: Arc<Rest>,
-    place: Place,
-    is_laid: bool,
+    until: Instant,
+    place: Option<Place>,
 }
 
 impl Waiting {
-    pub(crate) fn new(rest: Arc<Rest>, until: Instant) -> Self {
-        let place = rest.place(until);
+    pub(crate) const fn new(rest: Arc<Rest>, until: Instant) -> Self {
         Self {
             rest,
-            place,
-            is_laid: false,
+            until,
+            place: None,
         }
     }
 }
@@ -229,22 +262,76 @@ impl Future for Waiting {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.is_laid {
-            self.is_laid = true;
-            self.rest.lay(self.place, Due::Call(cx.waker().clone()));
-            Poll::Pending
-        } else if self.rest.wakes(self.place, cx.waker()) {
-            Poll::Pending
-        } else {
-            Poll::Ready(())
+        match self.place {
+            Some(place) if self.rest.wakes(place, cx.waker()) => Poll::Pending,
+            Some(_) => Poll::Ready(()),
+            None => {
+                let due = Due::Call(cx.waker().clone());
+                let (place, call) = self.rest.lay(self.until, due);
+                self.place = Some(place);
+                self.rest.call(call);
+                Poll::Pending
+            }
         }
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        if self.is_laid {
-            self.rest.lift(self.place);
+        if let Some(place) = self.place {
+            self.rest.lift(place);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use murphy_core::TokioClock;
+    use tokio::time::sleep;
+    use tokio_test::task::spawn;
+    use tokio_test::{assert_pending, assert_ready};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn whose_time_came_leaves_no_other_that_rests_where_it_did() {
+        let rests = Rests::new(Arc::new(TokioClock));
+        let rest = rests.of(Handle::current());
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let mut first = Waiting::new(Arc::clone(&rest), now + second);
+        (&mut first).await;
+        assert_eq!(Instant::now(), now + second);
+        let mut other = spawn(Waiting::new(Arc::clone(&rest), now + second * 3));
+        assert_pending!(other.poll());
+        assert_eq!(other.place.unwrap().0, first.place.unwrap().0);
+        drop(first);
+        sleep(second).await;
+        assert_pending!(other.poll());
+        sleep(second).await;
+        assert!(other.is_woken());
+        assert_ready!(other.poll());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_task_wakes_them_in_the_order_of_their_times_and_ends() {
+        let rests = Rests::new(Arc::new(TokioClock));
+        let (now, woken) = (Instant::now(), Arc::new(Mutex::new(Vec::new())));
+        let tasks: Vec<_> = [30, 10, 20, 10, 1000, 0]
+            .map(|ms| {
+                let until = now + Duration::from_millis(ms);
+                let waiting = Waiting::new(rests.of(Handle::current()), until);
+                let woken = Arc::clone(&woken);
+                tokio::spawn(async move {
+                    waiting.await;
+                    woken.lock().unwrap().push(ms);
+                })
+            })
+            .into();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(*woken.lock().unwrap(), [0, 10, 10, 20, 30, 1000]);
+        sleep(Duration::from_millis(1)).await;
+        assert!(rests.lock().is_empty(), "nobody is waited for");
     }
 }

@@ -127,6 +127,7 @@ impl<S: LeaseStore, G> Acquiring<S, G> {
             failures: 0,
             helds: 0,
             wait: Duration::ZERO,
+            rest: None,
         })
     }
 }

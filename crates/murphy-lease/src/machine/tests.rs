@@ -39,6 +39,31 @@ fn until_due(machine: &mut Machine, mut now: Instant, most: Instant) -> (Todo, I
     }
 }
 
+proptest! {
+    #[test]
+    fn while_it_rests_it_has_nothing_to_do(
+        ttl in 3u32..100_000, granted in 1u64..200_000, late in 0u64..100_000, nonce: u128,
+        ppm in 0.0..900_000.0f64, margin in 0u64..1_000, renewal in 0..3,
+    ) {
+        let renewal = [Renewal::Auto, Renewal::Never, Renewal::WhileProgress(ms(5))][renewal as usize];
+        let drift = murphy_core::clock::Drift::ppm(ppm).unwrap();
+        let terms = Terms {
+            validity: Validity::default().drift(drift).margin(ms(margin)),
+            pace: Pace::new(Seed::new(7), "test").of(Nonce::from_bits(nonce)),
+            ..terms(Ttl::from_millis(ttl), renewal)
+        };
+        let (sent, granted) = (Instant::now(), ms(granted));
+        let now = sent + ms(late);
+        let rests = terms.rests(sent, granted).filter(|at| *at > now);
+        let mut machine = Machine::new(terms, sent, now, granted);
+        if let Some(rests) = rests {
+            prop_assert!(rests < machine.until());
+            let todo = machine.todo(rests - Duration::from_nanos(1));
+            prop_assert!(matches!(todo, Todo::Wait(at) if at >= rests), "{todo:?} at {rests:?}");
+        }
+    }
+}
+
 #[test]
 fn what_is_due_when() {
     for (name, renewal, due) in [

@@ -6,7 +6,8 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use etcd_client::{
-    Compare, CompareOp, DeleteOptions, KeyValue, PutOptions, Txn, TxnOp, TxnOpResponse, TxnResponse,
+    Compare, CompareOp, DeleteOptions, DeleteResponse, GetOptions, KeyValue, PutOptions, SortOrder,
+    SortTarget, Txn, TxnOp, TxnResponse,
 };
 
 use super::super::error::StoreError;
@@ -184,27 +185,43 @@ impl Shared {
         let own = keys.own(nonce);
         // If its turn comes in a place that is kept, nobody heard of it. Dropped in the end, it leaves.
         let kept = Place::again(self, &own);
-        let is_there = Compare::create_revision(own.clone(), CompareOp::Greater, 0);
-        let [queue, ..] = read(keys);
-        let delete = TxnOp::delete(own.clone(), Some(DeleteOptions::new().with_prev_key()));
-        let txn = Txn::new().when([is_there]).and_then([queue, delete]);
-        let reply = self.txn("release", txn).await?;
-        let mut was_held = false;
-        for op in reply.op_responses() {
-            match op {
-                TxnOpResponse::Get(queue) => {
-                    let holder = queue.kvs().first();
-                    let is_first = holder.is_some_and(|key| key.key() == own.as_bytes());
-                    was_held = is_first && kept.is_none();
-                }
-                TxnOpResponse::Delete(deleted) => {
-                    let leases = deleted.prev_kvs().iter().map(KeyValue::lease);
-                    leases.for_each(|lease| self.leases.give_back(lease));
-                }
-                _ => {}
-            }
-        }
+        let options = DeleteOptions::new().with_prev_key();
+        let deleted = self.link.client().kv_client();
+        let deleted = { deleted }.delete(own.clone(), Some(options)).await;
+        let deleted = deleted.map_err(|e| StoreError::failed("release", e))?;
+        let Some(key) = deleted.prev_kvs().first() else {
+            return Ok(LeaseReply::Released { was_held: false });
+        };
+        let was_held = match (&kept, self.leases.give_back(key.lease())) {
+            (Some(_), _) => false,
+            // One that is in use is a holder's: whose waits has a lease of no other use.
+            (None, true) => true,
+            (None, false) => self.was_first(keys, &own, &deleted).await?,
+        };
         Ok(LeaseReply::Released { was_held })
+    }
+
+    /// Whether a key held the lock when it was deleted. To look before would cost each release what this one alone does: the more, the
+    /// more names of the lock's etcd has not forgotten.
+    async fn was_first(
+        &self,
+        keys: &Keys,
+        own: &str,
+        deleted: &DeleteResponse,
+    ) -> Result<bool, StoreError> {
+        let header = deleted.header();
+        let before = header.map_or(0, |header| header.revision() - 1);
+        let first = GetOptions::new().with_prefix().with_revision(before);
+        let first = first.with_sort(SortTarget::Create, SortOrder::Ascend);
+        let mut client = self.link.client().kv_client();
+        let first = client
+            .get(keys.queue.clone(), Some(first.with_limit(1)))
+            .await;
+        let first = first.map_err(|e| StoreError::failed("release", e))?;
+        Ok(first
+            .kvs()
+            .first()
+            .is_some_and(|key| key.key() == own.as_bytes()))
     }
 
     pub(super) async fn observe(&self, keys: &Keys) -> Result<LeaseReply, StoreError> {

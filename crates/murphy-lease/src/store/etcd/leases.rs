@@ -132,15 +132,17 @@ impl Leases {
         self.left(lease) >= lease.ttl - lease.ttl / 10
     }
 
-    /// Nothing hangs on it any more: it may be used again, if it is ours.
-    pub(super) fn give_back(&self, id: i64) {
+    /// Nothing hangs on it any more: it may be used again, if it is ours. Whether it was in use here.
+    pub(super) fn give_back(&self, id: i64) -> bool {
         let mut all = self.all();
-        if let Some(kept) = all.in_use.remove(&id) {
-            if all.spare.len() == SPARE {
-                all.spare.pop_front();
-            }
-            all.spare.push_back(kept);
+        let Some(kept) = all.in_use.remove(&id) else {
+            return false;
+        };
+        if all.spare.len() == SPARE {
+            all.spare.pop_front();
         }
+        all.spare.push_back(kept);
+        true
     }
 
     /// It has ended, or is left to.

@@ -1,5 +1,5 @@
-if left <= 0 or string.sub(row, 73) ~= ARGV[2] then
+if left <= 0 or sub(row, 73) ~= ARGV[2] then
   return '0' .. high .. high .. '0'
 end
-redis.call('SETRANGE', KEYS[1], 31, '-')
+call('SETRANGE', KEYS[1], 31, '-')
 return '1' .. rank .. high .. '0'
