@@ -307,7 +307,7 @@ mod tests {
         drop(first);
         sleep(second).await;
         assert_pending!(other.poll());
-        sleep(second).await;
+        sleep(second + Duration::from_millis(1)).await;
         assert!(other.is_woken());
         assert_ready!(other.poll());
     }

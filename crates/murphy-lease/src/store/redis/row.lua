@@ -1,7 +1,7 @@
 -- The row of one lock is one text: its rank (31 characters), '+' while it is held or '-', when it was granted and for how
 -- long (microseconds of the server's clock, 20 digits each), and its holder's nonce. All of one width, so that ranks
 -- and times compare as numbers do, beyond 2^53 too, and none has to be written anew.
--- What is no such text is refused by its flag, or fails at the arithmetic.
+-- What is no such text is refused, or fails at the arithmetic.
 -- ARGV[1]: below which no rank is granted, by the store's era. ARGV[2]: the caller's nonce.
 -- Every answer is a code, a rank, the highest rank granted, and microseconds.
 local call, sub = redis.call, string.sub
@@ -20,7 +20,7 @@ if row then
       call('SETRANGE', KEYS[1], 32, now)
       left = tonumber(length)
     end
-  elseif flag ~= '-' then
+  elseif flag ~= '-' or not tonumber(sub(row, 33, 72)) then
     error('not the row of a lock')
   end
 end
