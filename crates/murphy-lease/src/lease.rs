@@ -33,7 +33,9 @@ use crate::{FencingToken, Lost, Ttl, Why, event};
 
 /// A lease that is held, for as long as it can be proved to be.
 ///
-/// It is renewed in a task of its own, at a third of its time and, if that fails, again and again until its time is up.
+/// It is renewed in the background, at a third of its time and, if that fails, again and again until its time is up: from its
+/// first renewal on by a task of its own, and before that it rests with others of its client. Both are the runtime's in which it was
+/// acquired, and end with it: then it is lost.
 /// That it is *lost* does not wait for any answer: by the holder's own clock it is over when its time is up, also while
 /// a renewal hangs, and stays so.
 ///
@@ -41,7 +43,7 @@ use crate::{FencingToken, Lost, Ttl, Why, event};
 /// what it has sent arrives when it likes. So give the [token](Self::token) to each write, and have the resource refuse
 /// the old ones.
 ///
-/// Dropping it releases it in the background, by its own task, and no longer than until it would have ended by itself;
+/// Dropping it releases it in the background, in that runtime, and no longer than until it would have ended by itself;
 /// [`release`](Self::release) says what came of that.
 ///
 /// # Examples
@@ -190,7 +192,7 @@ impl Lease {
     /// Waits until it is lost, and says through what. At the latest a tick of the clock (1 ms) after its time is up, also
     /// while a renewal hangs; where the machine slept meanwhile, a second.
     ///
-    /// The task of the lease has to be run for that: where it stands still with the whole process, or with the node that it
+    /// The task that keeps it has to be run for that: where it stands still with the whole process, or with the node that it
     /// is on, this comes late. [`token`](Self::token) never does.
     ///
     /// # Cancel safety

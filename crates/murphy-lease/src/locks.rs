@@ -91,8 +91,8 @@ impl<S: LeaseStore> Locks<S> {
         self
     }
 
-    /// Where the tasks of leases run: each is given to this closure once, to be run to its end. tokio's by default; where there
-    /// is no runtime a lease is lost at once.
+    /// Where the tasks of leases run: each is given to this closure once, to be run to its end, as soon as there is a lease. tokio's by
+    /// default, and there no lease has a task before its first renewal is due; where there is no runtime it is lost at once.
     ///
     /// For a task that should stand still when the work does: on the same node, in a test of pauses.
     #[must_use]
