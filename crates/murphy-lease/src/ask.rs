@@ -1,10 +1,10 @@
 //! [`LeaseStore`]: what can be asked for leases; and how one question is put to it.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use pin_project::pin_project;
 use tokio::task::unconstrained;
@@ -48,9 +48,36 @@ pub(crate) fn ask<S: LeaseStore>(store: &S, request: LeaseRequest) -> Asked<S::E
 }
 
 /// Puts a question to a clone that is readied for it.
-async fn put<S: LeaseStore>(mut store: S, request: LeaseRequest) -> Result<LeaseReply, S::Error> {
-    poll_fn(|cx| store.poll_ready(cx)).await?;
-    store.call(request).await
+fn put<S: LeaseStore>(store: S, request: LeaseRequest) -> Put<S, S::Future> {
+    let request = Some(request);
+    Put::Readying { store, request }
+}
+
+#[pin_project(project = PutProj)]
+enum Put<S, F> {
+    Readying {
+        store: S,
+        /// Taken once.
+        request: Option<LeaseRequest>,
+    },
+    Calling(#[pin] F),
+}
+
+impl<S: LeaseStore> Future for Put<S, S::Future> {
+    type Output = Result<LeaseReply, S::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let PutProj::Readying { store, request } = self.as_mut().project() {
+            ready!(store.poll_ready(cx))?;
+            let request = request.take().expect("a question is put once");
+            let call = store.call(request);
+            self.set(Self::Calling(call));
+        }
+        match self.project() {
+            PutProj::Calling(call) => call.poll(cx),
+            PutProj::Readying { .. } => unreachable!("it was called"),
+        }
+    }
 }
 
 /// Puts a question, and has nothing if there is no answer by then. The question is dropped; it may still be answered
@@ -81,7 +108,7 @@ struct AskedBy<'s, F> {
     #[pin]
     asked: F,
     patience: Patience<'s>,
-    time: Option<Wait>,
+    time: Option<Wait<'s>>,
 }
 
 impl<F: Future> Future for AskedBy<'_, F> {

@@ -260,9 +260,10 @@ impl Drop for Lease {
     fn drop(&mut self) {
         self.held.shared.lose(Why::Released);
         match self.held.shared.post.leave() {
-            Left::Idle(keeper, runtime) => {
-                if let Some(returned) = keeper.give_back() {
-                    drop(runtime.spawn(returned));
+            Left::Idle(keeper, rest) => {
+                let now = self.held.shared.clock.now();
+                if let Some(returned) = keeper.give_back(Arc::clone(&rest), now) {
+                    drop(rest.runtime.spawn(returned));
                 }
             }
             // Dropped, it tells the keeper.

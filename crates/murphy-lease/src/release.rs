@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::ask::{LeaseStore, Patience, ask_by};
+use crate::lease::rest::Rest;
 use crate::settings::Settings;
 use crate::{LeaseReply, LeaseRequest, LockName, Nonce, Ttl, event};
 
@@ -19,11 +21,13 @@ pub(crate) struct Release<S> {
     pub(crate) owed: Owed,
     /// When it has ended at the store, if it did not run longer than the holder knows.
     pub(crate) by: Instant,
+    /// Where those rest that wait for answers; found out, if it is not known.
+    pub(crate) rest: Option<Arc<Rest>>,
 }
 
 /// That a lease has to be given back.
 pub(crate) struct Owed {
-    site: std::sync::Arc<str>,
+    site: Arc<str>,
     lock: LockName,
     nonce: Nonce,
     attempts: u32,
@@ -59,7 +63,7 @@ impl<S: LeaseStore> Release<S> {
     pub(crate) async fn run(&mut self, mut now: Instant) -> Result<Paid, NotReleased> {
         let (ttl, settings) = (self.ttl.get(), self.settings.clone());
         let (clock, pace) = (&*settings.clock, settings.pace(self.owed.nonce));
-        let rest = settings.rest();
+        let rest = self.rest.take().or_else(|| settings.rest());
         loop {
             let left = self.by.saturating_duration_since(now);
             if left.is_zero() && self.owed.attempts > 0 {

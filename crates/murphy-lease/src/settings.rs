@@ -108,9 +108,9 @@ impl Set {
     }
 
     /// A wait until then: with all others that rest there, if there are any.
-    pub(crate) fn wait_until(&self, until: Instant, rest: Option<&Arc<Rest>>) -> Wait {
+    pub(crate) fn wait_until<'r>(&self, until: Instant, rest: Option<&'r Arc<Rest>>) -> Wait<'r> {
         match rest {
-            Some(rest) => Wait::Shared(Waiting::new(Arc::clone(rest), until)),
+            Some(rest) => Wait::Shared(Waiting::new(rest, until)),
             None => Wait::Alone(self.clock.sleep_until(until)),
         }
     }
@@ -130,12 +130,12 @@ impl Set {
 }
 
 /// The wait for a time.
-pub(crate) enum Wait {
-    Shared(Waiting),
+pub(crate) enum Wait<'r> {
+    Shared(Waiting<'r>),
     Alone(Sleep),
 }
 
-impl Future for Wait {
+impl Future for Wait<'_> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {

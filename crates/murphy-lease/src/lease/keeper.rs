@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
 use super::post::{Idle, Returned};
+use super::rest::Rest;
 use super::shared::Shared;
 use crate::ask::{Asked, LeaseStore, ask};
 use crate::machine::{Machine, Terms, Todo};
@@ -92,11 +93,15 @@ impl<S: LeaseStore> Idle for Rested<S> {
         Box::pin(scope.enter(keeper.run(orders).instrument(span)))
     }
 
-    fn give_back(self: Box<Self>) -> Option<Returned> {
+    fn give_back(self: Box<Self>, rest: Arc<Rest>, now: Instant) -> Option<Returned> {
         let (scope, span) = (self.scope(), self.span.clone());
-        let (mut release, now) = self.charge.due()?;
+        let mut release = self.charge.due(Some(rest), now)?;
         let release = async move { release.run(now).await };
-        Some(Box::pin(scope.enter(release.instrument(span))))
+        Some(if span.is_disabled() {
+            Box::pin(scope.enter(release))
+        } else {
+            Box::pin(scope.enter(release.instrument(span)))
+        })
     }
 }
 
@@ -108,21 +113,20 @@ impl<S> Rested<S> {
 }
 
 impl<S> Charge<S> {
-    /// What gives it back, and the present; nothing where it has ended by itself.
-    fn due(mut self) -> Option<(Release<S>, Instant)> {
-        let now = self.settings.clock.now();
+    /// What gives it back from now on; nothing where it has ended by itself.
+    fn due(mut self, rest: Option<Arc<Rest>>, now: Instant) -> Option<Release<S>> {
         if self.shared.why() == Why::Refused || now >= self.ends {
             self.owed.waive();
             return None;
         }
-        let release = Release {
+        Some(Release {
             store: self.store,
             settings: self.settings,
             ttl: self.ttl,
             owed: self.owed,
             by: self.ends,
-        };
-        Some((release, now))
+            rest,
+        })
     }
 }
 
@@ -134,7 +138,8 @@ impl<S: LeaseStore> Keeper<S> {
             Some(answer) => answer,
             None => orders.await.ok(),
         };
-        let Some((mut release, now)) = self.charge.due() else {
+        let now = self.charge.settings.clock.now();
+        let Some(mut release) = self.charge.due(None, now) else {
             return;
         };
         let paid = release.run(now).await;

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -22,8 +21,8 @@ pub(crate) trait Idle: Send {
     /// What it does in its task, until it is told that the guard has done with the lease.
     fn work(self: Box<Self>, orders: oneshot::Receiver<Answer>) -> Task;
 
-    /// Gives the lease back, if it has not ended by itself.
-    fn give_back(self: Box<Self>) -> Option<Returned>;
+    /// Gives the lease back, if it has not ended by itself by now.
+    fn give_back(self: Box<Self>, rest: Arc<Rest>, now: Instant) -> Option<Returned>;
 }
 
 /// Who keeps a lease: a keeper that rests, one that works, and in the end nobody.
@@ -40,8 +39,8 @@ enum Kept {
 
 /// Whom the guard has left the lease to.
 pub(crate) enum Left {
-    /// Nobody has begun with it, and the runtime it would be done in.
-    Idle(Box<dyn Idle>, Handle),
+    /// Nobody has begun with it; and where it rested.
+    Idle(Box<dyn Idle>, Arc<Rest>),
     Works(oneshot::Sender<Answer>),
     Gone,
 }
@@ -88,7 +87,7 @@ impl Post {
         match self.put(Kept::Gone) {
             Kept::Rests(keeper, rest, place) => {
                 rest.lift(place);
-                Left::Idle(keeper, rest.runtime.clone())
+                Left::Idle(keeper, rest)
             }
             Kept::Works(orders) => Left::Works(orders),
             Kept::Gone => Left::Gone,

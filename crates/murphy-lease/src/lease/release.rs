@@ -2,13 +2,15 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::task;
 
 use super::Lease;
 use super::post::{Left, Returned};
+use super::rest::Rest;
 use crate::release::{NotReleased, Paid};
 use crate::{Lost, Why};
 
@@ -39,12 +41,13 @@ impl Lease {
     /// The release goes on without the future.
     pub async fn release(self) -> Result<(), ReleaseError> {
         let shared = &self.held.shared;
-        let checked = shared.check();
+        let now = shared.clock.now();
+        let checked = shared.check_at(now);
         shared.lose(Why::Released);
         let returned = match shared.post.leave() {
-            Left::Idle(keeper, runtime) => {
-                let task = keeper.give_back();
-                let returning = task.map(|task| Returning::new(task, runtime));
+            Left::Idle(keeper, rest) => {
+                let task = keeper.give_back(Arc::clone(&rest), now);
+                let returning = task.map(|task| Returning::new(task, rest));
                 // What was lost before is given back all the same, and nobody waits for it.
                 checked?;
                 match returning {
@@ -92,13 +95,13 @@ impl Lease {
 /// A release in the task of whoever waits for it. Dropped before its end it goes on in one of its own.
 struct Returning {
     task: Option<Returned>,
-    runtime: Handle,
+    rest: Arc<Rest>,
 }
 
 impl Returning {
-    const fn new(task: Returned, runtime: Handle) -> Self {
+    const fn new(task: Returned, rest: Arc<Rest>) -> Self {
         let task = Some(task);
-        Self { task, runtime }
+        Self { task, rest }
     }
 }
 
@@ -107,8 +110,8 @@ impl Future for Returning {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // Whoever waits may be outside of any runtime: the clock and the store find theirs all the same.
-        let runtime = Handle::try_current().is_err().then(|| self.runtime.clone());
-        let _entered = runtime.as_ref().map(Handle::enter);
+        let rest = task::try_id().is_none().then(|| Arc::clone(&self.rest));
+        let _entered = rest.as_ref().map(|rest| rest.runtime.enter());
         // One that panics is not gone on with.
         let mut task = self.task.take().expect("polled after its end");
         let returned = task.as_mut().poll(cx);
@@ -122,7 +125,7 @@ impl Future for Returning {
 impl Drop for Returning {
     fn drop(&mut self) {
         if let Some(task) = self.task.take() {
-            drop(self.runtime.spawn(task));
+            drop(self.rest.runtime.spawn(task));
         }
     }
 }

@@ -242,14 +242,14 @@ impl Due {
 }
 
 /// The wait for a time, without a timer of its own: ends then, or with the runtime.
-pub(crate) struct Waiting {
-    rest: Arc<Rest>,
+pub(crate) struct Waiting<'r> {
+    rest: &'r Arc<Rest>,
     until: Instant,
     place: Option<Place>,
 }
 
-impl Waiting {
-    pub(crate) const fn new(rest: Arc<Rest>, until: Instant) -> Self {
+impl<'r> Waiting<'r> {
+    pub(crate) const fn new(rest: &'r Arc<Rest>, until: Instant) -> Self {
         Self {
             rest,
             until,
@@ -258,7 +258,7 @@ impl Waiting {
     }
 }
 
-impl Future for Waiting {
+impl Future for Waiting<'_> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -276,7 +276,7 @@ impl Future for Waiting {
     }
 }
 
-impl Drop for Waiting {
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if let Some(place) = self.place {
             self.rest.lift(place);
@@ -298,10 +298,10 @@ mod tests {
         let rests = Rests::new(Arc::new(TokioClock));
         let rest = rests.of(Handle::current());
         let (now, second) = (Instant::now(), Duration::from_secs(1));
-        let mut first = Waiting::new(Arc::clone(&rest), now + second);
+        let mut first = Waiting::new(&rest, now + second);
         (&mut first).await;
         assert_eq!(Instant::now(), now + second);
-        let mut other = spawn(Waiting::new(Arc::clone(&rest), now + second * 3));
+        let mut other = spawn(Waiting::new(&rest, now + second * 3));
         assert_pending!(other.poll());
         assert_eq!(other.place.unwrap().0, first.place.unwrap().0);
         drop(first);
@@ -319,10 +319,10 @@ mod tests {
         let tasks: Vec<_> = [30, 10, 20, 10, 1000, 0]
             .map(|ms| {
                 let until = now + Duration::from_millis(ms);
-                let waiting = Waiting::new(rests.of(Handle::current()), until);
+                let rest = rests.of(Handle::current());
                 let woken = Arc::clone(&woken);
                 tokio::spawn(async move {
-                    waiting.await;
+                    Waiting::new(&rest, until).await;
                     woken.lock().unwrap().push(ms);
                 })
             })

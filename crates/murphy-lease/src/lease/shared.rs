@@ -85,7 +85,12 @@ impl Shared {
     /// Whether it is valid now: one look at the clock, and one at a number.
     #[inline]
     pub(crate) fn check(&self) -> Result<(), Lost> {
-        let now = self.clock.now();
+        self.check_at(self.clock.now())
+    }
+
+    /// The same, by who has looked at the clock just now.
+    #[inline]
+    pub(crate) fn check_at(&self, now: Instant) -> Result<(), Lost> {
         let until = self.until.load(Ordering::Acquire);
         if self.is_before(now, until) {
             Ok(())

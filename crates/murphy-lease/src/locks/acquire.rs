@@ -148,7 +148,12 @@ where
         // Borrowed where it is: what an async block moves it keeps twice.
         Box::pin(async move {
             let span = event::acquiring(&asker.pending.settings.site, &asker.pending.lock);
-            asker.run().instrument(span).await.map(G::from)
+            let lease = if span.is_disabled() {
+                asker.run().await
+            } else {
+                asker.run().instrument(span).await
+            };
+            lease.map(G::from)
         })
     }
 }

@@ -86,8 +86,9 @@ async fn one_that_rests_is_renewed_as_soon_as_more_is_needed() {
         let lease = lease.await.unwrap();
         sleep(TTL.get() / 4).await;
         let held = lease.held();
-        let needed = TTL.get() * 9 / 10;
+        let (needed, asked) = (TTL.get() * 9 / 10, Instant::now());
         held.ensure(needed).await.unwrap();
+        assert!(asked.elapsed() <= ms(1), "{renewal:?}");
         assert!(held.remaining() >= needed);
         lease.release().await.unwrap();
     }
