@@ -25,7 +25,7 @@ pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
     // It outlives the run.
     let lease = client.lease_client().grant(seconds * 60, None).await?.id();
     let bare = async |n: u64| {
-        let key = format!("bare/q/lock/{n:032x}");
+        let key = format!("bare/q/lock/{}", pairs::nonce(n));
         let by_age = || {
             let options = GetOptions::new().with_prefix();
             options.with_sort(SortTarget::Create, SortOrder::Ascend)
