@@ -95,8 +95,8 @@ fn fix_seed(step: &mut Step) {
     }
 }
 
-/// Each crate is linted and tested by itself where there are features to do without; with all features, the workspace is
-/// built once and tested in one go. Benchmarks are linted, and so compiled up to their code: to generate that takes as long as
+/// Each crate is linted by itself where there are features to do without, and tested without them: all in one go, for what one
+/// depends on is built anew for each that goes alone, in a thorough run. With all features, the workspace is built once and tested in one go. Benchmarks are linted, and so compiled up to their code: to generate that takes as long as
 /// the rest together.
 fn full(workspace: &Workspace, mode: Mode, steps: &mut Vec<Step>) {
     let packages = || workspace.packages.iter();
@@ -104,6 +104,7 @@ fn full(workspace: &Workspace, mode: Mode, steps: &mut Vec<Step>) {
         "lints",
         "clippy --workspace --all-targets --all-features -- -D warnings",
     ));
+    let mut without = String::new();
     for package in packages().filter(|p| p.is_published()) {
         let name = &package.name;
         for (set, flags) in feature_sets(package) {
@@ -114,10 +115,17 @@ fn full(workspace: &Workspace, mode: Mode, steps: &mut Vec<Step>) {
             let lints = format!("clippy -p {name}{flags} -- -D warnings");
             steps.push(cargo(format!("{name}, {set}"), &lints));
             if flags == NO_FEATURES {
+                without.push_str(&format!(" -p {name}"));
+            }
+            if flags == NO_FEATURES && mode == Mode::Thorough {
                 let test = format!("test -p {name} --lib --bins --tests{flags}");
                 steps.push(cargo(format!("tests of {name}, {set}"), &test));
             }
         }
+    }
+    if !without.is_empty() {
+        let test = format!("test{without} --lib --bins --tests{NO_FEATURES}");
+        steps.push(cargo("tests, no features", &test));
     }
     let everything = "test --workspace --exclude bench --all-features";
     steps.push(cargo(
@@ -281,11 +289,9 @@ mod tests {
                 "cargo fmt --all -- --check",
                 "cargo clippy --workspace --all-targets --all-features -- -D warnings",
                 "cargo clippy -p one --no-default-features -- -D warnings",
-                r#"PROPTEST_RNG_SEED="42" cargo test -p one --lib --bins --tests --no-default-features"#,
                 "cargo clippy -p two --no-default-features -- -D warnings",
-                r#"PROPTEST_RNG_SEED="42" cargo test -p two --lib --bins --tests --no-default-features"#,
                 "cargo clippy -p murphy --no-default-features -- -D warnings",
-                r#"PROPTEST_RNG_SEED="42" cargo test -p murphy --lib --bins --tests --no-default-features"#,
+                r#"PROPTEST_RNG_SEED="42" cargo test -p one -p two -p murphy --lib --bins --tests --no-default-features"#,
                 r#"PROPTEST_RNG_SEED="42" cargo test --workspace --exclude bench --all-features --lib --bins --tests"#,
                 r#"PROPTEST_RNG_SEED="42" cargo test --workspace --exclude bench --all-features --doc"#,
                 "RUSTDOCFLAGS=\"-D warnings\" cargo doc --no-deps --workspace --all-features",
@@ -309,10 +315,13 @@ mod tests {
             more,
             [
                 "cargo clippy -p plain -- -D warnings",
+                r#"PROPTEST_RNG_SEED="42" cargo test -p one --lib --bins --tests --no-default-features"#,
                 "cargo clippy -p one --all-features -- -D warnings",
+                r#"PROPTEST_RNG_SEED="42" cargo test -p two --lib --bins --tests --no-default-features"#,
                 "cargo clippy -p two --no-default-features --features a -- -D warnings",
                 "cargo clippy -p two --no-default-features --features b -- -D warnings",
                 "cargo clippy -p two --all-features -- -D warnings",
+                r#"PROPTEST_RNG_SEED="42" cargo test -p murphy --lib --bins --tests --no-default-features"#,
                 "cargo clippy -p murphy --all-features -- -D warnings",
                 r#"PROPTEST_RNG_SEED="42" cargo test --release -p tests --test lease_schedules"#,
             ]
