@@ -3,7 +3,6 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use pin_project::pin_project;
@@ -11,7 +10,6 @@ use tokio::task::unconstrained;
 use tokio::time::Instant;
 use tower_service::Service;
 
-use crate::lease::rest::Rest;
 use crate::settings::{Settings, Wait};
 use crate::{LeaseReply, LeaseRequest};
 
@@ -85,21 +83,15 @@ impl<S: LeaseStore> Future for Put<S, S::Future> {
 pub(crate) fn ask_by<S: LeaseStore>(
     store: S,
     request: LeaseRequest,
-    patience: Patience<'_>,
+    settings: &Settings,
+    by: Instant,
 ) -> impl Future<Output = Option<Result<LeaseReply, S::Error>>> + Send + use<'_, S> {
     AskedBy {
         asked: put(store, request),
-        patience,
+        settings,
+        by,
         time: None,
     }
-}
-
-/// Until when an answer is waited for, and with whom.
-#[derive(Clone, Copy)]
-pub(crate) struct Patience<'s> {
-    pub(crate) settings: &'s Settings,
-    pub(crate) rest: Option<&'s Arc<Rest>>,
-    pub(crate) by: Instant,
 }
 
 /// By hand, for each request is one: an `async fn` keeps what it awaits twice.
@@ -107,7 +99,8 @@ pub(crate) struct Patience<'s> {
 struct AskedBy<'s, F> {
     #[pin]
     asked: F,
-    patience: Patience<'s>,
+    settings: &'s Settings,
+    by: Instant,
     time: Option<Wait<'s>>,
 }
 
@@ -120,10 +113,8 @@ impl<F: Future> Future for AskedBy<'_, F> {
             return Poll::Ready(Some(reply));
         }
         // No timer for a store that answers at once.
-        let Patience { settings, rest, by } = *this.patience;
-        let time = this
-            .time
-            .get_or_insert_with(|| settings.wait_until(by, rest));
+        let (settings, by) = (*this.settings, *this.by);
+        let time = this.time.get_or_insert_with(|| settings.wait_until(by));
         // Whatever the question has used up of the task's budget.
         Pin::new(&mut unconstrained(time)).poll(cx).map(|()| None)
     }
@@ -132,6 +123,7 @@ impl<F: Future> Future for AskedBy<'_, F> {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+    use std::sync::Arc;
     use std::time::Duration;
 
     use murphy_core::Clock;
@@ -169,13 +161,7 @@ mod tests {
         let (settings, alone) = (Settings::new(), alone(TokioClock));
         for settings in [settings, alone] {
             let by = settings.clock.now() + Duration::from_millis(5);
-            let rest = settings.rest();
-            let patience = Patience {
-                settings: &settings,
-                rest: rest.as_ref(),
-                by,
-            };
-            let reply = ask_by(spins, observe(), patience).await;
+            let reply = ask_by(spins, observe(), &settings, by).await;
             assert_eq!(reply, None);
         }
     }
@@ -200,12 +186,8 @@ mod tests {
     async fn a_store_that_answers_at_once_costs_no_timer() {
         let prompt = service_fn(|_| async { Ok::<_, Infallible>(SAID) });
         let settings = alone(NoTimers);
-        let patience = Patience {
-            settings: &settings,
-            rest: None,
-            by: settings.clock.now(),
-        };
-        let reply = ask_by(prompt, observe(), patience).await;
+        let by = settings.clock.now();
+        let reply = ask_by(prompt, observe(), &settings, by).await;
         assert_eq!(reply, Some(Ok(SAID)));
     }
 }

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use self::held::{Held, NotEnsured};
 use self::keeper::{Attended, Charge, Rested};
 use self::post::{Idle, Left};
-use self::rest::{EARLY, Rest};
+use self::rest::EARLY;
 use self::shared::{Begun, Shared};
 use crate::ask::LeaseStore;
 use crate::machine::{Renewal, Terms};
@@ -83,8 +83,6 @@ pub(crate) struct Kept<S> {
     /// For how long from then.
     pub(crate) granted: Duration,
     pub(crate) now: Instant,
-    /// Where it can rest.
-    pub(crate) rest: Option<Arc<Rest>>,
 }
 
 impl Lease {
@@ -99,7 +97,6 @@ impl Lease {
             sent,
             granted,
             now,
-            rest,
         } = kept;
         let terms = Terms {
             ttl,
@@ -120,7 +117,7 @@ impl Lease {
         }));
         let until = terms.rests(sent, granted).filter(|at| *at > now + EARLY);
         // A watch begins with the lease.
-        let rest = rest.filter(|_| settings.watch.is_none());
+        let rest = settings.rest().filter(|_| settings.watch.is_none());
         let keeper = Box::new(Rested {
             charge: Charge {
                 store,
@@ -262,7 +259,7 @@ impl Drop for Lease {
         match self.held.shared.post.leave() {
             Left::Idle(keeper, rest) => {
                 let now = self.held.shared.clock.now();
-                if let Some(returned) = keeper.give_back(Arc::clone(&rest), now) {
+                if let Some(returned) = keeper.give_back(now) {
                     drop(rest.runtime.spawn(returned));
                 }
             }

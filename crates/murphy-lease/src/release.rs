@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::ask::{LeaseStore, Patience, ask_by};
-use crate::lease::rest::Rest;
+use crate::ask::{LeaseStore, ask_by};
 use crate::settings::Settings;
 use crate::{LeaseReply, LeaseRequest, LockName, Nonce, Ttl, event};
 
@@ -21,8 +20,6 @@ pub(crate) struct Release<S> {
     pub(crate) owed: Owed,
     /// When it has ended at the store, if it did not run longer than the holder knows.
     pub(crate) by: Instant,
-    /// Where those rest that wait for answers; found out, if it is not known.
-    pub(crate) rest: Option<Arc<Rest>>,
 }
 
 /// That a lease has to be given back.
@@ -63,7 +60,6 @@ impl<S: LeaseStore> Release<S> {
     pub(crate) async fn run(&mut self, mut now: Instant) -> Result<Paid, NotReleased> {
         let (ttl, settings) = (self.ttl.get(), self.settings.clone());
         let (clock, pace) = (&*settings.clock, settings.pace(self.owed.nonce));
-        let rest = self.rest.take().or_else(|| settings.rest());
         loop {
             let left = self.by.saturating_duration_since(now);
             if left.is_zero() && self.owed.attempts > 0 {
@@ -77,12 +73,7 @@ impl<S: LeaseStore> Release<S> {
             let patience = (ttl / 6)
                 .clamp(Duration::from_millis(1), PATIENCE)
                 .min(left);
-            let patience = Patience {
-                settings: &settings,
-                rest: rest.as_ref(),
-                by: now + patience,
-            };
-            match ask_by(self.store.clone(), request, patience).await {
+            match ask_by(self.store.clone(), request, &settings, now + patience).await {
                 Some(Ok(LeaseReply::Released { was_held })) => return Ok(self.owed.paid(was_held)),
                 Some(Ok(reply)) => self.owed.last = format!("answered {}", reply.name()).into(),
                 Some(Err(e)) => self.owed.last = e.to_string().into(),

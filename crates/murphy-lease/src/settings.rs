@@ -107,11 +107,11 @@ impl Set {
         Some(self.rests.of(runtime))
     }
 
-    /// A wait until then: with all others that rest there, if there are any.
-    pub(crate) fn wait_until<'r>(&self, until: Instant, rest: Option<&'r Arc<Rest>>) -> Wait<'r> {
-        match rest {
-            Some(rest) => Wait::Shared(Waiting::new(rest, until)),
-            None => Wait::Alone(self.clock.sleep_until(until)),
+    /// A wait until then: with all others that rest here, if they do.
+    pub(crate) fn wait_until(&self, until: Instant) -> Wait<'_> {
+        match (&self.executor, Handle::try_current()) {
+            (None, Ok(runtime)) => Wait::Shared(Waiting::new(&self.rests, runtime, until)),
+            _ => Wait::Alone(self.clock.sleep_until(until)),
         }
     }
 

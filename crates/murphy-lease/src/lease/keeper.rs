@@ -16,7 +16,6 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
 use super::post::{Idle, Returned};
-use super::rest::Rest;
 use super::shared::Shared;
 use crate::ask::{Asked, LeaseStore, ask};
 use crate::machine::{Machine, Terms, Todo};
@@ -93,9 +92,9 @@ impl<S: LeaseStore> Idle for Rested<S> {
         Box::pin(scope.enter(keeper.run(orders).instrument(span)))
     }
 
-    fn give_back(self: Box<Self>, rest: Arc<Rest>, now: Instant) -> Option<Returned> {
+    fn give_back(self: Box<Self>, now: Instant) -> Option<Returned> {
         let (scope, span) = (self.scope(), self.span.clone());
-        let mut release = self.charge.due(Some(rest), now)?;
+        let mut release = self.charge.due(now)?;
         let release = async move { release.run(now).await };
         Some(if span.is_disabled() {
             Box::pin(scope.enter(release))
@@ -114,7 +113,7 @@ impl<S> Rested<S> {
 
 impl<S> Charge<S> {
     /// What gives it back from now on; nothing where it has ended by itself.
-    fn due(mut self, rest: Option<Arc<Rest>>, now: Instant) -> Option<Release<S>> {
+    fn due(mut self, now: Instant) -> Option<Release<S>> {
         if self.shared.why() == Why::Refused || now >= self.ends {
             self.owed.waive();
             return None;
@@ -125,7 +124,6 @@ impl<S> Charge<S> {
             ttl: self.ttl,
             owed: self.owed,
             by: self.ends,
-            rest,
         })
     }
 }
@@ -139,7 +137,7 @@ impl<S: LeaseStore> Keeper<S> {
             None => orders.await.ok(),
         };
         let now = self.charge.settings.clock.now();
-        let Some(mut release) = self.charge.due(None, now) else {
+        let Some(mut release) = self.charge.due(now) else {
             return;
         };
         let paid = release.run(now).await;

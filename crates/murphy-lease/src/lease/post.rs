@@ -22,7 +22,7 @@ pub(crate) trait Idle: Send {
     fn work(self: Box<Self>, orders: oneshot::Receiver<Answer>) -> Task;
 
     /// Gives the lease back, if it has not ended by itself by now.
-    fn give_back(self: Box<Self>, rest: Arc<Rest>, now: Instant) -> Option<Returned>;
+    fn give_back(self: Box<Self>, now: Instant) -> Option<Returned>;
 }
 
 /// Who keeps a lease: a keeper that rests, one that works, and in the end nobody.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
-use tokio::task;
 
 use super::Lease;
 use super::post::{Left, Returned};
@@ -46,12 +45,17 @@ impl Lease {
         shared.lose(Why::Released);
         let returned = match shared.post.leave() {
             Left::Idle(keeper, rest) => {
-                let task = keeper.give_back(Arc::clone(&rest), now);
-                let returning = task.map(|task| Returning::new(task, rest));
+                let task = keeper.give_back(now);
+                let returning = task.map(|task| {
+                    Returning::Here(Task {
+                        task: Some(task),
+                        rest,
+                    })
+                });
                 // What was lost before is given back all the same, and nobody waits for it.
                 checked?;
                 match returning {
-                    Some(returning) => Some(returning.await),
+                    Some(returning) => returning.await,
                     None => None,
                 }
             }
@@ -92,37 +96,48 @@ impl Lease {
     }
 }
 
-/// A release in the task of whoever waits for it. Dropped before its end it goes on in one of its own.
-struct Returning {
+/// A release that is waited for. Nothing where its runtime is gone.
+enum Returning {
+    /// In the task of whoever waits.
+    Here(Task),
+    /// He is in another runtime than the lease was, or in none: in a task of that one.
+    There(oneshot::Receiver<Result<Paid, NotReleased>>),
+}
+
+/// Dropped before its end, it goes on in a task of its own.
+struct Task {
     task: Option<Returned>,
     rest: Arc<Rest>,
 }
 
-impl Returning {
-    const fn new(task: Returned, rest: Arc<Rest>) -> Self {
-        let task = Some(task);
-        Self { task, rest }
-    }
-}
-
 impl Future for Returning {
-    type Output = Result<Paid, NotReleased>;
+    type Output = Option<Result<Paid, NotReleased>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // Whoever waits may be outside of any runtime: the clock and the store find theirs all the same.
-        let rest = task::try_id().is_none().then(|| Arc::clone(&self.rest));
-        let _entered = rest.as_ref().map(|rest| rest.runtime.enter());
-        // One that panics is not gone on with.
-        let mut task = self.task.take().expect("polled after its end");
-        let returned = task.as_mut().poll(cx);
-        if returned.is_pending() {
-            self.task = Some(task);
+        if let Self::Here(here) = &mut *self {
+            // One that panics is not gone on with.
+            let mut task = here.task.take().expect("polled after its end");
+            if here.rest.is_here() {
+                let returned = task.as_mut().poll(cx);
+                if returned.is_pending() {
+                    here.task = Some(task);
+                }
+                return returned.map(Some);
+            }
+            let (answer, answered) = oneshot::channel();
+            // Who asked may have left.
+            let work = async { drop(answer.send(task.await)) };
+            drop(here.rest.runtime.spawn(work));
+            *self = Self::There(answered);
         }
-        returned
+        match &mut *self {
+            Self::There(answered) => Pin::new(answered).poll(cx).map(Result::ok),
+            Self::Here(_) => unreachable!("it went there"),
+        }
     }
 }
 
-impl Drop for Returning {
+impl Drop for Task {
     fn drop(&mut self) {
         if let Some(task) = self.task.take() {
             drop(self.rest.runtime.spawn(task));

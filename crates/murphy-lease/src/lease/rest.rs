@@ -77,22 +77,24 @@ impl Rests {
         Arc::new(Self { clock, rests })
     }
 
-    /// That of this runtime.
+    /// That of this runtime. It is listed while it has a task: of runtimes that came and went nothing is kept.
     pub(crate) fn of(self: &Arc<Self>, runtime: Handle) -> Arc<Rest> {
-        let mut rests = self.lock();
-        let id = runtime.id();
+        let (rests, id) = (self.lock(), runtime.id());
         if let Some(rest) = rests.iter().find(|rest| rest.runtime.id() == id) {
             return Arc::clone(rest);
         }
-        let rest = Arc::new(Rest {
+        drop(rests);
+        Arc::new(Rest {
             runtime,
             clock: Arc::clone(&self.clock),
             rests: Arc::downgrade(self),
             state: Mutex::default(),
             sooner: Notify::new(),
-        });
-        rests.push(Arc::clone(&rest));
-        rest
+        })
+    }
+
+    fn list(&self, rest: &Arc<Rest>) {
+        self.lock().push(Arc::clone(rest));
     }
 
     fn forget(&self, gone: &Arc<Rest>) {
@@ -128,9 +130,17 @@ impl Rest {
             Call::Sooner => self.sooner.notify_one(),
             Call::Begin => {
                 let (rest, is_done) = (Arc::clone(self), false);
+                if let Some(rests) = self.rests.upgrade() {
+                    rests.list(&rest);
+                }
                 drop(self.runtime.spawn(Attended { rest, is_done }.wait()));
             }
         }
+    }
+
+    /// Whether this is the runtime that whoever asks is in.
+    pub(crate) fn is_here(&self) -> bool {
+        Handle::try_current().is_ok_and(|here| here.id() == self.runtime.id())
     }
 
     /// It rests no more.
@@ -146,12 +156,14 @@ impl Rest {
 
     /// Whether it still does; wakes this one then, when the time has come.
     fn wakes(&self, (at, number): Place, waker: &Waker) -> bool {
+        let due = Due::Call(waker.clone());
         let mut state = self.state();
         match state.resting.get_mut(at) {
             Some(resting) if resting.number == number => {
-                if let Due::Call(known) = &mut resting.due {
-                    known.clone_from(waker);
-                }
+                let before = std::mem::replace(&mut resting.due, due);
+                drop(state);
+                // It may be the last to know of a task, and one that rests here itself.
+                drop(before);
                 true
             }
             _ => false,
@@ -184,7 +196,12 @@ impl Rest {
 
     /// ## The runtime is gone: so is whoever would have kept them.
     fn abandon(&self) {
-        let State { resting, .. } = std::mem::take(&mut *self.state());
+        let resting = {
+            let mut state = self.state();
+            // The count goes on: who rested here before may still ask for his place.
+            state.sleeps = None;
+            std::mem::take(&mut state.resting)
+        };
         for (_, resting) in resting {
             match resting.due {
                 Due::Lease(lease) => lease.post.abandon(),
@@ -243,17 +260,37 @@ impl Due {
 
 /// The wait for a time, without a timer of its own: ends then, or with the runtime.
 pub(crate) struct Waiting<'r> {
-    rest: &'r Arc<Rest>,
+    rests: &'r Arc<Rests>,
+    rest: Arc<Rest>,
     until: Instant,
     place: Option<Place>,
 }
 
 impl<'r> Waiting<'r> {
-    pub(crate) const fn new(rest: &'r Arc<Rest>, until: Instant) -> Self {
+    /// In this runtime, or whichever it is polled in later.
+    pub(crate) fn new(rests: &'r Arc<Rests>, runtime: Handle, until: Instant) -> Self {
+        let rest = rests.of(runtime);
         Self {
+            rests,
             rest,
             until,
             place: None,
+        }
+    }
+
+    /// Whoever waits is in another runtime now: the one where he was may not run any more.
+    fn follow(&mut self) {
+        if let Ok(here) = Handle::try_current()
+            && here.id() != self.rest.runtime.id()
+        {
+            self.leave();
+            self.rest = self.rests.of(here);
+        }
+    }
+
+    fn leave(&mut self) {
+        if let Some(place) = self.place.take() {
+            self.rest.lift(place);
         }
     }
 }
@@ -262,25 +299,26 @@ impl Future for Waiting<'_> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        match self.place {
-            Some(place) if self.rest.wakes(place, cx.waker()) => Poll::Pending,
-            Some(_) => Poll::Ready(()),
-            None => {
-                let due = Due::Call(cx.waker().clone());
-                let (place, call) = self.rest.lay(self.until, due);
-                self.place = Some(place);
-                self.rest.call(call);
-                Poll::Pending
+        if let Some(place) = self.place {
+            if !self.rest.wakes(place, cx.waker()) {
+                return Poll::Ready(());
             }
+            self.follow();
         }
+        if self.place.is_none() {
+            let due = Due::Call(cx.waker().clone());
+            let (place, call) = self.rest.lay(self.until, due);
+            self.place = Some(place);
+            let rest = Arc::clone(&self.rest);
+            rest.call(call);
+        }
+        Poll::Pending
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if let Some(place) = self.place {
-            self.rest.lift(place);
-        }
+        self.leave();
     }
 }
 
@@ -296,12 +334,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn whose_time_came_leaves_no_other_that_rests_where_it_did() {
         let rests = Rests::new(Arc::new(TokioClock));
-        let rest = rests.of(Handle::current());
         let (now, second) = (Instant::now(), Duration::from_secs(1));
-        let mut first = Waiting::new(&rest, now + second);
+        let mut first = Waiting::new(&rests, Handle::current(), now + second);
         (&mut first).await;
         assert_eq!(Instant::now(), now + second);
-        let mut other = spawn(Waiting::new(&rest, now + second * 3));
+        let mut other = spawn(Waiting::new(&rests, Handle::current(), now + second * 3));
         assert_pending!(other.poll());
         assert_eq!(other.place.unwrap().0, first.place.unwrap().0);
         drop(first);
@@ -319,10 +356,9 @@ mod tests {
         let tasks: Vec<_> = [30, 10, 20, 10, 1000, 0]
             .map(|ms| {
                 let until = now + Duration::from_millis(ms);
-                let rest = rests.of(Handle::current());
-                let woken = Arc::clone(&woken);
+                let (rests, woken) = (Arc::clone(&rests), Arc::clone(&woken));
                 tokio::spawn(async move {
-                    Waiting::new(&rest, until).await;
+                    Waiting::new(&rests, Handle::current(), until).await;
                     woken.lock().unwrap().push(ms);
                 })
             })

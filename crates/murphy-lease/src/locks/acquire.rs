@@ -127,7 +127,6 @@ impl<S: LeaseStore, G> Acquiring<S, G> {
             failures: 0,
             helds: 0,
             wait: Duration::ZERO,
-            rest: None,
         })
     }
 }

@@ -81,7 +81,6 @@ impl<S: LeaseStore> Pending<S> {
             ttl: self.ttl,
             owed,
             by,
-            rest: None,
         };
         self.settings.spawn(async move {
             let now = release.settings.clock.now();

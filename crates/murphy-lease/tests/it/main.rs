@@ -9,4 +9,5 @@ mod line;
 mod quorum;
 mod release;
 mod rest;
+mod runtimes;
 mod store;

@@ -1,26 +1,16 @@
 //! Leases of which nothing is due yet: they share a task, in the runtime that they were acquired in.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use murphy_lease::{Lease, Locks, MemoryStore, ReleaseError, Renewal, Ttl, Why};
-use tokio::runtime::{Builder, Runtime};
+use murphy_core::clock::{Sleep, Wall};
+use murphy_core::{Clock, TokioClock};
+use murphy_lease::{Locks, MemoryStore, ReleaseError, Renewal, Ttl};
+use tokio::runtime::Builder;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::keeper::Counting;
 use crate::store::{Fate, Store, TTL, ms};
-
-fn runtime() -> Runtime {
-    let mut runtime = Builder::new_current_thread();
-    runtime.enable_all().start_paused(true).build().unwrap()
-}
-
-/// For a ttl of it, counted by its own runtime.
-fn held_for_a_ttl(runtime: &Runtime, lease: &Lease) -> bool {
-    runtime.block_on(async { sleep(TTL.get() + ms(1)).await });
-    lease.token().is_ok()
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_that_rest_have_one_timer_and_are_renewed_each_at_its_own_time() {
@@ -110,66 +100,41 @@ async fn a_release_goes_on_without_whoever_waited_for_it() {
     }
 }
 
-#[test]
-fn it_can_be_released_or_dropped_outside_of_any_runtime() {
-    for fate in [Fate::Pass, Fate::Late(Duration::ZERO)] {
-        let (store, runtime) = (Store::new(), runtime());
-        let locks = store.locks(1);
-        let lease = runtime.block_on(async { locks.acquire("orders").await.unwrap() });
-        // A sleep of the store's is one of the lease's runtime.
-        store.all(fate);
-        let released = std::thread::scope(|threads| {
-            let released = threads.spawn(|| futures_executor::block_on(lease.release()));
-            while !released.is_finished() {
-                runtime.block_on(tokio::task::yield_now());
-            }
-            released.join().unwrap()
-        });
-        released.unwrap();
-        let lease = runtime.block_on(async { locks.acquire("orders").await.unwrap() });
-        drop(lease);
-        runtime.block_on(async {
-            sleep(ms(1)).await;
-            assert!(!store.is_held("orders").await);
-        });
+/// Panics once when it is told to.
+#[derive(Clone, Debug, Default)]
+struct Panicky(Arc<AtomicBool>);
+
+impl Clock for Panicky {
+    fn now(&self) -> Instant {
+        assert!(!self.0.swap(false, Ordering::SeqCst), "the clock is broken");
+        TokioClock.now()
+    }
+
+    fn wall(&self) -> Wall {
+        TokioClock.wall()
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Sleep {
+        TokioClock.sleep_until(deadline)
     }
 }
 
-#[test]
-fn the_end_of_one_runtime_is_nothing_to_the_leases_of_another() {
-    let store = Store::new();
-    let (locks, other) = (store.locks(1), runtime());
-    let kept = other.block_on(async { locks.acquire("kept").await.unwrap() });
-    for _ in 0..3 {
-        let runtime = runtime();
-        let lease = runtime.block_on(async { locks.acquire("orders").await.unwrap() });
-        drop(runtime);
-        assert_eq!(lease.token().unwrap_err().why, Why::Unattended);
-        let released = other.block_on(lease.release());
-        assert!(
-            matches!(released, Err(ReleaseError::Lost(_))),
-            "{released:?}"
-        );
-        assert!(kept.token().is_ok());
-        // Nobody gives back what was not kept.
-        other.block_on(async { sleep(TTL.get() + ms(1)).await });
-        assert!(!other.block_on(store.is_held("orders")));
-    }
-    assert!(held_for_a_ttl(&other, &kept));
-}
-
-#[test]
-fn a_runtime_that_ends_while_nobody_rests_takes_nothing_along() {
-    let locks = Locks::new(MemoryStore::new()).ttl(TTL);
-    for _ in 0..3 {
-        // The next may well have the number of the last.
-        let runtime = runtime();
-        let acquire = async || locks.acquire("orders").await.unwrap();
-        runtime.block_on(async { acquire().await.release().await.unwrap() });
-        let lease = runtime.block_on(acquire());
-        assert!(held_for_a_ttl(&runtime, &lease));
-        runtime.block_on(lease.release()).unwrap();
-    }
+#[tokio::test(start_paused = true)]
+async fn after_a_clock_that_panicked_new_ones_are_renewed() {
+    let (store, clock) = (Store::new(), Panicky::default());
+    let locks = store.locks(1).clock(Arc::new(clock.clone()));
+    let first = locks.acquire("first").await.unwrap();
+    tokio::task::yield_now().await;
+    // The task's look at its due time.
+    sleep(ms(2_999)).await;
+    clock.0.store(true, Ordering::SeqCst);
+    sleep(ms(2)).await;
+    assert!(!clock.0.load(Ordering::SeqCst), "it panicked");
+    assert!(first.token().is_err());
+    let second = locks.acquire("second").await.unwrap();
+    drop(first);
+    sleep(TTL.get() * 3).await;
+    assert!(second.token().is_ok());
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! [`Asker`]: a store is asked, and asked again, until it has granted a lock or the time is up.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use murphy_core::Scope;
@@ -8,9 +7,8 @@ use tokio::time::Instant;
 
 use super::super::error::{AcquireError, BadReply, Last};
 use super::super::pending::Pending;
-use crate::ask::{LeaseStore, Patience, ask_by};
+use crate::ask::{LeaseStore, ask_by};
 use crate::lease::Kept;
-use crate::lease::rest::Rest;
 use crate::pace::TICK;
 use crate::validity::Validity;
 use crate::{
@@ -34,8 +32,6 @@ pub(super) struct Asker<S: LeaseStore> {
     pub(super) helds: u32,
     /// For how long the store may keep the next request.
     pub(super) wait: Duration,
-    /// Where its requests rest, and what it acquires.
-    pub(super) rest: Option<Arc<Rest>>,
 }
 
 /// What to do after an answer.
@@ -47,7 +43,6 @@ enum Next<E> {
 impl<S: LeaseStore> Asker<S> {
     pub(super) async fn run(&mut self) -> Result<Lease, AcquireError<S::Error>> {
         let (mut before, settings) = (None, self.pending.settings.clone());
-        self.rest = settings.rest();
         let clock = &*settings.clock;
         let mut sent = clock.now();
         self.began = Some(sent);
@@ -64,12 +59,7 @@ impl<S: LeaseStore> Asker<S> {
             self.attempts = self.attempts.saturating_add(1);
             self.pending.sent(give_up);
             let request = self.request(wait);
-            let until = Patience {
-                settings: &settings,
-                rest: self.rest.as_ref(),
-                by: give_up,
-            };
-            let reply = ask_by(self.pending.store.clone(), request, until).await;
+            let reply = ask_by(self.pending.store.clone(), request, &settings, give_up).await;
             let (mut last, pause) = match self.answered(sent, wait, reply).await? {
                 Next::Done(lease) => return Ok(lease),
                 Next::Again(last, pause) => (last, pause),
@@ -160,12 +150,7 @@ impl<S: LeaseStore> Asker<S> {
             rank,
             ttl: self.pending.ttl,
         });
-        let patience = Patience {
-            settings: &settings,
-            rest: self.rest.as_ref(),
-            by: give_up,
-        };
-        match ask_by(self.pending.store.clone(), renew, patience).await {
+        match ask_by(self.pending.store.clone(), renew, &settings, give_up).await {
             Some(Ok(LeaseReply::Renewed { ttl })) if Validity::is_sane(ttl) => {
                 let until = self.pending.settings.validity.until(sent, ttl);
                 let now = settings.clock.now();
@@ -189,7 +174,6 @@ impl<S: LeaseStore> Asker<S> {
             sent,
             granted,
             now,
-            rest: self.rest.take(),
         })
     }
 
