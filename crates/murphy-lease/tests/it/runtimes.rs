@@ -102,7 +102,7 @@ fn a_release_whose_leases_runtime_ends_says_that_it_is_not_confirmed() {
             if foreign {
                 futures_executor::block_on(release)
             } else {
-                b.block_on(async { release.await })
+                b.block_on(release)
             }
         }));
         let said = said.expect("no panic");
