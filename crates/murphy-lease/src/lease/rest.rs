@@ -187,7 +187,9 @@ impl Rest {
         due.sort_unstable();
         let due: Vec<_> = due.iter().map(|(_, at)| resting.remove(*at).due).collect();
         let next = resting.iter().map(|(_, resting)| resting.until).min();
-        *sleeps = next.or(sleeps.filter(|until| now < *until));
+        // Never later than was said: else each request that is answered before the task looks would have it look again.
+        let said = sleeps.filter(|until| now < *until);
+        *sleeps = next.into_iter().chain(said).min();
         let sleeps = *sleeps;
         drop(state);
         due.into_iter().for_each(Due::act);
@@ -347,6 +349,23 @@ mod tests {
         sleep(second + Duration::from_millis(1)).await;
         assert!(other.is_woken());
         assert_ready!(other.poll());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_came_and_went_before_the_task_looked_has_it_called_once() {
+        let rests = Rests::new(Arc::new(TokioClock));
+        let rest = rests.of(Handle::current());
+        let (now, ms) = (Instant::now(), Duration::from_millis(1));
+        let due = || Due::Call(Waker::noop().clone());
+        let (_far, call) = rest.lay(now + 1000 * ms, due());
+        assert!(matches!(call, Call::Begin));
+        for n in 0..10 {
+            let (near, call) = rest.lay(now + (10 + n) * ms, due());
+            assert!(matches!((n, call), (0, Call::Sooner) | (1.., Call::None)));
+            rest.lift(near);
+            assert_eq!(rest.wake(now + n * ms), Some(now + 10 * ms));
+        }
+        assert_eq!(rest.wake(now + 10 * ms), Some(now + 1000 * ms));
     }
 
     #[tokio::test(start_paused = true)]
