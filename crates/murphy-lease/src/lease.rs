@@ -1,5 +1,6 @@
 //! [`Lease`]: the guard of a lease that is held.
 
+mod charge;
 pub(crate) mod held;
 pub(crate) mod keeper;
 mod mark;
@@ -20,8 +21,8 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::charge::{Attended, Charge, Rested};
 use self::held::{Held, NotEnsured};
-use self::keeper::{Attended, Charge, Rested};
 use self::post::{Idle, Left};
 use self::rest::EARLY;
 use self::shared::{Begun, Shared};

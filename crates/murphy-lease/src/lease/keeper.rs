@@ -1,4 +1,4 @@
-//! [`Keeper`]: who keeps a lease, in a task of its own as soon as there is something to do. It renews it, says that it is lost, and gives it back.
+//! [`Keeper`]: who keeps a lease, in a task of its own. It renews it, says that it is lost, and gives it back.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -8,50 +8,24 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use murphy_core::Scope;
 use murphy_core::clock::Sleep;
 use tokio::sync::oneshot;
 use tokio::task::unconstrained;
 use tokio::time::Instant;
-use tracing::{Instrument, Span};
 
-use super::post::{Idle, Returned};
+use super::charge::Charge;
 use super::shared::Shared;
 use crate::ask::{Asked, LeaseStore, ask};
-use crate::machine::{Machine, Terms, Todo};
-use crate::release::{NotReleased, Owed, Paid, Release};
-use crate::settings::{Settings, Task};
+use crate::machine::{Machine, Todo};
+use crate::release::{NotReleased, Paid};
 use crate::validity::Validity;
-use crate::{LeaseReply, LeaseRequest, Renew, Ttl, Why, event};
+use crate::{LeaseReply, LeaseRequest, Renew, Why, event};
 
 /// Where the answer to a release goes.
 pub(crate) type Answer = oneshot::Sender<Result<Paid, NotReleased>>;
 
-/// A lease that is to be kept, and in the end given back.
-pub(crate) struct Charge<S> {
-    pub(crate) store: S,
-    pub(crate) settings: Settings,
-    pub(crate) ttl: Ttl,
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) owed: Owed,
-    /// Tells of the end of this, if it is not the lease's.
-    pub(crate) _attended: Attended,
-    /// When it has ended at the store by itself, as far as can be known here.
-    pub(crate) ends: Instant,
-}
-
-/// A keeper for whom nothing is due.
-pub(crate) struct Rested<S> {
-    pub(crate) charge: Charge<S>,
-    pub(crate) terms: Terms,
-    /// When the request left that it was granted to, for how long, and when that was heard.
-    pub(crate) sent: Instant,
-    pub(crate) granted: Duration,
-    pub(crate) now: Instant,
-    pub(crate) span: Span,
-}
-
-struct Keeper<S> {
+/// A keeper at work.
+pub(super) struct Keeper<S> {
     charge: Charge<S>,
     machine: Machine,
     /// When the last renewal left.
@@ -59,16 +33,7 @@ struct Keeper<S> {
 }
 
 /// The guard's word: release it. Dropped with the guard.
-type Orders = oneshot::Receiver<Answer>;
-
-/// Without its keeper nobody renews a lease, and nobody says that it is lost.
-pub(crate) struct Attended(pub(crate) Arc<Shared>);
-
-impl Drop for Attended {
-    fn drop(&mut self) {
-        self.0.lose(Why::Unattended);
-    }
-}
+pub(super) type Orders = oneshot::Receiver<Answer>;
 
 /// Word from the store that it is over.
 type Over = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -81,55 +46,16 @@ enum Woke<E> {
     Due,
 }
 
-impl<S: LeaseStore> Idle for Rested<S> {
-    fn work(self: Box<Self>, orders: Orders) -> Task {
-        let (scope, span) = (self.scope(), self.span.clone());
-        let keeper = Keeper {
-            machine: Machine::new(self.terms, self.sent, self.now, self.granted),
-            sent: self.sent,
-            charge: self.charge,
-        };
-        Box::pin(scope.enter(keeper.run(orders).instrument(span)))
-    }
-
-    fn give_back(self: Box<Self>, now: Instant) -> Option<Returned> {
-        let (scope, span) = (self.scope(), self.span.clone());
-        let mut release = self.charge.due(now)?;
-        let release = async move { release.run(now).await };
-        Some(if span.is_disabled() {
-            Box::pin(scope.enter(release))
-        } else {
-            Box::pin(scope.enter(release.instrument(span)))
-        })
-    }
-}
-
-impl<S> Rested<S> {
-    /// Faults that are keyed by the operation are keyed by the lease here, and not by whoever acquired it.
-    fn scope(&self) -> Scope {
-        Scope::default().with_key(self.charge.shared.token.nonce().key())
-    }
-}
-
-impl<S> Charge<S> {
-    /// What gives it back from now on; nothing where it has ended by itself.
-    fn due(mut self, now: Instant) -> Option<Release<S>> {
-        if self.shared.why() == Why::Refused || now >= self.ends {
-            self.owed.waive();
-            return None;
-        }
-        Some(Release {
-            store: self.store,
-            settings: self.settings,
-            ttl: self.ttl,
-            owed: self.owed,
-            by: self.ends,
-        })
-    }
-}
-
 impl<S: LeaseStore> Keeper<S> {
-    async fn run(mut self, mut orders: Orders) {
+    pub(super) const fn new(charge: Charge<S>, machine: Machine, sent: Instant) -> Self {
+        Self {
+            charge,
+            machine,
+            sent,
+        }
+    }
+
+    pub(super) async fn run(mut self, mut orders: Orders) {
         let told = self.hold(&mut orders).await;
         // From here on it is lost, and no renewal is under way when it is given back.
         let answer = match told {

@@ -1,10 +1,12 @@
 //! [`Rest`]: where those are for whom nothing is due: leases before their first renewal, and requests whose answers are
 //! waited for. They share a task and its timer, so that a lease that is released before its first renewal costs neither.
 
+mod waiting;
+
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use murphy_core::Clock;
@@ -13,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+pub(crate) use self::waiting::Waiting;
 use super::shared::Shared;
 
 /// The rests of a client: one for each runtime that it is used in.
@@ -260,133 +263,5 @@ impl Due {
     }
 }
 
-/// The wait for a time, without a timer of its own: ends then, or with the runtime.
-pub(crate) struct Waiting<'r> {
-    rests: &'r Arc<Rests>,
-    rest: Arc<Rest>,
-    until: Instant,
-    place: Option<Place>,
-}
-
-impl<'r> Waiting<'r> {
-    /// In this runtime, or whichever it is polled in later.
-    pub(crate) fn new(rests: &'r Arc<Rests>, runtime: Handle, until: Instant) -> Self {
-        let rest = rests.of(runtime);
-        Self {
-            rests,
-            rest,
-            until,
-            place: None,
-        }
-    }
-
-    /// Whoever waits is in another runtime now: the one where he was may not run any more.
-    fn follow(&mut self) {
-        if let Ok(here) = Handle::try_current()
-            && here.id() != self.rest.runtime.id()
-        {
-            self.leave();
-            self.rest = self.rests.of(here);
-        }
-    }
-
-    fn leave(&mut self) {
-        if let Some(place) = self.place.take() {
-            self.rest.lift(place);
-        }
-    }
-}
-
-impl Future for Waiting<'_> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(place) = self.place {
-            if !self.rest.wakes(place, cx.waker()) {
-                return Poll::Ready(());
-            }
-            self.follow();
-        }
-        if self.place.is_none() {
-            let due = Due::Call(cx.waker().clone());
-            let (place, call) = self.rest.lay(self.until, due);
-            self.place = Some(place);
-            let rest = Arc::clone(&self.rest);
-            rest.call(call);
-        }
-        Poll::Pending
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.leave();
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use murphy_core::TokioClock;
-    use tokio::time::sleep;
-    use tokio_test::task::spawn;
-    use tokio_test::{assert_pending, assert_ready};
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn whose_time_came_leaves_no_other_that_rests_where_it_did() {
-        let rests = Rests::new(Arc::new(TokioClock));
-        let (now, second) = (Instant::now(), Duration::from_secs(1));
-        let mut first = Waiting::new(&rests, Handle::current(), now + second);
-        (&mut first).await;
-        assert_eq!(Instant::now(), now + second);
-        let mut other = spawn(Waiting::new(&rests, Handle::current(), now + second * 3));
-        assert_pending!(other.poll());
-        assert_eq!(other.place.unwrap().0, first.place.unwrap().0);
-        drop(first);
-        sleep(second).await;
-        assert_pending!(other.poll());
-        sleep(second + Duration::from_millis(1)).await;
-        assert!(other.is_woken());
-        assert_ready!(other.poll());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_came_and_went_before_the_task_looked_has_it_called_once() {
-        let rests = Rests::new(Arc::new(TokioClock));
-        let rest = rests.of(Handle::current());
-        let (now, ms) = (Instant::now(), Duration::from_millis(1));
-        let due = || Due::Call(Waker::noop().clone());
-        let (_far, call) = rest.lay(now + 1000 * ms, due());
-        assert!(matches!(call, Call::Begin));
-        for n in 0..10 {
-            let (near, call) = rest.lay(now + (10 + n) * ms, due());
-            assert!(matches!((n, call), (0, Call::Sooner) | (1.., Call::None)));
-            rest.lift(near);
-            assert_eq!(rest.wake(now + n * ms), Some(now + 10 * ms));
-        }
-        assert_eq!(rest.wake(now + 10 * ms), Some(now + 1000 * ms));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn one_task_wakes_them_in_the_order_of_their_times_and_ends() {
-        let rests = Rests::new(Arc::new(TokioClock));
-        let (now, woken) = (Instant::now(), Arc::new(Mutex::new(Vec::new())));
-        let tasks: Vec<_> = [30, 10, 20, 10, 1000, 0]
-            .map(|ms| {
-                let until = now + Duration::from_millis(ms);
-                let (rests, woken) = (Arc::clone(&rests), Arc::clone(&woken));
-                tokio::spawn(async move {
-                    Waiting::new(&rests, Handle::current(), until).await;
-                    woken.lock().unwrap().push(ms);
-                })
-            })
-            .into();
-        for task in tasks {
-            task.await.unwrap();
-        }
-        assert_eq!(*woken.lock().unwrap(), [0, 10, 10, 20, 30, 1000]);
-        sleep(Duration::from_millis(1)).await;
-        assert!(rests.lock().is_empty(), "nobody is waited for");
-    }
-}
+mod tests;

@@ -1,0 +1,94 @@
+//! [`Charge`]: a lease that is to be kept. [`Rested`]: its keeper, while nothing is due.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use murphy_core::Scope;
+use tokio::time::Instant;
+use tracing::{Instrument, Span};
+
+use super::keeper::{Keeper, Orders};
+use super::post::{Idle, Returned};
+use super::shared::Shared;
+use crate::ask::LeaseStore;
+use crate::machine::{Machine, Terms};
+use crate::release::{Owed, Release};
+use crate::settings::{Settings, Task};
+use crate::{Ttl, Why};
+
+/// A lease that is to be kept, and in the end given back.
+pub(crate) struct Charge<S> {
+    pub(crate) store: S,
+    pub(crate) settings: Settings,
+    pub(crate) ttl: Ttl,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) owed: Owed,
+    /// Tells of the end of this, if it is not the lease's.
+    pub(crate) _attended: Attended,
+    /// When it has ended at the store by itself, as far as can be known here.
+    pub(crate) ends: Instant,
+}
+
+/// A keeper for whom nothing is due.
+pub(crate) struct Rested<S> {
+    pub(crate) charge: Charge<S>,
+    pub(crate) terms: Terms,
+    /// When the request left that it was granted to, for how long, and when that was heard.
+    pub(crate) sent: Instant,
+    pub(crate) granted: Duration,
+    pub(crate) now: Instant,
+    pub(crate) span: Span,
+}
+
+/// Without its keeper nobody renews a lease, and nobody says that it is lost.
+pub(crate) struct Attended(pub(crate) Arc<Shared>);
+
+impl Drop for Attended {
+    fn drop(&mut self) {
+        self.0.lose(Why::Unattended);
+    }
+}
+
+impl<S: LeaseStore> Idle for Rested<S> {
+    fn work(self: Box<Self>, orders: Orders) -> Task {
+        let (scope, span) = (self.scope(), self.span.clone());
+        let machine = Machine::new(self.terms, self.sent, self.now, self.granted);
+        let keeper = Keeper::new(self.charge, machine, self.sent);
+        Box::pin(scope.enter(keeper.run(orders).instrument(span)))
+    }
+
+    fn give_back(self: Box<Self>, now: Instant) -> Option<Returned> {
+        let (scope, span) = (self.scope(), self.span.clone());
+        let mut release = self.charge.due(now)?;
+        let release = async move { release.run(now).await };
+        Some(if span.is_disabled() {
+            Box::pin(scope.enter(release))
+        } else {
+            Box::pin(scope.enter(release.instrument(span)))
+        })
+    }
+}
+
+impl<S> Rested<S> {
+    /// Faults that are keyed by the operation are keyed by the lease here, and not by whoever acquired it.
+    fn scope(&self) -> Scope {
+        Scope::default().with_key(self.charge.shared.token.nonce().key())
+    }
+}
+
+impl<S> Charge<S> {
+    /// What gives it back from now on; nothing where it has ended by itself.
+    pub(super) fn due(mut self, now: Instant) -> Option<Release<S>> {
+        if self.shared.why() == Why::Refused || now >= self.ends {
+            self.owed.waive();
+            return None;
+        }
+        Some(Release {
+            store: self.store,
+            settings: self.settings,
+            ttl: self.ttl,
+            owed: self.owed,
+            by: self.ends,
+        })
+    }
+}

@@ -1,0 +1,65 @@
+//! Who rests where, until when, and who is called.
+
+use murphy_core::TokioClock;
+use tokio::time::sleep;
+use tokio_test::task::spawn;
+use tokio_test::{assert_pending, assert_ready};
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn whose_time_came_leaves_no_other_that_rests_where_it_did() {
+    let rests = Rests::new(Arc::new(TokioClock));
+    let (now, second) = (Instant::now(), Duration::from_secs(1));
+    let mut first = Waiting::new(&rests, Handle::current(), now + second);
+    (&mut first).await;
+    assert_eq!(Instant::now(), now + second);
+    let mut other = spawn(Waiting::new(&rests, Handle::current(), now + second * 3));
+    assert_pending!(other.poll());
+    assert_eq!(other.at().unwrap(), first.at().unwrap());
+    drop(first);
+    sleep(second).await;
+    assert_pending!(other.poll());
+    sleep(second + Duration::from_millis(1)).await;
+    assert!(other.is_woken());
+    assert_ready!(other.poll());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_came_and_went_before_the_task_looked_has_it_called_once() {
+    let rests = Rests::new(Arc::new(TokioClock));
+    let rest = rests.of(Handle::current());
+    let (now, ms) = (Instant::now(), Duration::from_millis(1));
+    let due = || Due::Call(Waker::noop().clone());
+    let (_far, call) = rest.lay(now + 1000 * ms, due());
+    assert!(matches!(call, Call::Begin));
+    for n in 0..10 {
+        let (near, call) = rest.lay(now + (10 + n) * ms, due());
+        assert!(matches!((n, call), (0, Call::Sooner) | (1.., Call::None)));
+        rest.lift(near);
+        assert_eq!(rest.wake(now + n * ms), Some(now + 10 * ms));
+    }
+    assert_eq!(rest.wake(now + 10 * ms), Some(now + 1000 * ms));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_task_wakes_them_in_the_order_of_their_times_and_ends() {
+    let rests = Rests::new(Arc::new(TokioClock));
+    let (now, woken) = (Instant::now(), Arc::new(Mutex::new(Vec::new())));
+    let tasks: Vec<_> = [30, 10, 20, 10, 1000, 0]
+        .map(|ms| {
+            let until = now + Duration::from_millis(ms);
+            let (rests, woken) = (Arc::clone(&rests), Arc::clone(&woken));
+            tokio::spawn(async move {
+                Waiting::new(&rests, Handle::current(), until).await;
+                woken.lock().unwrap().push(ms);
+            })
+        })
+        .into();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(*woken.lock().unwrap(), [0, 10, 10, 20, 30, 1000]);
+    sleep(Duration::from_millis(1)).await;
+    assert!(rests.lock().is_empty(), "nobody is waited for");
+}
