@@ -36,7 +36,8 @@ use crate::{FencingToken, Lost, Ttl, Why, event};
 ///
 /// It is renewed in the background, at a third of its time and, if that fails, again and again until its time is up: from its
 /// first renewal on by a task of its own, and before that it rests with others of its client. Both are the runtime's in which it was
-/// acquired, and end with it: then it is lost.
+/// acquired, and end with it: then it is lost. While that runtime is not run (one of a single thread, between two `block_on`), nothing is
+/// renewed or released, and who waits for either in another waits.
 /// That it is *lost* does not wait for any answer: by the holder's own clock it is over when its time is up, also while
 /// a renewal hangs, and stays so.
 ///

@@ -29,7 +29,8 @@ impl Lease {
     /// Gives it back, and waits until the store has confirmed that. Release only when the work is done: from here
     /// on the lease counts as lost, before the store is asked.
     ///
-    /// Tries again until it would have ended by itself; bound it from outside to wait for less.
+    /// Tries again until it would have ended by itself; bound it from outside to wait for less. Waited for in another runtime than
+    /// it was acquired in, or in none, it is made in that one, which has to be run meanwhile.
     ///
     /// # Errors
     ///

@@ -87,7 +87,7 @@ impl<S: LeaseStore, G> Acquiring<S, G> {
     }
 
     /// How long to go on asking, the last answer included; at least one request is sent. 30 s by default;
-    /// `Duration::MAX` is for ever. Where the task is in a [`Scope`] whose deadline is earlier, that holds.
+    /// `Duration::MAX` is for ever. Where the task is in a [`Scope`](murphy_core::Scope) whose deadline is earlier, that holds.
     ///
     /// It may end early: where the wait before the next request, at most a second, would take until the deadline or longer, no request
     /// is left to wait for, and it fails at once. So the caller has the rest of its time for something else. (A `deadline(1 s)` over
