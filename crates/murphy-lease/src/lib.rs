@@ -18,6 +18,7 @@
 //! | [`LockName`], [`Ttl`] | what is leased, and for how long |
 //! | [`Locks`], [`Acquiring`] | the client: a lock is asked for until it is granted, over any [store](LeaseStore) |
 //! | [`Lease`], [`Held`] | the guard: what is left, the token, the loss; work that ends with it |
+//! | [`Renewal`], [`Watch`] | whether it is renewed while its work stands still, or at all; word that it is over before the next renewal |
 //! | [`Election`], [`Leadership`], [`Observer`] | one leader at a time, by the votes of a majority; its term is its rank |
 //! | [`VoterService`], [`VoteStore`] | who votes, and where its word is kept |
 //! | [`UnfencedLock`] | a guard without a token: for efficiency, not for safety |
@@ -47,7 +48,7 @@
 //! | `lease.renewal_failed` | warn | a renewal failed, or was not answered in time | `left`, `why` | `murphy_lease_renewals_failed_total` |
 //! | `lease.expiring` | warn | a third is left and it is not renewed | `left` | `murphy_lease_expiring_total` |
 //! | `lease.lost` | warn | it is over, and nobody released it | `why` | `murphy_lease_lost_total` |
-//! | `lease.released` | debug | the store has confirmed a release | `was_held`, `attempts` | `murphy_lease_released_total` |
+//! | `lease.released` | debug | the store has confirmed a release, also of what was perhaps never granted: by who gave an acquire up | `was_held`, `attempts` | `murphy_lease_released_total` |
 //! | `lease.not_released` | warn | it has not: the ttl ends it | `attempts`, `why` | `murphy_lease_not_released_total` |
 //!
 //! # Events of stores

@@ -102,9 +102,11 @@ impl Owed {
         }
     }
 
-    /// Never mind.
-    pub(crate) fn waive(&mut self) {
+    /// Never mind: it has ended by itself.
+    pub(crate) fn waive(&mut self) -> NotReleased {
         self.is_paid = true;
+        self.last = "none: it had ended by itself".into();
+        self.report()
     }
 
     fn paid(&mut self, was_held: bool) -> Paid {

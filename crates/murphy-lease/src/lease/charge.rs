@@ -12,7 +12,7 @@ use super::post::{Idle, Returned};
 use super::shared::Shared;
 use crate::ask::LeaseStore;
 use crate::machine::{Machine, Terms};
-use crate::release::{Owed, Release};
+use crate::release::{NotReleased, Owed, Release};
 use crate::settings::{Settings, Task};
 use crate::{Ttl, Why};
 
@@ -59,7 +59,7 @@ impl<S: LeaseStore> Idle for Rested<S> {
 
     fn give_back(self: Box<Self>, now: Instant) -> Option<Returned> {
         let (scope, span) = (self.scope(), self.span.clone());
-        let mut release = self.charge.due(now)?;
+        let mut release = self.charge.due(now).ok()?;
         let release = async move { release.run(now).await };
         Some(if span.is_disabled() {
             Box::pin(scope.enter(release))
@@ -77,13 +77,14 @@ impl<S> Rested<S> {
 }
 
 impl<S> Charge<S> {
-    /// What gives it back from now on; nothing where it has ended by itself.
-    pub(super) fn due(mut self, now: Instant) -> Option<Release<S>> {
-        if self.shared.why() == Why::Refused || now >= self.ends {
-            self.owed.waive();
-            return None;
+    /// What gives it back from now on; else what is said of that, if anything: it has ended by itself.
+    pub(super) fn due(mut self, now: Instant) -> Result<Release<S>, Option<NotReleased>> {
+        let why = self.shared.why();
+        if why == Why::Refused || now >= self.ends {
+            let ended = self.owed.waive();
+            return Err((why == Why::Released).then_some(ended));
         }
-        Some(Release {
+        Ok(Release {
             store: self.store,
             settings: self.settings,
             ttl: self.ttl,

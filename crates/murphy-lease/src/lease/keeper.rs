@@ -63,11 +63,11 @@ impl<S: LeaseStore> Keeper<S> {
             None => orders.await.ok(),
         };
         let now = self.charge.settings.clock.now();
-        let Some(mut release) = self.charge.due(now) else {
-            return;
+        let paid = match self.charge.due(now) {
+            Ok(mut release) => Some(release.run(now).await),
+            Err(ended) => ended.map(Err),
         };
-        let paid = release.run(now).await;
-        if let Some(answer) = answer {
+        if let (Some(answer), Some(paid)) = (answer, paid) {
             // Who asked may have left.
             let _ = answer.send(paid);
         }

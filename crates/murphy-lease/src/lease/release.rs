@@ -36,6 +36,10 @@ impl Lease {
     ///
     /// [`ReleaseError`] says that it was lost before, or that the store has not confirmed.
     ///
+    /// # Panics
+    ///
+    /// Where the store does, if it is asked in the task that waits.
+    ///
     /// # Cancel safety
     ///
     /// The release goes on without the future.

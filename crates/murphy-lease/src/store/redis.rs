@@ -35,7 +35,8 @@ use crate::{LeaseReply, LeaseRequest};
 /// forgotten a week after their lease; all others are kept, and those of an era above the store's. Where the clock is set back,
 /// a lease that runs ends at most its own length after somebody next asks.
 ///
-/// There is no queue: a request is answered at once, whatever its `wait`, and who waits asks again. Releases are not published
+/// There is no queue: a request is answered at once, whatever its `wait`, and who waits asks again: of a lock that is hardly ever free one
+/// may be unlucky until any deadline. Releases are not published
 /// (`PUBLISH`): who releases does not know whether anybody waits, so that each would be, in a cluster to all its nodes; and a
 /// message is lost with its connection, so that who waits would have to ask again all the same. Redis 5 or later. A script takes the server some
 /// 5 µs longer than a plain `SET`, which is what the token costs.

@@ -1,5 +1,7 @@
 //! How a lease is given back.
 
+use std::sync::{Arc, Mutex};
+
 use murphy_lease::{LeaseRequest, ReleaseError, Why};
 use tokio::time::{Instant, sleep};
 
@@ -124,4 +126,26 @@ async fn an_unfenced_lock_is_a_lease_without_proof() {
     assert_eq!(lock.lost().await.why, Why::Expired);
     assert!(!lock.is_valid());
     assert!(lock.release().await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_that_comes_too_late_to_be_asked_for_was_no_loss() {
+    let store = Store::new();
+    let parked = Arc::new(Mutex::new(Vec::new()));
+    let park = Arc::clone(&parked);
+    let locks = store.locks(1);
+    let locks = locks.executor(move |task| park.lock().unwrap().push(task));
+    let lease = locks.acquire("orders").await.unwrap();
+    assert!(lease.token().is_ok());
+    let released = tokio::spawn(lease.release());
+    sleep(TTL.get() * 2).await;
+    // Whoever keeps it runs again.
+    let task = parked.lock().unwrap().pop().unwrap();
+    tokio::spawn(task);
+    let said = released.await.unwrap();
+    assert!(
+        matches!(&said, Err(ReleaseError::NotReleased(e)) if e.attempts == 0),
+        "{said:?}"
+    );
+    assert_eq!(store.verbs(), ["acquire"]);
 }

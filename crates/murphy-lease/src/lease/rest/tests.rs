@@ -63,3 +63,43 @@ async fn one_task_wakes_them_in_the_order_of_their_times_and_ends() {
     sleep(Duration::from_millis(1)).await;
     assert!(rests.lock().is_empty(), "nobody is waited for");
 }
+
+#[tokio::test(start_paused = true)]
+async fn after_all_were_abandoned_none_is_taken_for_one_of_those() {
+    let rests = Rests::new(Arc::new(TokioClock));
+    let rest = rests.of(Handle::current());
+    let until = Instant::now() + Duration::from_secs(1);
+    let due = || Due::Call(Waker::noop().clone());
+    let (first, call) = rest.lay(until, due());
+    rest.call(call);
+    rest.abandon();
+    let (other, call) = rest.lay(until, due());
+    rest.call(call);
+    rest.lift(first);
+    assert!(rest.wakes(other, Waker::noop()));
+}
+
+/// A waker that owns its task, which rests in the same place.
+struct Owns(Arc<Rest>);
+
+impl std::task::Wake for Owns {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Owns {
+    fn drop(&mut self) {
+        self.0.lift((0, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waker_that_is_the_last_of_its_task_may_take_along_others_that_rest() {
+    let rests = Rests::new(Arc::new(TokioClock));
+    let rest = rests.of(Handle::current());
+    let waker = || Waker::from(Arc::new(Owns(Arc::clone(&rest))));
+    let (place, _call) = rest.lay(Instant::now(), Due::Call(waker()));
+    for _ in 0..3 {
+        assert!(rest.wakes(place, &waker()));
+    }
+    rest.lift(place);
+}

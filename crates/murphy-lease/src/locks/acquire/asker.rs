@@ -177,6 +177,7 @@ impl<S: LeaseStore> Asker<S> {
         })
     }
 
+    #[cold]
     fn held(
         &mut self,
         sent: Instant,
@@ -213,6 +214,7 @@ impl<S: LeaseStore> Asker<S> {
         Ok(Next::Again(Last::Held { rank, remaining }, pause))
     }
 
+    #[cold]
     fn passed(&mut self, high: Rank) -> Result<Next<S::Error>, AcquireError<S::Error>> {
         self.pending.refused();
         // It was asked for more than that already, or there is no more.
@@ -224,6 +226,7 @@ impl<S: LeaseStore> Asker<S> {
         Ok(self.failed(Last::Passed { high }))
     }
 
+    #[cold]
     fn failed(&mut self, last: Last<S::Error>) -> Next<S::Error> {
         self.failures = self.failures.saturating_add(1);
         // Whether it hears us at all is the first question: it is asked without a wait.
@@ -236,6 +239,7 @@ impl<S: LeaseStore> Asker<S> {
         pace.wait(Self::BASE, Self::CAP, streak, u64::from(self.attempts))
     }
 
+    #[cold]
     fn too_late(&self, now: Instant, last: Last<S::Error>) -> AcquireError<S::Error> {
         AcquireError::Deadline {
             waited: self.waited(now),
