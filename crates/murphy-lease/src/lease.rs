@@ -175,7 +175,8 @@ impl Lease {
         self.held.remaining()
     }
 
-    /// Has at least so much left, and renews it first if there is less.
+    /// Has at least so much left, and renews it first if there is less: in the runtime that it was acquired in, which has to be run
+    /// meanwhile.
     ///
     /// # Errors
     ///
@@ -233,7 +234,8 @@ impl Lease {
 
     /// Runs work until it is done, or the lease is lost: then the work is dropped where it stands, at its next `await`.
     ///
-    /// The clock is looked at before and after each poll. A poll itself is not interrupted, and what the work has
+    /// The clock is looked at before and after each poll; work that only waits is told as whoever waits for [`lost`](Self::lost) is.
+    /// A poll itself is not interrupted, and what the work has
     /// spawned is not stopped: give that a [`child_token`](Self::child_token).
     ///
     /// # Errors
