@@ -152,6 +152,19 @@ fn one_that_is_acquired_in_two_runtimes_is_bounded_by_the_second() {
 }
 
 #[test]
+fn a_request_under_way_is_given_up_by_whichever_runtime_waits_for_it() {
+    let (store, a, b) = (Store::new(), runtime(), runtime());
+    store.all(Fate::Lost);
+    let mut acquiring = store.locks(1).acquire("orders").into_future();
+    a.block_on(async { assert!(timeout(Duration::ZERO, &mut acquiring).await.is_err()) });
+    let said = b.block_on(async { timeout(ms(60_000), &mut acquiring).await });
+    assert!(
+        matches!(said, Ok(Err(AcquireError::Deadline { .. }))),
+        "{said:?}"
+    );
+}
+
+#[test]
 fn one_that_is_granted_in_another_runtime_than_it_was_asked_for_in_is_kept_there() {
     let (store, a, b) = (Store::new(), runtime(), runtime());
     let mut acquiring = asked_for_in(&store, &a);
