@@ -91,13 +91,20 @@ impl Terms {
     /// Before when there is nothing to do for a lease that was asked for at `sent` and granted for so long, if nobody wishes for
     /// anything; the first renewal is not much later.
     pub(crate) fn rests(&self, sent: Instant, granted: Duration) -> Option<Instant> {
-        let ttl = self.ttl.get();
-        let warn_at = self
-            .validity
-            .until(sent, granted)
-            .checked_sub(ttl.min(granted) / 3)?;
-        let is_whole = granted >= ttl * 2 / 3;
-        is_whole.then(|| (sent + granted * 3 / 10).min(warn_at))
+        let warn_at = self.warn_at(self.validity.until(sent, granted), granted);
+        let rests = (sent + granted * 3 / 10).min(warn_at);
+        (!self.is_stale(granted)).then_some(rests)
+    }
+
+    /// When a third is left of what ends then.
+    fn warn_at(&self, until: Instant, granted: Duration) -> Instant {
+        let third = self.ttl.get().min(granted) / 3;
+        until.checked_sub(third).unwrap_or(until)
+    }
+
+    /// Whether it was granted before, or waited for long: most of it is gone, and it is renewed at once.
+    fn is_stale(&self, granted: Duration) -> bool {
+        granted < self.ttl.get() * 2 / 3
     }
 }
 
@@ -227,14 +234,10 @@ impl Machine {
 
     /// When to warn and to renew, after a grant that was asked for at `sent`.
     fn plan(&mut self, sent: Instant, granted: Duration) {
-        let warn_at = self
-            .until
-            .checked_sub(self.terms.ttl.get().min(granted) / 3);
-        self.warn_at = warn_at.unwrap_or(self.until).max(sent);
+        self.warn_at = self.terms.warn_at(self.until, granted).max(sent);
         self.renew_at = match self.terms.renewal {
             Renewal::Never => None,
-            // A lease that was granted before, or waited for long: most of it is gone.
-            _ if granted < self.terms.ttl.get() * 2 / 3 => Some(self.now),
+            _ if self.terms.is_stale(granted) => Some(self.now),
             _ => Some(sent + self.terms.pace.third(granted, self.renewals)),
         };
     }

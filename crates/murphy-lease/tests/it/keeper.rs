@@ -42,9 +42,9 @@ async fn a_blackhole_at_any_moment_and_it_is_lost_when_its_time_is_up() {
     }
 }
 
-/// tokio's clock, and how many of its timers there are.
+/// tokio's clock, and how many of its timers there are; and how many there have been.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Counting(pub(crate) Arc<AtomicUsize>);
+pub(crate) struct Counting(pub(crate) Arc<AtomicUsize>, pub(crate) Arc<AtomicUsize>);
 
 impl Clock for Counting {
     fn now(&self) -> Instant {
@@ -57,6 +57,7 @@ impl Clock for Counting {
 
     fn sleep_until(&self, deadline: Instant) -> Sleep {
         self.0.fetch_add(1, Ordering::Relaxed);
+        self.1.fetch_add(1, Ordering::Relaxed);
         let ended = Ended(Arc::clone(&self.0));
         Sleep::new(async move {
             TokioClock.sleep_until(deadline).await;

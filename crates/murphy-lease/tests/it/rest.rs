@@ -1,7 +1,7 @@
 //! Leases of which nothing is due yet: they share a task, in the runtime that they were acquired in.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use murphy_core::clock::{Sleep, Wall};
 use murphy_core::{Clock, TokioClock};
@@ -47,40 +47,21 @@ async fn what_is_released_before_it_is_due_leaves_no_timer_behind() {
     assert!(!store.verbs().contains(&"renew"));
 }
 
-/// tokio's clock, and how many timers it has made.
-#[derive(Clone, Debug, Default)]
-struct Made(Arc<AtomicUsize>);
-
-impl Clock for Made {
-    fn now(&self) -> Instant {
-        TokioClock.now()
-    }
-
-    fn wall(&self) -> Wall {
-        TokioClock.wall()
-    }
-
-    fn sleep_until(&self, deadline: Instant) -> Sleep {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        TokioClock.sleep_until(deadline)
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn who_comes_and_goes_under_a_longer_one_has_nobody_look_at_all_that_rest() {
-    let (store, made) = (Store::new(), Made::default());
-    let locks = store.locks(1).clock(Arc::new(made.clone()));
+    let (store, timers) = (Store::new(), Counting::default());
+    let locks = store.locks(1).clock(Arc::new(timers.clone()));
     let day = Ttl::from_secs(86_400);
     let long = locks.acquire("long").ttl(day).await.unwrap();
     for fate in [Fate::Pass, Fate::Late(ms(0))] {
         store.all(fate.clone());
-        let before = made.0.load(Ordering::Relaxed);
+        let before = timers.1.load(Ordering::Relaxed);
         for _ in 0..1_000 {
             let lease = locks.acquire("orders").await.unwrap();
             lease.release().await.unwrap();
             tokio::task::yield_now().await;
         }
-        let looks = made.0.load(Ordering::Relaxed) - before;
+        let looks = timers.1.load(Ordering::Relaxed) - before;
         assert!(looks < 100, "{fate:?}: {looks}");
     }
     assert!(long.token().is_ok());
