@@ -109,9 +109,9 @@ impl Set {
 
     /// A wait until then: with all others that rest here, if they do.
     pub(crate) fn wait_until(&self, until: Instant) -> Wait<'_> {
-        match (&self.executor, Handle::try_current()) {
-            (None, Ok(runtime)) => Wait::Shared(Waiting::new(&self.rests, runtime, until)),
-            _ => Wait::Alone(self.clock.sleep_until(until)),
+        match self.rest() {
+            Some(rest) => Wait::Shared(Waiting::new(&self.rests, rest, until)),
+            None => Wait::Alone(self.clock.sleep_until(until)),
         }
     }
 

@@ -7,14 +7,18 @@ use tokio_test::{assert_pending, assert_ready};
 
 use super::*;
 
+fn here(rests: &Arc<Rests>) -> Arc<Rest> {
+    rests.of(Handle::current())
+}
+
 #[tokio::test(start_paused = true)]
 async fn whose_time_came_leaves_no_other_that_rests_where_it_did() {
     let rests = Rests::new(Arc::new(TokioClock));
     let (now, second) = (Instant::now(), Duration::from_secs(1));
-    let mut first = Waiting::new(&rests, Handle::current(), now + second);
+    let mut first = Waiting::new(&rests, here(&rests), now + second);
     (&mut first).await;
     assert_eq!(Instant::now(), now + second);
-    let mut other = spawn(Waiting::new(&rests, Handle::current(), now + second * 3));
+    let mut other = spawn(Waiting::new(&rests, here(&rests), now + second * 3));
     assert_pending!(other.poll());
     assert_eq!(other.at().unwrap(), first.at().unwrap());
     drop(first);
@@ -28,7 +32,7 @@ async fn whose_time_came_leaves_no_other_that_rests_where_it_did() {
 #[tokio::test(start_paused = true)]
 async fn who_came_and_went_before_the_task_looked_has_it_called_once() {
     let rests = Rests::new(Arc::new(TokioClock));
-    let rest = rests.of(Handle::current());
+    let rest = here(&rests);
     let (now, ms) = (Instant::now(), Duration::from_millis(1));
     let due = || Due::Call(Waker::noop().clone());
     let (_far, call) = rest.lay(now + 1000 * ms, due());
@@ -51,7 +55,7 @@ async fn one_task_wakes_them_in_the_order_of_their_times_and_ends() {
             let until = now + Duration::from_millis(ms);
             let (rests, woken) = (Arc::clone(&rests), Arc::clone(&woken));
             tokio::spawn(async move {
-                Waiting::new(&rests, Handle::current(), until).await;
+                Waiting::new(&rests, here(&rests), until).await;
                 woken.lock().unwrap().push(ms);
             })
         })
@@ -67,7 +71,7 @@ async fn one_task_wakes_them_in_the_order_of_their_times_and_ends() {
 #[tokio::test(start_paused = true)]
 async fn after_all_were_abandoned_none_is_taken_for_one_of_those() {
     let rests = Rests::new(Arc::new(TokioClock));
-    let rest = rests.of(Handle::current());
+    let rest = here(&rests);
     let until = Instant::now() + Duration::from_secs(1);
     let due = || Due::Call(Waker::noop().clone());
     let (first, call) = rest.lay(until, due());
@@ -95,7 +99,7 @@ impl Drop for Owns {
 #[tokio::test(start_paused = true)]
 async fn a_waker_that_is_the_last_of_its_task_may_take_along_others_that_rest() {
     let rests = Rests::new(Arc::new(TokioClock));
-    let rest = rests.of(Handle::current());
+    let rest = here(&rests);
     let waker = || Waker::from(Arc::new(Owns(Arc::clone(&rest))));
     let (place, _call) = rest.lay(Instant::now(), Due::Call(waker()));
     for _ in 0..3 {

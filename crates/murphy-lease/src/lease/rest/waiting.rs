@@ -19,9 +19,8 @@ pub(crate) struct Waiting<'r> {
 }
 
 impl<'r> Waiting<'r> {
-    /// In this runtime, or whichever it is polled in later.
-    pub(crate) fn new(rests: &'r Arc<Rests>, runtime: Handle, until: Instant) -> Self {
-        let rest = rests.of(runtime);
+    /// Here, or in whichever runtime it is polled later.
+    pub(crate) const fn new(rests: &'r Arc<Rests>, rest: Arc<Rest>, until: Instant) -> Self {
         Self {
             rests,
             rest,
