@@ -81,7 +81,7 @@ impl RedisStore {
             server: "redis",
             source,
         };
-        let mut link = RedisLink::new(client, DEAD).map_err(|e| unreachable(e.into()))?;
+        let mut link = RedisLink::new(client, DEAD);
         let info = async {
             redis::cmd("PING").exec_async(&mut link).await?;
             // A user may lack the right to ask: then it is taken on trust.

@@ -1,127 +1,168 @@
 //! [`RedisLink`]: a connection to Redis that is dialled anew when it is of no use.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Cmd, ErrorKind, Pipeline, RedisFuture, RedisResult, ServerErrorKind, Value};
+use futures_util::FutureExt;
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisFuture, RedisResult,
+    ServerErrorKind, Value,
+};
 use tokio::time::Instant;
 
 use crate::store::event;
 
 /// A connection to Redis that is dialled anew when it is of no use: not only where it broke, as the driver's own
-/// [`ConnectionManager`] does, but also where nothing is answered on it any more, and where the server that it leads to
-/// has become a replica while its name leads to another. All clones are one connection.
+/// [`ConnectionManager`](redis::aio::ConnectionManager) does, but also where nothing is answered on it any more, and where
+/// the server that it leads to has become a replica while its name leads to another. All clones are one connection.
 #[derive(Clone)]
 pub struct RedisLink(Arc<Shared>);
 
 struct Shared {
     client: Client,
+    config: AsyncConnectionConfig,
     timeout: Duration,
-    dialled: Mutex<Dialled>,
+    line: Mutex<Line>,
     answers: AtomicU64,
 }
 
-#[derive(Clone)]
-struct Dialled {
-    manager: ConnectionManager,
+struct Line {
+    /// None: whoever asks next dials.
+    way: Option<Way>,
     /// Which connection: a call that failed on an old one does not end a new one.
     number: u64,
 }
 
+#[derive(Clone)]
+enum Way {
+    Dialled(Dial),
+    Up(MultiplexedConnection),
+}
+
+/// Whoever waits for it drives it, and a task of its own does: so it gets there also where each who asks gives up sooner
+/// than it takes.
+type Dial = futures_util::future::Shared<
+    Pin<Box<dyn Future<Output = RedisResult<MultiplexedConnection>> + Send>>,
+>;
+
 impl RedisLink {
     /// The first call dials. `timeout`: how long whoever asks waits for an answer.
-    pub(super) fn new(client: Client, timeout: Duration) -> RedisResult<Self> {
-        let manager = dial(&client, timeout)?;
-        let dialled = Mutex::new(Dialled { manager, number: 0 });
-        Ok(Self(Arc::new(Shared {
+    pub(super) fn new(client: Client, timeout: Duration) -> Self {
+        let config = AsyncConnectionConfig::new()
+            // The store waits no longer than that: a second timer for each request would measure the same.
+            .set_response_timeout(None)
+            .set_connection_timeout(Some(timeout));
+        let (way, number) = (None, 0);
+        Self(Arc::new(Shared {
             client,
+            config,
             timeout,
-            dialled,
+            line: Mutex::new(Line { way, number }),
             answers: AtomicU64::new(0),
-        })))
+        }))
     }
 
-    fn begin(&self) -> Asked {
-        let dialled = self.0.dialled.lock();
-        let Dialled { manager, number } = dialled.unwrap_or_else(PoisonError::into_inner).clone();
-        Asked {
-            link: self.clone(),
-            manager,
-            number,
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.0.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// In a runtime: it may dial.
+    fn begin(&self) -> (Asked<'_>, Way) {
+        let mut line = self.line();
+        let way = line.way.get_or_insert_with(|| Way::Dialled(self.dial()));
+        let way = way.clone();
+        let asked = Asked {
+            link: self,
+            number: line.number,
             answers: self.0.answers.load(Relaxed),
             at: Instant::now(),
             is_answered: false,
+        };
+        (asked, way)
+    }
+
+    fn dial(&self) -> Dial {
+        let (client, config) = (self.0.client.clone(), self.0.config.clone());
+        let dial = async move {
+            client
+                .get_multiplexed_async_connection_with_config(&config)
+                .await
+        };
+        let dial = dial.boxed().shared();
+        // Who asked hears of it; this only drives it.
+        drop(tokio::spawn(dial.clone()));
+        dial
+    }
+
+    /// Of the connection of that number, if it is still that one.
+    fn set(&self, number: u64, way: Option<Way>) -> bool {
+        let mut line = self.line();
+        let is_it = line.number == number;
+        if is_it {
+            line.number += u64::from(way.is_none());
+            line.way = way;
         }
+        is_it
     }
 
     fn redial(&self, number: u64) {
-        let mut dialled = self
-            .0
-            .dialled
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        // What was dialled once can be dialled again: only a bad configuration fails.
-        if dialled.number == number
-            && let Ok(manager) = dial(&self.0.client, self.0.timeout)
-        {
+        if self.set(number, None) {
             event::redialled("redis");
-            *dialled = Dialled {
-                manager,
-                number: number + 1,
-            };
         }
     }
-}
-
-fn dial(client: &Client, timeout: Duration) -> RedisResult<ConnectionManager> {
-    let config = ConnectionManagerConfig::new()
-        // The store waits no longer than that: a second timer for each request would measure the same.
-        .set_response_timeout(None)
-        .set_connection_timeout(Some(timeout))
-        // Whoever asks, asks again: a short patience here, for his is not known.
-        .set_min_delay(Duration::from_millis(20))
-        .set_max_delay(Duration::from_millis(200))
-        .set_number_of_retries(2);
-    ConnectionManager::new_lazy_with_config(client.clone(), config)
 }
 
 /// A call on its way. Dropped without an answer after half the timeout, during which no other call was answered either,
 /// it takes the connection for dead.
-struct Asked {
-    link: RedisLink,
-    manager: ConnectionManager,
+struct Asked<'a> {
+    link: &'a RedisLink,
     number: u64,
     answers: u64,
     at: Instant,
     is_answered: bool,
 }
 
-impl Asked {
+impl Asked<'_> {
+    async fn connection(&mut self, way: Way) -> RedisResult<MultiplexedConnection> {
+        let dial = match way {
+            Way::Up(connection) => return Ok(connection),
+            Way::Dialled(dial) => dial,
+        };
+        let dialled = dial.await;
+        let way = dialled.as_ref().ok().cloned().map(Way::Up);
+        // Where nobody was reached, whoever asks next tries: what an old dial said is no answer to him.
+        self.is_answered = way.is_none();
+        self.link.set(self.number, way);
+        dialled
+    }
+
     /// `values`: what the answer consists of.
     fn answered<T>(
         mut self,
         result: RedisResult<T>,
         values: impl FnOnce(&T) -> &[Value],
     ) -> RedisResult<T> {
-        let leads_to_replica = match &result {
-            // Nobody was there: that is found out when this is dropped.
-            Err(e) if e.is_timeout() => return result,
-            Err(e) => e.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly),
+        let is_of_no_use = match &result {
+            Err(e) => {
+                e.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+                    || e.is_unrecoverable_error()
+            }
             Ok(answer) => values(answer).iter().any(is_read_only),
         };
         self.is_answered = true;
         self.link.0.answers.fetch_add(1, Relaxed);
-        if leads_to_replica {
+        if is_of_no_use {
             self.link.redial(self.number);
         }
         result
     }
 }
 
-impl Drop for Asked {
+impl Drop for Asked<'_> {
     fn drop(&mut self) {
         let is_dead = || {
             self.link.0.answers.load(Relaxed) == self.answers
@@ -140,9 +181,10 @@ fn is_read_only(value: &Value) -> bool {
 
 impl ConnectionLike for RedisLink {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
-        let mut asked = self.begin();
         Box::pin(async move {
-            let result = asked.manager.send_packed_command(cmd).await;
+            let (mut asked, way) = self.begin();
+            let mut connection = asked.connection(way).await?;
+            let result = connection.send_packed_command(cmd).await;
             asked.answered(result, std::slice::from_ref)
         })
     }
@@ -153,9 +195,10 @@ impl ConnectionLike for RedisLink {
         offset: usize,
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
-        let mut asked = self.begin();
         Box::pin(async move {
-            let result = asked.manager.send_packed_commands(cmd, offset, count).await;
+            let (mut asked, way) = self.begin();
+            let mut connection = asked.connection(way).await?;
+            let result = connection.send_packed_commands(cmd, offset, count).await;
             asked.answered(result, Vec::as_slice)
         })
     }
@@ -173,6 +216,9 @@ impl fmt::Debug for RedisLink {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -183,11 +229,36 @@ mod tests {
         crate::heard::is_told(crate::heard::STORES, told, || {
             runtime.block_on(async {
                 let client = Client::open("redis://127.0.0.1:1").unwrap();
-                let link = RedisLink::new(client, Duration::from_millis(2)).unwrap();
+                let link = RedisLink::new(client, Duration::from_millis(2));
                 let asked = link.begin();
                 tokio::time::sleep(Duration::from_millis(2)).await;
                 drop(asked);
             });
         });
+    }
+
+    #[tokio::test]
+    async fn a_dial_outlives_whoever_asked_for_it() {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("redis://{}", server.local_addr().unwrap());
+        let mut link = RedisLink::new(Client::open(url).unwrap(), Duration::from_secs(60));
+        let ping = redis::cmd("PING");
+        assert!(link.req_packed_command(&ping).now_or_never().is_none());
+        let (mut dialled, _) = server.accept().await.unwrap();
+        // What a client says of itself: nobody waits for the connection any more.
+        assert!(dialled.read_u8().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn whoever_hangs_up_is_dialled_anew() {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("redis://{}", server.local_addr().unwrap());
+        let mut link = RedisLink::new(Client::open(url).unwrap(), Duration::from_secs(60));
+        let ping = redis::cmd("PING");
+        let hangs_up = async { drop(server.accept().await.unwrap()) };
+        let (hung_up, ()) = tokio::join!(link.req_packed_command(&ping), hangs_up);
+        assert!(hung_up.is_err_and(|e| e.is_io_error()));
+        assert!(link.req_packed_command(&ping).now_or_never().is_none());
+        assert!(server.accept().await.is_ok());
     }
 }

@@ -85,29 +85,33 @@ impl Scripts {
 pub(super) fn reply(request: &LeaseRequest, answer: &Answer) -> Result<LeaseReply, StoreError> {
     let nonsense = || StoreError::nonsense(request.verb(), answer);
     let part = |at| answer.get(at).ok_or_else(nonsense);
-    let (code, rank, high) = (part(0..1)?, part(1..32)?, part(32..63)?);
-    // Most often they are one.
-    let above = (high != rank).then(|| rank_of(high).ok_or_else(nonsense));
-    let rank = rank_of(rank).ok_or_else(nonsense)?;
-    let high = above.transpose()?.unwrap_or(rank);
+    let code = part(0..1)?;
+    // Read where it is asked for.
+    let rank = || rank_of(part(1..32)?).ok_or_else(nonsense);
+    let high = || rank_of(part(32..63)?).ok_or_else(nonsense);
     let micros = answer.get(63..).and_then(|micros| micros.parse().ok());
     let time = Duration::from_micros(micros.ok_or_else(nonsense)?);
-    let holder = Holder {
-        rank,
-        remaining: time,
+    let holder = || {
+        Ok(Holder {
+            rank: rank()?,
+            remaining: time,
+        })
     };
     Ok(match (request, code) {
-        (LeaseRequest::Acquire(_), "0") => LeaseReply::Held(holder),
-        (LeaseRequest::Acquire(_), "1") => LeaseReply::Granted(Grant { rank, ttl: time }),
-        (LeaseRequest::Acquire(_), "2") => LeaseReply::Passed { high },
-        (LeaseRequest::Renew(_), "0") => LeaseReply::NotHolder { high },
+        (LeaseRequest::Acquire(_), "0") => LeaseReply::Held(holder()?),
+        (LeaseRequest::Acquire(_), "1") => LeaseReply::Granted(Grant {
+            rank: rank()?,
+            ttl: time,
+        }),
+        (LeaseRequest::Acquire(_), "2") => LeaseReply::Passed { high: high()? },
+        (LeaseRequest::Renew(_), "0") => LeaseReply::NotHolder { high: high()? },
         (LeaseRequest::Renew(_), "1") => LeaseReply::Renewed { ttl: time },
         (LeaseRequest::Release { .. }, "0" | "1") => LeaseReply::Released {
             was_held: code == "1",
         },
         (LeaseRequest::Observe { .. }, "0" | "1") => LeaseReply::Observed {
-            high,
-            holder: (code == "1").then_some(holder),
+            high: high()?,
+            holder: (code == "1").then(holder).transpose()?,
         },
         _ => return Err(nonsense()),
     })
@@ -138,11 +142,11 @@ fn digits<const N: usize>(mut number: u64) -> [u8; N] {
 }
 
 /// As a nonce is written.
-fn hex(mut bits: u128) -> [u8; 32] {
+fn hex(bits: u128) -> [u8; 32] {
+    let digit = |four: u8| b"0123456789abcdef"[usize::from(four & 15)];
     let mut digits = [0; 32];
-    for digit in digits.iter_mut().rev() {
-        *digit = b"0123456789abcdef"[(bits & 15) as usize];
-        bits >>= 4;
+    for (two, byte) in digits.chunks_exact_mut(2).zip(bits.to_be_bytes()) {
+        two.copy_from_slice(&[digit(byte >> 4), digit(byte)]);
     }
     digits
 }
