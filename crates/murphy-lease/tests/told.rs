@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use murphy_lease::{Locks, MemoryStore, QuorumStore};
 use tracing::{Event, Level, Subscriber};
@@ -52,6 +53,31 @@ async fn to_try_a_lock_that_is_held_at_a_quorum_is_no_cause_for_alarm() {
     }
     lease.release().await.unwrap();
     assert_eq!(*loud.0.lock().unwrap(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_is_said_within_the_lease_whether_anything_was_due_or_not() {
+    let told = Told::default();
+    let subscriber = tracing_subscriber::registry().with(told.clone());
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let locks = Locks::new(MemoryStore::new());
+    for is_due in [false, true] {
+        for is_dropped in [false, true] {
+            let lease = locks.acquire("orders").await.unwrap();
+            if is_due {
+                tokio::time::sleep(lease.remaining() / 2).await;
+            }
+            if is_dropped {
+                drop(lease);
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            } else {
+                lease.release().await.unwrap();
+            }
+            let told = std::mem::take(&mut *told.0.lock().unwrap());
+            let released = ("lease.released".to_owned(), "lease.hold".to_owned());
+            assert!(told.contains(&released), "{told:?}");
+        }
+    }
 }
 
 /// The names in the table of the crate's docs.

@@ -1,6 +1,5 @@
 //! What a guard gives to work that is done under it.
 
-use std::future::IntoFuture;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -175,7 +174,7 @@ async fn it_is_expiring_when_a_third_is_left_and_valid_again_when_it_is_renewed(
 
 /// As a network sees it that tells calls apart by the operation that they belong to.
 #[tokio::test(start_paused = true)]
-async fn renewals_belong_to_the_lease_and_not_to_who_acquired_it() {
+async fn what_becomes_of_a_lease_belongs_to_it_and_not_to_who_acquired_it() {
     let store = Store::new();
     let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
     let keys = Arc::clone(&seen);
@@ -183,14 +182,24 @@ async fn renewals_belong_to_the_lease_and_not_to_who_acquired_it() {
         keys.lock().unwrap().push(Scope::current_key());
         Fate::Pass
     });
-    let scope = Scope::default().with_key("order-17");
     let locks = store.locks(1);
-    let lease = scope.enter(locks.acquire("orders").into_future());
-    let lease = lease.await.unwrap();
-    sleep(TTL.get() / 2).await;
-    let own = Key::new((lease.stale_token().nonce().bits() >> 64) as u64);
-    let seen = seen.lock().unwrap().clone();
-    assert_eq!(seen, [Some(Key::from("order-17")), Some(own)]);
+    // With a release alone, and with a renewal before it.
+    for (asked, held_for) in [(1, ms(0)), (2, TTL.get() / 2)] {
+        let order = async {
+            let lease = locks.acquire("orders").await.unwrap();
+            let own = Key::new((lease.stale_token().nonce().bits() >> 64) as u64);
+            sleep(held_for).await;
+            lease.release().await.unwrap();
+            own
+        };
+        let own = Scope::default().with_key("order-17").enter(order).await;
+        let seen = std::mem::take(&mut *seen.lock().unwrap());
+        let [acquire, then @ ..] = &*seen else {
+            panic!();
+        };
+        assert_eq!(*acquire, Some(Key::from("order-17")));
+        assert_eq!(then, vec![Some(own); asked]);
+    }
 }
 
 #[tokio::test(start_paused = true)]

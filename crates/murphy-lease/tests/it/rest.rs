@@ -177,6 +177,7 @@ fn under_threads_none_is_forgotten_between_rest_and_work() {
                     // On a busy machine its time may be up: that is said then, and nothing else.
                     match lease.release().await {
                         Ok(()) | Err(ReleaseError::Lost(_)) => {}
+                        Err(ReleaseError::NotReleased(late)) if late.attempts == 0 => {}
                         Err(e) => panic!("{e}"),
                     }
                 }
