@@ -93,6 +93,25 @@ async fn a_lease_that_is_evicted_is_fenced_by_the_next() {
     assert!(!said.contains("evicted_keys:0"), "{said}");
 }
 
+/// A refusal is no answer for good: passwords are changed on one side first.
+#[tokio::test]
+async fn who_was_refused_a_connection_is_let_in_when_he_may() {
+    let server = Redis::start().await;
+    server.say("ACL SETUSER worker on >old ~* +@all").await;
+    let url = format!("redis://worker:old@{}", server.address());
+    let store = RedisStore::connect(&url).await.unwrap();
+    let lock = Ask::of(&store, "orders");
+    let held = granted(&lock.acquire(1, LONG).await);
+    server.say("ACL SETUSER worker resetpass >new").await;
+    server.say("CLIENT KILL USER worker").await;
+    for _ in 0..3 {
+        let request = LeaseRequest::Acquire(lock.wish(1, LONG));
+        assert!(lock.say(request).await.is_err());
+    }
+    server.say("ACL SETUSER worker >old").await;
+    assert_eq!(granted(&lock.acquire(1, LONG).await).rank, held.rank);
+}
+
 #[tokio::test]
 async fn a_killed_server_that_kept_all_remembers_and_is_found_again() {
     let mut server = Redis::durable().await;
