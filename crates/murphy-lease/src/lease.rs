@@ -106,8 +106,8 @@ impl Lease {
             renewal,
             pace: settings.pace(token.nonce()),
         };
-        let owed = Owed::new(&settings, token.lock(), token.nonce());
         let span = event::holding(&settings.site, &token);
+        let (lock, nonce) = (token.lock().clone(), token.nonce());
         let shared = Arc::new(Shared::new(Begun {
             token,
             site: settings.site.clone(),
@@ -123,11 +123,9 @@ impl Lease {
         let keeper = Box::new(Rested {
             charge: Charge {
                 store,
-                settings: settings.clone(),
                 ttl,
-                shared: Arc::clone(&shared),
-                owed,
-                _attended: Attended(Arc::clone(&shared)),
+                owed: Owed::new(settings, lock, nonce),
+                shared: Attended(Arc::clone(&shared)),
                 ends: now + granted,
             },
             terms,
@@ -143,6 +141,7 @@ impl Lease {
             _ => {
                 let (keepers, orders) = oneshot::channel();
                 shared.post.works(keepers);
+                let settings = keeper.charge.owed.settings.clone();
                 settings.spawn(keeper.work(orders));
             }
         }

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -15,7 +14,6 @@ use crate::{LeaseReply, LeaseRequest, LockName, Nonce, Ttl, event};
 /// there by itself. Told as `lease.not_released` if it ends without, whatever ended it.
 pub(crate) struct Release<S> {
     pub(crate) store: S,
-    pub(crate) settings: Settings,
     pub(crate) ttl: Ttl,
     pub(crate) owed: Owed,
     /// When it has ended at the store, if it did not run longer than the holder knows.
@@ -24,7 +22,7 @@ pub(crate) struct Release<S> {
 
 /// That a lease has to be given back.
 pub(crate) struct Owed {
-    site: Arc<str>,
+    pub(crate) settings: Settings,
     lock: LockName,
     nonce: Nonce,
     attempts: u32,
@@ -58,8 +56,8 @@ pub(crate) struct Paid {
 impl<S: LeaseStore> Release<S> {
     /// From now on.
     pub(crate) async fn run(&mut self, mut now: Instant) -> Result<Paid, NotReleased> {
-        let (ttl, settings) = (self.ttl.get(), self.settings.clone());
-        let (clock, pace) = (&*settings.clock, settings.pace(self.owed.nonce));
+        let ttl = self.ttl.get();
+        let pace = self.owed.settings.pace(self.owed.nonce);
         loop {
             let left = self.by.saturating_duration_since(now);
             if left.is_zero() && self.owed.attempts > 0 {
@@ -73,7 +71,8 @@ impl<S: LeaseStore> Release<S> {
             let patience = (ttl / 6)
                 .clamp(Duration::from_millis(1), PATIENCE)
                 .min(left);
-            match ask_by(self.store.clone(), request, &settings, now + patience).await {
+            let (settings, by) = (&self.owed.settings, now + patience);
+            match ask_by(self.store.clone(), request, settings, by).await {
                 Some(Ok(LeaseReply::Released { was_held })) => return Ok(self.owed.paid(was_held)),
                 Some(Ok(reply)) => self.owed.last = format!("answered {}", reply.name()).into(),
                 Some(Err(e)) => self.owed.last = e.to_string().into(),
@@ -81,6 +80,7 @@ impl<S: LeaseStore> Release<S> {
             }
             let (base, streak) = (ttl / 60, self.owed.attempts);
             let wait = pace.wait(base, (ttl / 12).min(PATIENCE), streak, u64::from(streak));
+            let clock = &self.owed.settings.clock;
             clock.sleep_until(clock.now() + wait.min(left)).await;
             now = clock.now();
         }
@@ -91,10 +91,10 @@ impl<S: LeaseStore> Release<S> {
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Owed {
-    pub(crate) fn new(settings: &Settings, lock: &LockName, nonce: Nonce) -> Self {
+    pub(crate) fn new(settings: Settings, lock: LockName, nonce: Nonce) -> Self {
         Self {
-            site: settings.site.clone(),
-            lock: lock.clone(),
+            settings,
+            lock,
             nonce,
             attempts: 0,
             last: "the task that releases was not run".into(),
@@ -112,7 +112,7 @@ impl Owed {
     fn paid(&mut self, was_held: bool) -> Paid {
         self.is_paid = true;
         let attempts = self.attempts;
-        event::released(&self.site, &self.lock, was_held, attempts);
+        event::released(&self.settings.site, &self.lock, was_held, attempts);
         Paid { was_held, attempts }
     }
 
@@ -128,7 +128,7 @@ impl Owed {
 impl Drop for Owed {
     fn drop(&mut self) {
         if !self.is_paid {
-            event::not_released(&self.site, &self.lock, self.attempts, &self.last);
+            event::not_released(&self.settings.site, &self.lock, self.attempts, &self.last);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! [`Charge`]: a lease that is to be kept. [`Rested`]: its keeper, while nothing is due.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,18 +14,15 @@ use super::shared::Shared;
 use crate::ask::LeaseStore;
 use crate::machine::{Machine, Terms};
 use crate::release::{NotReleased, Owed, Release};
-use crate::settings::{Settings, Task};
+use crate::settings::Task;
 use crate::{Ttl, Why};
 
 /// A lease that is to be kept, and in the end given back.
 pub(crate) struct Charge<S> {
     pub(crate) store: S,
-    pub(crate) settings: Settings,
     pub(crate) ttl: Ttl,
-    pub(crate) shared: Arc<Shared>,
     pub(crate) owed: Owed,
-    /// Tells of the end of this, if it is not the lease's.
-    pub(crate) _attended: Attended,
+    pub(crate) shared: Attended,
     /// When it has ended at the store by itself, as far as can be known here.
     pub(crate) ends: Instant,
 }
@@ -40,8 +38,17 @@ pub(crate) struct Rested<S> {
     pub(crate) span: Span,
 }
 
-/// Without its keeper nobody renews a lease, and nobody says that it is lost.
+/// What the guard knows too. Dropped, it tells that the lease is lost, if it is not: without its keeper nobody renews it, and nobody
+/// says that.
 pub(crate) struct Attended(pub(crate) Arc<Shared>);
+
+impl Deref for Attended {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
 
 impl Drop for Attended {
     fn drop(&mut self) {
@@ -86,7 +93,6 @@ impl<S> Charge<S> {
         }
         Ok(Release {
             store: self.store,
-            settings: self.settings,
             ttl: self.ttl,
             owed: self.owed,
             by: self.ends,

@@ -62,7 +62,7 @@ impl<S: LeaseStore> Keeper<S> {
             Some(answer) => answer,
             None => orders.await.ok(),
         };
-        let now = self.charge.settings.clock.now();
+        let now = self.charge.owed.settings.clock.now();
         let paid = match self.charge.due(now) {
             Ok(mut release) => Some(release.run(now).await),
             Err(ended) => ended.map(Err),
@@ -77,7 +77,7 @@ impl<S: LeaseStore> Keeper<S> {
     async fn hold(&mut self, orders: &mut Orders) -> Option<Option<Answer>> {
         let mut call: Option<Asked<S::Error>> = None;
         let mut timer = Timer::default();
-        let watch = self.charge.settings.watch.as_ref();
+        let watch = self.charge.owed.settings.watch.as_ref();
         let mut over = watch.map(|watch| watch.over(&self.charge.shared.token));
         loop {
             let now = self.charge.shared.clock.now();
@@ -198,7 +198,7 @@ impl<S: LeaseStore> Keeper<S> {
         over: &mut Option<Over>,
         due: &mut Sleep,
     ) -> Woke<S::Error> {
-        let shared = Arc::clone(&self.charge.shared);
+        let shared = Arc::clone(&self.charge.shared.0);
         let mut nudged = pin!(shared.nudge.notified());
         poll_fn(|cx| {
             if let Poll::Ready(told) = Pin::new(&mut *orders).poll(cx) {

@@ -70,20 +70,19 @@ impl<S: LeaseStore> Pending<S> {
         let Some(by) = self.by.take() else {
             return;
         };
-        let owed = Owed::new(&self.settings, &self.lock, self.nonce);
+        let owed = Owed::new(self.settings.clone(), self.lock.clone(), self.nonce);
         let Ok(room) = self.settings.room.clone().try_acquire_owned() else {
             // ## No room: told when `owed` is dropped, here. The ttl ends it.
             return drop(owed);
         };
         let mut release = Release {
             store: self.store.clone(),
-            settings: self.settings.clone(),
             ttl: self.ttl,
             owed,
             by,
         };
         self.settings.spawn(async move {
-            let now = release.settings.clock.now();
+            let now = release.owed.settings.clock.now();
             // What failed has been told.
             let _ = release.run(now).await;
             drop(room);

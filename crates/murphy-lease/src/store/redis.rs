@@ -45,12 +45,12 @@ use crate::{LeaseReply, LeaseRequest};
 ///
 /// A call that is dropped may have been carried out: ask again under its nonce, or release by it.
 pub struct RedisStore<C = RedisLink> {
-    connection: C,
-    shared: Arc<Shared>,
+    shared: Arc<Shared<C>>,
 }
 
 #[derive(Clone)]
-struct Shared {
+struct Shared<C> {
+    connection: C,
     scripts: Arc<Scripts>,
     prefix: Arc<str>,
     era: u32,
@@ -101,11 +101,12 @@ impl RedisStore {
     }
 }
 
-impl<C> RedisStore<C> {
+impl<C: Clone> RedisStore<C> {
     /// Over a connection of your own: to a cluster, say, or over TLS. It has to connect anew by itself.
     #[must_use]
     pub fn new(connection: C) -> Self {
         let shared = Arc::new(Shared {
+            connection,
             scripts: Arc::new(Scripts::new()),
             prefix: "murphy:lease:".into(),
             era: 0,
@@ -113,7 +114,7 @@ impl<C> RedisStore<C> {
             patience: Patience::DEFAULT,
             most: Patience::of(Duration::from_secs(3600)),
         });
-        Self { connection, shared }
+        Self { shared }
     }
 
     /// What the names of its keys begin with; `murphy:lease:` unless set.
@@ -144,21 +145,18 @@ impl<C> RedisStore<C> {
     }
 }
 
-impl Shared {
-    async fn ask<C: ConnectionLike>(
-        &self,
-        connection: &mut C,
-        request: &LeaseRequest,
-    ) -> Result<LeaseReply, StoreError> {
+impl<C: ConnectionLike + Clone> Shared<C> {
+    async fn ask(&self, request: &LeaseRequest) -> Result<LeaseReply, StoreError> {
         let key = [&*self.prefix, request.lock().as_str()].concat();
         let (script, call) = self.scripts.call(request, &key, self.era, self.keep);
         let verb = request.verb();
+        let mut connection = self.connection.clone();
         let answer = async {
-            let answer: Result<Answer, _> = match call.query_async(connection).await {
+            let answer: Result<Answer, _> = match call.query_async(&mut connection).await {
                 Err(e) if e.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
                     // It was restarted, or told to forget.
-                    match script.prepare_invoke().load_async(connection).await {
-                        Ok(_) => call.query_async(connection).await,
+                    match script.prepare_invoke().load_async(&mut connection).await {
+                        Ok(_) => call.query_async(&mut connection).await,
                         Err(e) => Err(e),
                     }
                 }
@@ -171,7 +169,7 @@ impl Shared {
     }
 }
 
-impl<C: ConnectionLike + Clone + Send + 'static> Service<LeaseRequest> for RedisStore<C> {
+impl<C: ConnectionLike + Clone + Send + Sync + 'static> Service<LeaseRequest> for RedisStore<C> {
     type Response = LeaseReply;
     type Error = StoreError;
     type Future = Pin<Box<dyn Future<Output = Result<LeaseReply, StoreError>> + Send>>;
@@ -181,8 +179,8 @@ impl<C: ConnectionLike + Clone + Send + 'static> Service<LeaseRequest> for Redis
     }
 
     fn call(&mut self, request: LeaseRequest) -> Self::Future {
-        let (mut connection, shared) = (self.connection.clone(), Arc::clone(&self.shared));
-        Box::pin(async move { shared.ask(&mut connection, &request).await })
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move { shared.ask(&request).await })
     }
 }
 
@@ -221,12 +219,10 @@ fn evicts(info: &str) -> Option<&str> {
     (policy != "noeviction").then_some(policy)
 }
 
-impl<C: Clone> Clone for RedisStore<C> {
+impl<C> Clone for RedisStore<C> {
     fn clone(&self) -> Self {
-        Self {
-            connection: self.connection.clone(),
-            shared: Arc::clone(&self.shared),
-        }
+        let shared = Arc::clone(&self.shared);
+        Self { shared }
     }
 }
 

@@ -66,8 +66,7 @@ impl Future for Waiting<'_> {
             let due = Due::Call(cx.waker().clone());
             let (place, call) = self.rest.lay(self.until, due);
             self.place = Some(place);
-            let rest = Arc::clone(&self.rest);
-            rest.call(call);
+            self.rest.call(call);
         }
         Poll::Pending
     }

@@ -42,9 +42,8 @@ enum Next<E> {
 
 impl<S: LeaseStore> Asker<S> {
     pub(super) async fn run(&mut self) -> Result<Lease, AcquireError<S::Error>> {
-        let (mut before, settings) = (None, self.pending.settings.clone());
-        let clock = &*settings.clock;
-        let mut sent = clock.now();
+        let mut before = None;
+        let mut sent = self.now();
         self.began = Some(sent);
         // The scope's is an instant of tokio's; ours may be another clock's.
         let scope = Scope::current().deadline();
@@ -59,7 +58,7 @@ impl<S: LeaseStore> Asker<S> {
             self.attempts = self.attempts.saturating_add(1);
             self.pending.sent(give_up);
             let request = self.request(wait);
-            let reply = ask_by(self.pending.store.clone(), request, &settings, give_up).await;
+            let reply = self.ask(request, give_up).await;
             let (mut last, pause) = match self.answered(sent, wait, reply).await? {
                 Next::Done(lease) => return Ok(lease),
                 Next::Again(last, pause) => (last, pause),
@@ -68,15 +67,16 @@ impl<S: LeaseStore> Asker<S> {
             if matches!(last, Last::Silence) && left < patience {
                 last = before.take().unwrap_or(last);
             }
-            let now = clock.now();
+            let now = self.now();
             if self.left(now) <= pause || self.once {
                 return Err(self.too_late(now, last));
             }
             before = Some(last);
             if !pause.is_zero() {
+                let clock = &self.pending.settings.clock;
                 clock.sleep_until(now + pause).await;
             }
-            sent = clock.now();
+            sent = self.now();
         }
     }
 
@@ -119,7 +119,7 @@ impl<S: LeaseStore> Asker<S> {
             return Err(nonsense(what).into());
         }
         let until = self.pending.settings.validity.until(sent, ttl);
-        let mut now = self.pending.settings.clock.now();
+        let mut now = self.now();
         let left = until.saturating_duration_since(now);
         // In a store's line it may have waited for most of what it is granted for, or longer: it is renewed before it is
         // handed out. Elsewhere that is no line: it was us who stood still, or the answer.
@@ -128,7 +128,7 @@ impl<S: LeaseStore> Asker<S> {
             if let Some((now, sent, ttl)) = Box::pin(self.renewed(rank)).await {
                 return Ok(Next::Done(self.keep(now, rank, sent, ttl)));
             }
-            now = self.pending.settings.clock.now();
+            now = self.now();
         }
         if now < until {
             return Ok(Next::Done(self.keep(now, rank, sent, ttl)));
@@ -140,8 +140,7 @@ impl<S: LeaseStore> Asker<S> {
     /// Renews what was granted long after it was asked for. The present, when that was asked, and for how long it runs from
     /// then.
     async fn renewed(&mut self, rank: Rank) -> Option<(Instant, Instant, Duration)> {
-        let settings = self.pending.settings.clone();
-        let sent = settings.clock.now();
+        let sent = self.now();
         let give_up = sent + (self.pending.ttl.get() / 3).max(TICK);
         self.pending.sent(give_up);
         let renew = LeaseRequest::Renew(Renew {
@@ -150,10 +149,10 @@ impl<S: LeaseStore> Asker<S> {
             rank,
             ttl: self.pending.ttl,
         });
-        match ask_by(self.pending.store.clone(), renew, &settings, give_up).await {
+        match self.ask(renew, give_up).await {
             Some(Ok(LeaseReply::Renewed { ttl })) if Validity::is_sane(ttl) => {
                 let until = self.pending.settings.validity.until(sent, ttl);
-                let now = settings.clock.now();
+                let now = self.now();
                 (now < until).then_some((now, sent, ttl))
             }
             _ => None,
@@ -184,7 +183,7 @@ impl<S: LeaseStore> Asker<S> {
         wait: Duration,
         holder: Holder,
     ) -> Result<Next<S::Error>, AcquireError<S::Error>> {
-        let now = self.pending.settings.clock.now();
+        let now = self.now();
         let waited = now.saturating_duration_since(sent);
         let is_first = wait.is_zero();
         // Where there is no line, it is answered at once. In one its clock says when the wait is over, which may be a fast one.
@@ -246,6 +245,21 @@ impl<S: LeaseStore> Asker<S> {
             attempts: self.attempts,
             last,
         }
+    }
+
+    fn ask(
+        &self,
+        request: LeaseRequest,
+        by: Instant,
+    ) -> impl Future<Output = Option<Result<LeaseReply, S::Error>>> + Send + use<'_, S> {
+        let Pending {
+            store, settings, ..
+        } = &self.pending;
+        ask_by(store.clone(), request, settings, by)
+    }
+
+    fn now(&self) -> Instant {
+        self.pending.settings.clock.now()
     }
 
     fn request(&self, wait: Duration) -> LeaseRequest {
