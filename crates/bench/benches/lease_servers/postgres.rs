@@ -34,7 +34,7 @@ pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
     let locks = Locks::new(store.clone()).ttl(Ttl::try_new(TTL)?);
     let mut figures = compare(
         "postgres",
-        25,
+        10,
         vec![
             ("murphy", "", Box::new(|_| Box::pin(pairs::client(&locks)))),
             (

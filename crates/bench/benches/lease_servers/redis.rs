@@ -88,7 +88,7 @@ pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
     let locks = Locks::new(store.clone()).ttl(Ttl::try_new(TTL)?);
     let mut figures = compare(
         "redis",
-        200,
+        100,
         vec![
             ("murphy", "", Box::new(|_| Box::pin(pairs::client(&locks)))),
             (
