@@ -1,7 +1,7 @@
 //! [`RedisLink`]: a connection to Redis that is dialled anew when it is of no use.
 
 use std::fmt;
-use std::pin::Pin;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,6 +12,7 @@ use redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisFuture, RedisResult,
     ServerErrorKind, Value,
 };
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::store::event;
@@ -43,11 +44,9 @@ enum Way {
     Up(MultiplexedConnection),
 }
 
-/// Whoever waits for it drives it, and a task of its own does: so it gets there also where each who asks gives up sooner
-/// than it takes.
-type Dial = futures_util::future::Shared<
-    Pin<Box<dyn Future<Output = RedisResult<MultiplexedConnection>> + Send>>,
->;
+/// What becomes of a dial. It has a task of its own: so it gets there also where each who asks gives up sooner than it
+/// takes, and nobody in another runtime touches what ends with that one.
+type Dial = futures_util::future::Shared<oneshot::Receiver<RedisResult<MultiplexedConnection>>>;
 
 impl RedisLink {
     /// The first call dials. `timeout`: how long whoever asks waits for an answer.
@@ -87,15 +86,14 @@ impl RedisLink {
 
     fn dial(&self) -> Dial {
         let (client, config) = (self.0.client.clone(), self.0.config.clone());
+        let (tell, told) = oneshot::channel();
         let dial = async move {
-            client
-                .get_multiplexed_async_connection_with_config(&config)
-                .await
+            let dial = client.get_multiplexed_async_connection_with_config(&config);
+            // Who asked may have left; another asks for it.
+            let _ = tell.send(dial.await);
         };
-        let dial = dial.boxed().shared();
-        // Who asked hears of it; this only drives it.
-        drop(tokio::spawn(dial.clone()));
-        dial
+        drop(tokio::spawn(dial));
+        told.shared()
     }
 
     /// Of the connection of that number, if it is still that one.
@@ -132,7 +130,8 @@ impl Asked<'_> {
             Way::Up(connection) => return Ok(connection),
             Way::Dialled(dial) => dial,
         };
-        let dialled = dial.await;
+        let gone = || io::Error::other("the runtime in which it was dialled has ended").into();
+        let dialled = dial.await.unwrap_or_else(|_| Err(gone()));
         let way = dialled.as_ref().ok().cloned().map(Way::Up);
         // Where nobody was reached, whoever asks next tries: what an old dial said is no answer to him.
         self.is_answered = way.is_none();
@@ -247,6 +246,29 @@ mod tests {
         let (mut dialled, _) = server.accept().await.unwrap();
         // What a client says of itself: nobody waits for the connection any more.
         assert!(dialled.read_u8().await.is_ok());
+    }
+
+    #[test]
+    fn a_dial_that_ends_with_its_runtime_is_begun_again_in_another() {
+        let runtime = || {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            runtime.enable_all().build().unwrap()
+        };
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("redis://{}", server.local_addr().unwrap());
+        let mut link = RedisLink::new(Client::open(url).unwrap(), Duration::from_secs(60));
+        let ping = redis::cmd("PING");
+        runtime().block_on(async {
+            assert!(link.req_packed_command(&ping).now_or_never().is_none());
+            // It is under way.
+            tokio::task::yield_now().await;
+        });
+        runtime().block_on(async {
+            let gone = link.req_packed_command(&ping).await.unwrap_err();
+            assert!(gone.is_io_error(), "{gone}");
+            assert!(link.req_packed_command(&ping).now_or_never().is_none());
+            assert!(matches!(link.line().way, Some(Way::Dialled(_))));
+        });
     }
 
     #[tokio::test]
