@@ -36,6 +36,16 @@ impl Nonce {
         self.0
     }
 
+    /// As it is written.
+    pub(crate) fn hex(self) -> [u8; 32] {
+        let digit = |four: u8| b"0123456789abcdef"[usize::from(four & 15)];
+        let mut digits = [0; 32];
+        for (two, byte) in digits.chunks_exact_mut(2).zip(self.0.to_be_bytes()) {
+            two.copy_from_slice(&[digit(byte >> 4), digit(byte)]);
+        }
+        digits
+    }
+
     /// By what chance tells it from others: its upper half, which is the same again under one seed. One that was made by hand may
     /// have none: then the lower.
     pub(crate) const fn key(self) -> Key {
@@ -73,7 +83,8 @@ impl Nonces {
 /// 32 hexadecimal digits.
 impl fmt::Display for Nonce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        // What the standard library pads, it pads a character at a time.
+        f.write_str(std::str::from_utf8(&self.hex()).map_err(|_| fmt::Error)?)
     }
 }
 

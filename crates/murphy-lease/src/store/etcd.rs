@@ -203,7 +203,7 @@ impl EtcdStore {
             prefix: prefix.clone(),
             era: *era,
             patience: *patience,
-            leases: leases.fresh(),
+            leases: leases.emptied(),
             places: Places::default(),
             known: Mutex::new(None),
             revision: AtomicI64::new(0),
@@ -225,7 +225,7 @@ impl Service<LeaseRequest> for EtcdStore {
 
     fn call(&mut self, request: LeaseRequest) -> Self::Future {
         let shared = Arc::clone(&self.shared);
-        Box::pin(async move { shared.answer(request).await })
+        Box::pin(shared.answer(request))
     }
 }
 

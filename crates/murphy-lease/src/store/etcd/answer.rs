@@ -1,8 +1,10 @@
 //! What is answered to each request, from its transactions.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use etcd_client::{
@@ -10,10 +12,13 @@ use etcd_client::{
     SortTarget, Txn, TxnOp, TxnResponse,
 };
 
-use super::super::error::StoreError;
+use pin_project::pin_project;
+
+use super::super::error::{Bounded, StoreError};
 use super::Shared;
 use super::keys::{Keys, rank_of_key};
 use super::leases::Kept;
+use super::link::Asked;
 use super::place::Place;
 use super::state::{Era, State, read};
 use crate::{Acquire, Holder, LeaseReply, LeaseRequest, Nonce, Renew};
@@ -22,33 +27,34 @@ use crate::{Acquire, Holder, LeaseReply, LeaseRequest, Nonce, Renew};
 pub(super) const REPEATS: usize = 20;
 
 impl Shared {
+    /// What most requests do not come to has room of its own: a future is copied to where it is polled, and each request is one.
     pub(super) async fn answer(
-        self: &Arc<Self>,
+        self: Arc<Self>,
         request: LeaseRequest,
     ) -> Result<LeaseReply, StoreError> {
         let keys = Keys::of(&self.prefix, request.lock());
         let verb = request.verb();
         match request {
             LeaseRequest::Acquire(acquire) => self.acquire(&keys, &acquire).await,
-            LeaseRequest::Renew(renew) => self.bound(verb, self.renew(&keys, &renew)).await,
+            LeaseRequest::Renew(renew) => {
+                Box::pin(self.bound(verb, self.renew(&keys, &renew))).await
+            }
             LeaseRequest::Release { nonce, .. } => {
                 self.bound(verb, self.release(&keys, nonce)).await
             }
-            LeaseRequest::Observe { .. } => self.bound(verb, self.observe(&keys)).await,
+            LeaseRequest::Observe { .. } => Box::pin(self.bound(verb, self.observe(&keys))).await,
         }
     }
 
-    pub(super) async fn bound<T>(
-        &self,
-        verb: &'static str,
-        work: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        let asked = self.link.ask(self.patience.get());
-        let result = self.patience.bound(verb, work).await;
-        if !matches!(result, Err(StoreError::Elapsed { .. })) {
-            asked.answered();
+    /// Waits no longer for it than for an answer, and has the link know of that.
+    pub(super) fn bound<T, F>(&self, verb: &'static str, work: F) -> Heard<F>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        Heard {
+            work: self.patience.bound(verb, work),
+            asked: Some(self.link.ask(self.patience.get())),
         }
-        result
     }
 
     pub(super) async fn txn(
@@ -81,8 +87,11 @@ impl Shared {
     }
 
     pub(super) async fn lease(&self, asked: &Acquire) -> Result<Kept, StoreError> {
+        if let Some(spare) = self.leases.fresh(asked.ttl.get()) {
+            return Ok(spare);
+        }
         let mut client = self.link.client().lease_client();
-        let lease = self.leases.take(&mut client, asked.ttl.get()).await;
+        let lease = Box::pin(self.leases.take(&mut client, asked.ttl.get())).await;
         lease.map_err(|e| StoreError::failed("acquire", e))
     }
 
@@ -196,7 +205,7 @@ impl Shared {
             (Some(_), _) => false,
             // One that is in use is a holder's: whose waits has a lease of no other use.
             (None, true) => true,
-            (None, false) => self.was_first(keys, &own, &deleted).await?,
+            (None, false) => Box::pin(self.was_first(keys, &own, &deleted)).await?,
         };
         Ok(LeaseReply::Released { was_held })
     }
@@ -232,6 +241,29 @@ impl Shared {
             None => None,
         };
         Ok(LeaseReply::Observed { high, holder })
+    }
+}
+
+/// Work that is waited for. By hand, for each request is one: an `async fn` keeps what it awaits twice.
+#[pin_project]
+pub(super) struct Heard<F> {
+    #[pin]
+    work: Bounded<F>,
+    asked: Option<Asked>,
+}
+
+impl<T, F: Future<Output = Result<T, StoreError>>> Future for Heard<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let result = ready!(this.work.poll(cx));
+        if let Some(asked) = this.asked.take()
+            && !matches!(result, Err(StoreError::Elapsed { .. }))
+        {
+            asked.answered();
+        }
+        Poll::Ready(result)
     }
 }
 

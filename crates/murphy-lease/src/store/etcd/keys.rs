@@ -8,6 +8,8 @@
 //!
 //! The first two hold a rank: `7` is era 7 and the revision at which the key was made, `7.42` is that rank.
 
+use std::borrow::Cow;
+
 use etcd_client::KeyValue;
 
 use crate::{LockName, Nonce, Rank};
@@ -23,7 +25,12 @@ pub(super) struct Keys {
 impl Keys {
     pub(super) fn of(prefix: &str, lock: &LockName) -> Self {
         // A name may hold what parts the names from the nonces.
-        let lock = lock.as_str().replace('%', "%25").replace('/', "%2F");
+        let (lock, escaped) = (lock.as_str(), ['%', '/']);
+        let lock = if lock.contains(escaped) {
+            Cow::Owned(lock.replace('%', "%25").replace('/', "%2F"))
+        } else {
+            Cow::Borrowed(lock)
+        };
         Self {
             queue: format!("{prefix}q/{lock}/"),
             ballot: format!("{prefix}b/{lock}"),

@@ -45,7 +45,7 @@ impl Leases {
     }
 
     /// On the same clock, and empty.
-    pub(super) fn fresh(&self) -> Self {
+    pub(super) fn emptied(&self) -> Self {
         Self::on(Arc::clone(&self.clock))
     }
 
@@ -56,10 +56,13 @@ impl Leases {
         ttl: Duration,
     ) -> Result<Kept, Error> {
         let seconds = seconds(ttl);
-        while let Some(spare) = self.spare(seconds) {
-            if self.is_fresh(&spare) {
-                return Ok(self.keep(spare));
+        loop {
+            if let Some(fresh) = self.fresh(ttl) {
+                return Ok(fresh);
             }
+            let Some(spare) = self.spare(seconds) else {
+                break;
+            };
             // Its last third may end on the way.
             if self.left(&spare) > spare.ttl / 3
                 && let Ok(fresh) = self.keep_alive(client, spare).await
@@ -77,6 +80,16 @@ impl Leases {
             ttl,
             since,
         }))
+    }
+
+    /// One that was used before, of which nearly all is left.
+    pub(super) fn fresh(&self, ttl: Duration) -> Option<Kept> {
+        let mut all = self.all();
+        let at = all.freshest(seconds(ttl))?;
+        let fresh = all.spare.get(at).is_some_and(|spare| self.is_fresh(spare));
+        let spare = fresh.then(|| all.spare.remove(at)).flatten();
+        drop(all);
+        spare.map(|spare| self.keep(spare))
     }
 
     /// It runs for its whole time again; if not, it has ended, or nobody knows.
@@ -152,8 +165,7 @@ impl Leases {
 
     fn spare(&self, seconds: i64) -> Option<Kept> {
         let mut all = self.all();
-        // The freshest first: the others end by themselves.
-        let at = all.spare.iter().rposition(|kept| kept.seconds == seconds)?;
+        let at = all.freshest(seconds)?;
         all.spare.remove(at)
     }
 
@@ -173,6 +185,13 @@ impl Leases {
 
     fn all(&self) -> std::sync::MutexGuard<'_, All> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl All {
+    /// Which spare is used first: the others end by themselves.
+    fn freshest(&self, seconds: i64) -> Option<usize> {
+        self.spare.iter().rposition(|kept| kept.seconds == seconds)
     }
 }
 

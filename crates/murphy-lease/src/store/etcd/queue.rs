@@ -39,10 +39,9 @@ impl Shared {
         let deadline = Instant::now() + asked.wait;
         let own = keys.own(asked.nonce);
         loop {
-            if let Some(mut place) = Place::again(self, &own) {
-                let fitted = self.fitted(keys, asked, &mut place);
-                let state = self.bound(VERB, fitted).await?;
-                if let Some(reply) = self.wait(keys, asked, place, state, deadline).await? {
+            if let Some(place) = Place::again(self, &own) {
+                let again = self.wait_again(keys, asked, place, deadline);
+                if let Some(reply) = Box::pin(again).await? {
                     return Ok(reply);
                 }
             }
@@ -54,10 +53,23 @@ impl Shared {
             if Instant::now() >= deadline {
                 return Ok(LeaseReply::Held(holder));
             }
-            if let Some(reply) = self.queue(keys, asked, deadline).await? {
+            if let Some(reply) = Box::pin(self.queue(keys, asked, deadline)).await? {
                 return Ok(reply);
             }
         }
+    }
+
+    /// Waits on where he waited before.
+    async fn wait_again(
+        self: &Arc<Self>,
+        keys: &Keys,
+        asked: &Acquire,
+        mut place: Place,
+        deadline: Instant,
+    ) -> Result<Option<LeaseReply>, StoreError> {
+        let fitted = self.fitted(keys, asked, &mut place);
+        let state = self.bound(VERB, fitted).await?;
+        self.wait(keys, asked, place, state, deadline).await
     }
 
     /// Queues until it is granted; `None` when the wait is over, or something came between.

@@ -34,16 +34,19 @@ impl Shared {
         for _ in 0..REPEATS {
             let tried = match asked.claim {
                 Claim::Above(floor) => self.by_revision(keys, asked, floor).await?,
-                Claim::Exactly(rank) => {
-                    let state = self.state(VERB, keys).await?;
-                    self.by_ballot(keys, asked, state, Some(rank)).await?
-                }
+                Claim::Exactly(rank) => Box::pin(self.exactly(keys, asked, rank)).await?,
             };
             if !matches!(tried, Tried::Again) {
                 return Ok(tried);
             }
         }
         Err(StoreError::failed(VERB, "it changed each time"))
+    }
+
+    /// The rank is given from outside.
+    async fn exactly(&self, keys: &Keys, asked: &Acquire, rank: Rank) -> Result<Tried, StoreError> {
+        let state = self.state(VERB, keys).await?;
+        self.by_ballot(keys, asked, state, Some(rank)).await
     }
 
     /// The rank is the revision at which our key is made.
@@ -53,9 +56,12 @@ impl Shared {
         asked: &Acquire,
         floor: Rank,
     ) -> Result<Tried, StoreError> {
-        let Some(era) = self.era_above(keys, floor).await? else {
-            let state = self.state(VERB, keys).await?;
-            return self.refused(keys, asked, &state).await;
+        let era = match self.known_above(floor) {
+            Some(era) => Some(era),
+            None => Box::pin(self.era_above(keys, floor)).await?,
+        };
+        let Some(era) = era else {
+            return Box::pin(self.refused(keys, asked)).await;
         };
         let lease = self.lease(asked).await?;
         let put = TxnOp::put(
@@ -77,13 +83,13 @@ impl Shared {
         if !reply.succeeded() {
             self.leases.give_back(lease.id);
             let state = State::from(VERB, &reply)?;
-            return self.in_the_way(keys, asked, state).await;
+            return Box::pin(self.in_the_way(keys, asked, state)).await;
         }
         let rank = Rank::new(era.number, u64::try_from(revision).unwrap_or(0));
         if rank <= floor {
             // Another cluster, whose revisions are lower than those that we saw.
             self.revision.store(revision, Relaxed);
-            self.release(keys, asked.nonce).await?;
+            Box::pin(self.release(keys, asked.nonce)).await?;
             return Ok(Tried::Again);
         }
         Ok(self.granted(rank, &lease))
@@ -204,17 +210,26 @@ impl Shared {
     }
 
     /// Nothing can be granted above the last rank.
-    async fn refused(
-        &self,
-        keys: &Keys,
-        asked: &Acquire,
-        state: &State,
-    ) -> Result<Tried, StoreError> {
+    async fn refused(&self, keys: &Keys, asked: &Acquire) -> Result<Tried, StoreError> {
+        let state = self.state(VERB, keys).await?;
         if let Some(place) = state.place(&keys.own(asked.nonce)) {
-            return self.again(asked, state, place).await;
+            return self.again(asked, &state, place).await;
         }
         let high = state.high(self.era);
         Ok(Tried::Reply(LeaseReply::Passed { high }))
+    }
+
+    /// The era that is recorded, as far as we know, if the next revision is above `floor` in it.
+    fn known_above(&self, floor: Rank) -> Option<Era> {
+        let known = *self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.filter(|known| self.wanted(*known, floor) == (known.number, true))
+    }
+
+    /// The lowest era that can be, and whether the next revision is above `floor` in it.
+    fn wanted(&self, known: Era, floor: Rank) -> (u32, bool) {
+        let wanted = known.number.max(self.era).max(floor.era);
+        let next = u64::try_from(self.revision.load(Relaxed)).unwrap_or(0) + 1;
+        (wanted, Rank::new(wanted, next) > floor)
     }
 
     /// The era in which the next revision is above `floor`, recorded; `None`: there is none. Where what we know of revisions
@@ -232,9 +247,8 @@ impl Shared {
                 self.know(state.era);
                 continue;
             };
-            let next = u64::try_from(self.revision.load(Relaxed)).unwrap_or(0) + 1;
-            let wanted = known.number.max(self.era).max(floor.era);
-            let wanted = if Rank::new(wanted, next) > floor {
+            let (wanted, is_above) = self.wanted(known, floor);
+            let wanted = if is_above {
                 wanted
             } else if !has_looked {
                 self.know(self.state(VERB, keys).await?.era);
