@@ -15,7 +15,15 @@ use crate::{TTL, crowds};
 
 pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
     let server = Etcd::durable().await;
-    let store = EtcdStore::connect(&[server.url()]).await?;
+    // Two stores, so that each has locks of its own, and names as long as the bare driver's.
+    let connect = async |prefix: &str| {
+        let store = EtcdStore::connect(&[server.url()]).await?;
+        anyhow::Ok(store.prefix(prefix))
+    };
+    let (store, alone) = (
+        connect("lease-client/").await?,
+        connect("lease-alone-/").await?,
+    );
     // As ours, by which both learn of a connection that is dead: it costs each request some two hundredths.
     let options = ConnectOptions::new()
         .with_connect_timeout(Duration::from_secs(2))
@@ -25,22 +33,27 @@ pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
     // It outlives the run.
     let lease = client.lease_client().grant(seconds * 60, None).await?.id();
     let bare = async |n: u64| {
-        let key = format!("bare/q/lock/{}", pairs::nonce(n));
+        let lock = pairs::lock(n);
+        let (queue, ballot) = (
+            format!("lease-driver/q/{lock}/"),
+            format!("lease-driver/b/{lock}"),
+        );
+        let key = format!("{queue}{}", pairs::nonce(n));
         let by_age = || {
             let options = GetOptions::new().with_prefix();
             options.with_sort(SortTarget::Create, SortOrder::Ascend)
         };
         let reads = || {
             [
-                TxnOp::get("bare/q/lock/", Some(by_age())),
-                TxnOp::get("bare/era", None),
-                TxnOp::get("bare/b/lock", None),
+                TxnOp::get(&*queue, Some(by_age())),
+                TxnOp::get("lease-driver/era", None),
+                TxnOp::get(&*ballot, None),
             ]
         };
         let free = [
-            Compare::create_revision("bare/q/lock/", CompareOp::Equal, 0).with_prefix(),
-            Compare::mod_revision("bare/era", CompareOp::Equal, 0),
-            Compare::mod_revision("bare/b/lock", CompareOp::Equal, 0),
+            Compare::create_revision(&*queue, CompareOp::Equal, 0).with_prefix(),
+            Compare::mod_revision("lease-driver/era", CompareOp::Equal, 0),
+            Compare::mod_revision(&*ballot, CompareOp::Equal, 0),
         ];
         let put = TxnOp::put(&*key, "0", Some(PutOptions::new().with_lease(lease)));
         let acquire = Txn::new().when(free).and_then([put]).or_else(reads());
@@ -70,11 +83,15 @@ pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
         "etcd",
         10,
         vec![
-            ("murphy", "", Box::new(|_| Box::pin(pairs::client(&locks)))),
+            (
+                "murphy",
+                "",
+                Box::new(|n| Box::pin(pairs::client(&locks, n))),
+            ),
             (
                 "murphy, the store alone",
                 "time_by_store",
-                Box::new(|n| Box::pin(pairs::store(store.clone(), n))),
+                Box::new(|n| Box::pin(pairs::store(alone.clone(), n))),
             ),
             ("raw", "time_by_raw", Box::new(|n| Box::pin(bare(n)))),
             (

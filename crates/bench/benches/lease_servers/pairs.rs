@@ -15,7 +15,18 @@ use tower::{Service, ServiceExt};
 use crate::TTL;
 
 /// Many short ones: what disturbs one of them disturbs all who are compared in it, or is one of many.
-const ROUNDS: usize = 201;
+const ROUNDS: usize = 401;
+
+/// In turn, each for some hundreds of its pairs: a server may remember all names that it ever saw of a lock.
+const LOCKS: [&str; 16] = [
+    "lock-a", "lock-b", "lock-c", "lock-d", "lock-e", "lock-f", "lock-g", "lock-h", "lock-i",
+    "lock-j", "lock-k", "lock-l", "lock-m", "lock-n", "lock-o", "lock-p",
+];
+
+/// Whose turn it is in the `n`-th pair of all.
+pub(crate) const fn lock(n: u64) -> &'static str {
+    LOCKS[(n / 2500) as usize % LOCKS.len()]
+}
 
 /// The `n`-th pair of somebody.
 pub(crate) type Pair<'a> = Box<
@@ -23,11 +34,11 @@ pub(crate) type Pair<'a> = Box<
 >;
 
 /// One pair by a client: a lease with its keeper, and given back.
-pub(crate) async fn client<S>(locks: &Locks<S>) -> anyhow::Result<()>
+pub(crate) async fn client<S>(locks: &Locks<S>, n: u64) -> anyhow::Result<()>
 where
     S: LeaseStore<Error = StoreError>,
 {
-    locks.acquire("client").await?.release().await?;
+    locks.acquire(lock(n)).await?.release().await?;
     Ok(())
 }
 
@@ -42,7 +53,7 @@ pub(crate) async fn store<S>(store: S, n: u64) -> anyhow::Result<()>
 where
     S: Service<LeaseRequest, Response = LeaseReply, Error = StoreError> + Clone,
 {
-    let lock = LockName::try_new("store")?;
+    let lock = LockName::try_new(lock(n))?;
     let nonce = nonce(n);
     let acquire = LeaseRequest::Acquire(Acquire {
         lock: lock.clone(),
@@ -59,7 +70,7 @@ where
     Ok(())
 }
 
-/// So many pairs of each a round, in turn. The first is us; each other is named, and so is what it is compared by: our
+/// So many pairs of each a round, in an order that is another each time: who comes after whom is no matter of habit. The first is us; each other is named, and so is what it is compared by: our
 /// `time_by_x`, or our `rate_by_x`.
 pub(crate) async fn compare(
     store: &str,
@@ -69,9 +80,9 @@ pub(crate) async fn compare(
     let mut times = vec![Vec::new(); subjects.len()];
     let mut number = 0;
     for round in 0..=ROUNDS {
-        // Who is first in a round pays for the last one: each is now and then.
-        for turn in 0..subjects.len() {
-            let at = (turn + round) % subjects.len();
+        let mut order: Vec<usize> = (0..subjects.len()).collect();
+        order.sort_by_key(|at| mix((round * subjects.len() + at) as u64));
+        for at in order {
             let start = Instant::now();
             for _ in 0..pairs {
                 number += 1;

@@ -36,7 +36,11 @@ pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
         "postgres",
         10,
         vec![
-            ("murphy", "", Box::new(|_| Box::pin(pairs::client(&locks)))),
+            (
+                "murphy",
+                "",
+                Box::new(|n| Box::pin(pairs::client(&locks, n))),
+            ),
             (
                 "murphy, the store alone",
                 "time_by_store",

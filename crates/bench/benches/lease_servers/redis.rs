@@ -90,7 +90,11 @@ pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
         "redis",
         100,
         vec![
-            ("murphy", "", Box::new(|_| Box::pin(pairs::client(&locks)))),
+            (
+                "murphy",
+                "",
+                Box::new(|n| Box::pin(pairs::client(&locks, n))),
+            ),
             (
                 "murphy, the store alone",
                 "time_by_store",

@@ -32,9 +32,9 @@ impl Keys {
             Cow::Borrowed(lock)
         };
         Self {
-            queue: format!("{prefix}q/{lock}/"),
-            ballot: format!("{prefix}b/{lock}"),
-            era: format!("{prefix}era"),
+            queue: [prefix, "q/", &lock, "/"].concat(),
+            ballot: [prefix, "b/", &lock].concat(),
+            era: [prefix, "era"].concat(),
         }
     }
 
