@@ -39,7 +39,8 @@
 //! # Events
 //!
 //! Target `murphy::lease`; all have `site`, and all but the last two `lock` and `rank`, the last two `lock`. With the feature
-//! `metrics` each has a counter, with the label `site`.
+//! `metrics` each has a counter, with the label `site`. The name is that of the event's metadata, by which a subscriber can filter; a log line
+//! of `tracing-subscriber` shows the message (`acquired`).
 //!
 //! | name | level | when | fields | counter |
 //! |---|---|---|---|---|

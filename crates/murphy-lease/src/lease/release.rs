@@ -30,7 +30,8 @@ impl Lease {
     /// on the lease counts as lost, before the store is asked.
     ///
     /// Tries again until it would have ended by itself; bound it from outside to wait for less. Waited for in another runtime than
-    /// it was acquired in, or in none, it is made in that one, which has to be run meanwhile.
+    /// it was acquired in, or in none, it is made in that one: while that is not run (one of a single thread, between two `block_on`), it
+    /// waits, beyond the lease's end too.
     ///
     /// # Errors
     ///
