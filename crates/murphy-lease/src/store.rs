@@ -20,6 +20,8 @@ pub(crate) mod postgres;
 pub(crate) mod quorum;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
+#[cfg(any(feature = "etcd", feature = "redis"))]
+mod silence;
 #[cfg_attr(
     all(not(feature = "file"), not(test)),
     expect(dead_code, reason = "what a store in a file needs besides")

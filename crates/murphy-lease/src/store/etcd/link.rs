@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::store::event;
+use crate::store::silence::Silence;
 
 /// A client of etcd, and whether it is any use. All clones of a store have the same.
 ///
@@ -51,7 +52,7 @@ impl Link {
         Asked {
             link: Arc::clone(self),
             patience,
-            answers: self.silence().answers,
+            answers: self.silence().answers(),
             at: Instant::now(),
             is_answered: false,
         }
@@ -68,17 +69,28 @@ impl Link {
         if self.endpoints.is_empty() || self.is_dialling.swap(true, Ordering::AcqRel) {
             return;
         }
-        let link = Arc::clone(self);
+        let dialling = Dialling(Arc::clone(self));
         runtime.spawn(async move {
+            let link = &dialling.0;
             for endpoint in &link.endpoints {
                 // What fails here is a bad address: it was a good one before.
                 let _ = link.client.remove_endpoint(endpoint).await;
                 let _ = link.client.add_endpoint(endpoint).await;
             }
             event::redialled("etcd");
-            link.is_dialling.store(false, Ordering::Release);
+            let link = Arc::clone(link);
+            drop(dialling);
             link.dialled.send_modify(|number| *number += 1);
         });
+    }
+}
+
+/// One at a time. Its runtime may end first: then whoever waits in vain next begins it again.
+struct Dialling(Arc<Link>);
+
+impl Drop for Dialling {
+    fn drop(&mut self) {
+        self.0.is_dialling.store(false, Ordering::Release);
     }
 }
 
@@ -111,75 +123,9 @@ impl Drop for Asked {
     }
 }
 
-/// For how long nothing was answered that was waited for. What nobody waits for does not count: then nothing is to be heard.
-#[derive(Debug, Default)]
-struct Silence {
-    answers: u64,
-    since: Option<Instant>,
-    waited: Duration,
-}
-
-impl Silence {
-    fn answered(&mut self) {
-        self.answers += 1;
-        (self.since, self.waited) = (None, Duration::ZERO);
-    }
-
-    /// A call left at `at`, when there had been so many answers, and was given up now: whether the connection is dead.
-    fn in_vain(&mut self, answers: u64, at: Instant, now: Instant, limit: Duration) -> bool {
-        if answers != self.answers {
-            return false;
-        }
-        let since = *self.since.get_or_insert(at);
-        self.waited += now.saturating_duration_since(at);
-        let is_dead = self.waited >= limit && now.saturating_duration_since(since) >= limit;
-        if is_dead {
-            (self.since, self.waited) = (None, Duration::ZERO);
-        }
-        is_dead
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const LIMIT: Duration = Duration::from_secs(1);
-
-    fn ms(n: u64) -> Duration {
-        Duration::from_millis(n)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_connection_is_dead_when_calls_have_waited_in_vain_for_long_enough() {
-        let start = Instant::now();
-        for (name, calls, want) in [
-            ("one that waited long", &[(0, 1000)][..], true),
-            ("one that left early", &[(0, 999)], false),
-            (
-                "short ones add up",
-                &[(0, 400), (5000, 5400), (9000, 9200)],
-                true,
-            ),
-            (
-                "many at once wait no longer than one",
-                &[(0, 300), (0, 300), (0, 300), (0, 300)],
-                false,
-            ),
-            (
-                "what nobody waits for is no silence",
-                &[(0, 1), (60_000, 60_001)],
-                false,
-            ),
-        ] {
-            let mut silence = Silence::default();
-            let mut is_dead = false;
-            for (from, to) in calls {
-                is_dead = silence.in_vain(0, start + ms(*from), start + ms(*to), LIMIT);
-            }
-            assert_eq!(is_dead, want, "{name}");
-        }
-    }
 
     #[test]
     fn a_connection_of_no_use_is_told() {
@@ -198,15 +144,24 @@ mod tests {
         });
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn an_answer_to_anybody_is_a_sign_of_life() {
-        let start = Instant::now();
-        let mut silence = Silence::default();
-        assert!(!silence.in_vain(0, start, start + ms(900), LIMIT));
-        silence.answered();
-        assert!(!silence.in_vain(0, start, start + ms(5000), LIMIT));
-        assert!(!silence.in_vain(1, start, start + ms(900), LIMIT), "anew");
-        assert!(silence.in_vain(1, start, start + ms(1000), LIMIT));
-        assert!(!silence.in_vain(1, start, start + ms(10), LIMIT), "once");
+    #[test]
+    fn what_ends_with_its_runtime_is_dialled_anew_in_another() {
+        let runtime = || {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            runtime.enable_all().build().unwrap()
+        };
+        let lasts = runtime();
+        let endpoint = "http://127.0.0.1:1".to_owned();
+        let client = lasts.block_on(Client::connect([&endpoint], None)).unwrap();
+        let link = Arc::new(Link::new(client, vec![endpoint]));
+        let mut dialled = link.dialled();
+        runtime().block_on(async { drop(link.ask(Duration::ZERO)) });
+        assert!(!dialled.has_changed().unwrap(), "it was not run");
+        lasts.block_on(async {
+            drop(link.ask(Duration::ZERO));
+            let limit = Duration::from_secs(60);
+            let dialled = tokio::time::timeout(limit, dialled.changed()).await;
+            dialled.unwrap().unwrap();
+        });
     }
 }

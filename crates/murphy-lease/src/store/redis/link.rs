@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::store::event;
+use crate::store::silence::Silence;
 
 /// A connection to Redis that is dialled anew when it is of no use: not only where it broke, as the driver's own
 /// [`ConnectionManager`](redis::aio::ConnectionManager) does, but also where nothing is answered on it any more, and where
@@ -36,6 +37,9 @@ struct Line {
     way: Option<Way>,
     /// Which connection: a call that failed on an old one does not end a new one.
     number: u64,
+    /// When it was dialled, or came up.
+    since: Instant,
+    silence: Silence,
 }
 
 #[derive(Clone)]
@@ -55,12 +59,17 @@ impl RedisLink {
             // The store waits no longer than that: a second timer for each request would measure the same.
             .set_response_timeout(None)
             .set_connection_timeout(Some(timeout));
-        let (way, number) = (None, 0);
+        let line = Line {
+            way: None,
+            number: 0,
+            since: Instant::now(),
+            silence: Silence::default(),
+        };
         Self(Arc::new(Shared {
             client,
             config,
             timeout,
-            line: Mutex::new(Line { way, number }),
+            line: Mutex::new(line),
             answers: AtomicU64::new(0),
         }))
     }
@@ -72,13 +81,18 @@ impl RedisLink {
     /// In a runtime: it may dial.
     fn begin(&self) -> (Asked<'_>, Way) {
         let mut line = self.line();
-        let way = line.way.get_or_insert_with(|| Way::Dialled(self.dial()));
+        let at = Instant::now();
+        let Line { way, since, .. } = &mut *line;
+        let way = way.get_or_insert_with(|| {
+            *since = at;
+            Way::Dialled(self.dial())
+        });
         let way = way.clone();
         let asked = Asked {
             link: self,
             number: line.number,
             answers: self.0.answers.load(Relaxed),
-            at: Instant::now(),
+            at,
             is_answered: false,
         };
         (asked, way)
@@ -102,6 +116,7 @@ impl RedisLink {
         let is_it = line.number == number;
         if is_it {
             line.number += u64::from(way.is_none());
+            line.since = Instant::now();
             line.way = way;
         }
         is_it
@@ -112,10 +127,32 @@ impl RedisLink {
             event::redialled("redis");
         }
     }
+
+    /// Whether that it was given up says that the connection is dead.
+    fn is_dead(&self, given_up: &Asked<'_>) -> bool {
+        let (now, timeout) = (Instant::now(), self.0.timeout);
+        let mut line = self.line();
+        if line.number != given_up.number {
+            return false;
+        }
+        let Line {
+            way,
+            since,
+            silence,
+            ..
+        } = &mut *line;
+        if !matches!(way, Some(Way::Up(_))) {
+            // ## It would have ended by itself: nobody runs the runtime that it is in.
+            return now.saturating_duration_since(*since) >= timeout;
+        }
+        silence.heard(self.0.answers.load(Relaxed));
+        let at = given_up.at.max(*since);
+        silence.in_vain(given_up.answers, at, now, timeout / 2)
+    }
 }
 
-/// A call on its way. Dropped without an answer after half the timeout, during which no other call was answered either,
-/// it takes the connection for dead.
+/// A call on its way. The connection is dead where such were dropped without an answer that together waited for half the
+/// timeout, during which no other call was answered either; a dial, where it was not done when its timeout had passed.
 struct Asked<'a> {
     link: &'a RedisLink,
     number: u64,
@@ -163,11 +200,7 @@ impl Asked<'_> {
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        let is_dead = || {
-            self.link.0.answers.load(Relaxed) == self.answers
-                && self.at.elapsed() >= self.link.0.timeout / 2
-        };
-        if !self.is_answered && is_dead() {
+        if !self.is_answered && self.link.is_dead(self) {
             self.link.redial(self.number);
         }
     }
@@ -215,7 +248,7 @@ impl fmt::Debug for RedisLink {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncReadExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::*;
@@ -282,5 +315,101 @@ mod tests {
         assert!(hung_up.is_err_and(|e| e.is_io_error()));
         assert!(link.req_packed_command(&ping).now_or_never().is_none());
         assert!(server.accept().await.is_ok());
+    }
+
+    /// One that is up, and answers nothing.
+    async fn silent() -> MultiplexedConnection {
+        let (ours, mut theirs) = tokio::io::duplex(1024);
+        let client = Client::open("redis://127.0.0.1:1").unwrap();
+        tokio::spawn(async move {
+            let _ = theirs.read_u8().await;
+            // What it says when it comes up.
+            theirs.write_all(b"+OK\r\n+OK\r\n").await.unwrap();
+            std::future::pending::<()>().await;
+        });
+        let (info, config) = (client.get_connection_info(), AsyncConnectionConfig::new());
+        let config = config.set_response_timeout(None);
+        let info = info.redis_settings();
+        let up = MultiplexedConnection::new_with_config(info, ours, config);
+        let (connection, driver) = up.await.unwrap();
+        tokio::spawn(driver);
+        connection
+    }
+
+    fn is_up(link: &RedisLink) -> bool {
+        matches!(link.line().way, Some(Way::Up(_)))
+    }
+
+    const LIMIT: Duration = Duration::from_secs(1);
+
+    fn nobody() -> RedisLink {
+        RedisLink::new(Client::open("redis://127.0.0.1:1").unwrap(), LIMIT)
+    }
+
+    /// Whoever asks, and gives up after so many milliseconds.
+    async fn waits_in_vain(link: &RedisLink, millis: u64) {
+        let (ping, mut link) = (redis::cmd("PING"), link.clone());
+        let patience = Duration::from_millis(millis);
+        let reply = tokio::time::timeout(patience, link.req_packed_command(&ping)).await;
+        assert!(reply.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_connection_is_left_however_short_each_waits() {
+        let link = nobody();
+        link.set(0, Some(Way::Up(silent().await)));
+        for _ in 0..5 {
+            assert!(is_up(&link));
+            waits_in_vain(&link, 101).await;
+        }
+        assert!(!is_up(&link));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dial_is_not_begun_again_while_it_is_under_way() {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("redis://{}", server.local_addr().unwrap());
+        let link = RedisLink::new(Client::open(url).unwrap(), LIMIT);
+        for left_early in [600, 300] {
+            waits_in_vain(&link, left_early).await;
+            assert_eq!(link.line().number, 0);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_dial_took_is_no_silence_of_the_connection() {
+        let link = nobody();
+        let (tell, told) = oneshot::channel();
+        link.set(0, Some(Way::Dialled(told.shared())));
+        let up = async {
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            let _ = tell.send(Ok(silent().await));
+        };
+        tokio::join!(up, waits_in_vain(&link, 1000));
+        assert!(is_up(&link));
+    }
+
+    /// A runtime that nobody runs ends nothing.
+    #[test]
+    fn a_dial_that_gets_nowhere_is_begun_again() {
+        let runtime = |is_paused| {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = runtime.enable_all().start_paused(is_paused);
+            runtime.build().unwrap()
+        };
+        let (link, ping) = (nobody(), redis::cmd("PING"));
+        let stands_still = runtime(false);
+        stands_still.block_on(async {
+            let mut link = link.clone();
+            assert!(link.req_packed_command(&ping).now_or_never().is_none());
+        });
+        runtime(true).block_on(async {
+            for _ in 0..11 {
+                if link.line().number == 0 {
+                    waits_in_vain(&link, 100).await;
+                }
+            }
+            assert_eq!(link.line().number, 1);
+        });
     }
 }
