@@ -66,11 +66,20 @@ const DEAD: Duration = Duration::from_secs(1);
 impl RedisStore {
     /// The Redis at `url`: `redis://[user:password@]host[:port][/database]`, or `unix:///path`.
     ///
+    /// The connection is dialled anew whatever became of it, by who asks next; a server that refuses it ten times a second at most,
+    /// and until then each call fails as that did. It lives in the runtime in which it was dialled: where that ends, what is under way
+    /// fails once, and the next call dials in its own. User and password are the URL's for good: where they change, connect anew,
+    /// or use [`new`](Self::new) over a connection that learns of it.
+    ///
     /// # Errors
     ///
-    /// [`ConnectError`] where that is no address, where nobody answers there within five seconds, and where who does is
+    /// [`ConnectError`] where that is no address, where who is there refuses, where nobody answers within a second (five, with all that is asked), and where who does is
     /// older than Redis 5, or a replica. A server that evicts leases when it is full (any
     /// `maxmemory-policy` but `noeviction`) is used, with a warning.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
         let client = Client::open(url).map_err(|e| ConnectError::BadAddress {
             server: "redis",

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisFuture, RedisResult,
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult,
     ServerErrorKind, Value,
 };
 use tokio::sync::oneshot;
@@ -35,9 +35,9 @@ struct Shared {
 struct Line {
     /// None: whoever asks next dials.
     way: Option<Way>,
-    /// Which connection: a call that failed on an old one does not end a new one.
+    /// Which dial, and what came of it: a call that failed on an old connection does not end a new one.
     number: u64,
-    /// When it was dialled, or came up.
+    /// When it was dialled, came up, or was refused.
     since: Instant,
     silence: Silence,
 }
@@ -46,7 +46,12 @@ struct Line {
 enum Way {
     Dialled(Dial),
     Up(MultiplexedConnection),
+    /// Nobody was reached, or he would not have us: so is each who asks within [`PAUSE`].
+    Refused(RedisError),
 }
+
+/// A server that refuses is not dialled for each request: thousands may wait for it.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What becomes of a dial. It has a task of its own: so it gets there also where each who asks gives up sooner than it
 /// takes, and nobody in another runtime touches what ends with that one.
@@ -82,12 +87,15 @@ impl RedisLink {
     fn begin(&self) -> (Asked<'_>, Way) {
         let mut line = self.line();
         let at = Instant::now();
-        let Line { way, since, .. } = &mut *line;
-        let way = way.get_or_insert_with(|| {
-            *since = at;
-            Way::Dialled(self.dial())
+        let way = match &line.way {
+            Some(Way::Refused(_)) if at >= line.since + PAUSE => None,
+            way => way.clone(),
+        };
+        let way = way.unwrap_or_else(|| {
+            line.number += 1;
+            line.since = at;
+            line.way.insert(Way::Dialled(self.dial())).clone()
         });
-        let way = way.clone();
         let asked = Asked {
             link: self,
             number: line.number,
@@ -110,20 +118,19 @@ impl RedisLink {
         told.shared()
     }
 
-    /// Of the connection of that number, if it is still that one.
-    fn set(&self, number: u64, way: Option<Way>) -> bool {
+    /// A dial came to that: whoever waited for it says so, and the first is heard.
+    fn dialled(&self, number: u64, way: Option<Way>) {
         let mut line = self.line();
-        let is_it = line.number == number;
-        if is_it {
-            line.number += u64::from(way.is_none());
+        if line.number == number && matches!(line.way, Some(Way::Dialled(_))) {
             line.since = Instant::now();
             line.way = way;
         }
-        is_it
     }
 
     fn redial(&self, number: u64) {
-        if self.set(number, None) {
+        let mut line = self.line();
+        if line.number == number && line.way.take().is_some() {
+            drop(line);
             event::redialled("redis");
         }
     }
@@ -165,14 +172,22 @@ impl Asked<'_> {
     async fn connection(&mut self, way: Way) -> RedisResult<MultiplexedConnection> {
         let dial = match way {
             Way::Up(connection) => return Ok(connection),
+            Way::Refused(error) => {
+                self.is_answered = true;
+                return Err(error);
+            }
             Way::Dialled(dial) => dial,
         };
-        let gone = || io::Error::other("the runtime in which it was dialled has ended").into();
-        let dialled = dial.await.unwrap_or_else(|_| Err(gone()));
-        let way = dialled.as_ref().ok().cloned().map(Way::Up);
-        // Where nobody was reached, whoever asks next tries: what an old dial said is no answer to him.
-        self.is_answered = way.is_none();
-        self.link.set(self.number, way);
+        let (dialled, way) = match dial.await {
+            Ok(Ok(up)) => (Ok(up.clone()), Some(Way::Up(up))),
+            Ok(Err(e)) => (Err(e.clone()), Some(Way::Refused(e))),
+            Err(_) => {
+                let gone = "the runtime in which it was dialled has ended";
+                (Err(io::Error::other(gone).into()), None)
+            }
+        };
+        self.is_answered = dialled.is_err();
+        self.link.dialled(self.number, way);
         dialled
     }
 
@@ -305,7 +320,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_hangs_up_is_dialled_anew() {
+    async fn whoever_hangs_up_is_dialled_anew_and_not_at_once() {
         let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("redis://{}", server.local_addr().unwrap());
         let mut link = RedisLink::new(Client::open(url).unwrap(), Duration::from_secs(60));
@@ -313,8 +328,16 @@ mod tests {
         let hangs_up = async { drop(server.accept().await.unwrap()) };
         let (hung_up, ()) = tokio::join!(link.req_packed_command(&ping), hangs_up);
         assert!(hung_up.is_err_and(|e| e.is_io_error()));
+        for _ in 0..1_000 {
+            let refused = link.req_packed_command(&ping).now_or_never();
+            assert!(refused.is_some_and(|refused| refused.is_err()));
+        }
+        tokio::time::pause();
+        tokio::time::advance(PAUSE).await;
+        tokio::time::resume();
         assert!(link.req_packed_command(&ping).now_or_never().is_none());
         assert!(server.accept().await.is_ok());
+        assert_eq!(link.line().number, 2);
     }
 
     /// One that is up, and answers nothing.
@@ -357,7 +380,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_silent_connection_is_left_however_short_each_waits() {
         let link = nobody();
-        link.set(0, Some(Way::Up(silent().await)));
+        let up = silent().await;
+        link.line().way = Some(Way::Up(up));
         for _ in 0..5 {
             assert!(is_up(&link));
             waits_in_vain(&link, 101).await;
@@ -372,7 +396,7 @@ mod tests {
         let link = RedisLink::new(Client::open(url).unwrap(), LIMIT);
         for left_early in [600, 300] {
             waits_in_vain(&link, left_early).await;
-            assert_eq!(link.line().number, 0);
+            assert_eq!(link.line().number, 1);
         }
     }
 
@@ -380,7 +404,7 @@ mod tests {
     async fn what_a_dial_took_is_no_silence_of_the_connection() {
         let link = nobody();
         let (tell, told) = oneshot::channel();
-        link.set(0, Some(Way::Dialled(told.shared())));
+        link.line().way = Some(Way::Dialled(told.shared()));
         let up = async {
             tokio::time::sleep(Duration::from_millis(700)).await;
             let _ = tell.send(Ok(silent().await));
@@ -405,11 +429,11 @@ mod tests {
         });
         runtime(true).block_on(async {
             for _ in 0..11 {
-                if link.line().number == 0 {
+                if link.line().way.is_some() {
                     waits_in_vain(&link, 100).await;
                 }
             }
-            assert_eq!(link.line().number, 1);
+            assert!(link.line().way.is_none());
         });
     }
 }
