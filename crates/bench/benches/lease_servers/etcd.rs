@@ -64,17 +64,17 @@ pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
         anyhow::ensure!(reply.deleted() == 1, "not held");
         Ok(())
     };
-    let locked = async |lease: i64| {
+    let locked = async |lease: i64, n: u64| {
         let mut locks = client.lock_client();
         let options = LockOptions::new().with_lease(lease);
-        let held = locks.lock("theirs", Some(options)).await?;
+        let held = locks.lock(pairs::lock(n), Some(options)).await?;
         locks.unlock(held.key()).await?;
         anyhow::Ok(())
     };
-    let whole = async || {
+    let whole = async |n: u64| {
         let mut leases = client.lease_client();
         let lease = leases.grant(seconds, None).await?.id();
-        locked(lease).await?;
+        locked(lease, n).await?;
         leases.revoke(lease).await?;
         Ok(())
     };
@@ -97,12 +97,12 @@ pub(crate) async fn measure(time: Duration) -> anyhow::Result<Vec<Figure>> {
             (
                 "grant, lock, unlock, revoke",
                 "rate_by_grant_lock_unlock_revoke",
-                Box::new(|_| Box::pin(whole())),
+                Box::new(|n| Box::pin(whole(n))),
             ),
             (
                 "lock, unlock; one lease",
                 "rate_by_lock_unlock",
-                Box::new(|_| Box::pin(locked(lease))),
+                Box::new(|n| Box::pin(locked(lease, n))),
             ),
         ],
     )
