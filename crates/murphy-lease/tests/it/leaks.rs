@@ -53,9 +53,21 @@ fn executed(locks: Locks<Store>) -> Locks<Store> {
 #[test]
 fn what_keeps_a_lease_ends_with_it() {
     for set in [plain, watched, executed] {
-        for fate in [Fate::Pass, Fate::Lost, Fate::ReplyLost, Fate::Fail, Fate::Slow(ms(10))] {
+        for fate in [
+            Fate::Pass,
+            Fate::Lost,
+            Fate::ReplyLost,
+            Fate::Fail,
+            Fate::Slow(ms(10)),
+        ] {
             for held_for in [ms(0), TTL.get() / 2, TTL.get() * 3] {
-                for how in ["dropped", "released", "given up", "runtime", "forgotten runtime"] {
+                for how in [
+                    "dropped",
+                    "released",
+                    "given up",
+                    "runtime",
+                    "forgotten runtime",
+                ] {
                     let (store, left) = store(&fate);
                     let runtime = runtime();
                     let locks = set(store.locks(1));

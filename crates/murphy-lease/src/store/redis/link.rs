@@ -185,6 +185,7 @@ impl Asked<'_> {
         let is_of_no_use = match &result {
             Err(e) => {
                 e.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+                    || says_read_only(e.detail())
                     || e.is_unrecoverable_error()
             }
             Ok(answer) => values(answer).iter().any(is_read_only),
@@ -208,7 +209,15 @@ impl Drop for Asked<'_> {
 
 /// The server has become a replica.
 fn is_read_only(value: &Value) -> bool {
-    matches!(value, Value::ServerError(e) if e.kind() == Some(ServerErrorKind::ReadOnly))
+    let Value::ServerError(error) = value else {
+        return false;
+    };
+    error.kind() == Some(ServerErrorKind::ReadOnly) || says_read_only(error.details())
+}
+
+/// Before Redis 7 what a script ran into is quoted in an error of another kind.
+fn says_read_only(details: Option<&str>) -> bool {
+    details.is_some_and(|details| details.contains("-READONLY "))
 }
 
 impl ConnectionLike for RedisLink {
@@ -267,6 +276,28 @@ mod tests {
                 drop(asked);
             });
         });
+    }
+
+    #[test]
+    fn a_replica_is_known_by_what_it_says_in_each_version() {
+        for (says, want) in [
+            (
+                "READONLY You can't write against a read only replica. script: f, on @user_script:1.",
+                true,
+            ),
+            (
+                "ERR Error running script (call to f_1): @user_script:1: @user_script: 1: -READONLY You can't write",
+                true,
+            ),
+            (
+                "ERR Error running script (call to f_1): @user_script:1: -OOM command not allowed",
+                false,
+            ),
+            ("NOSCRIPT No matching script. Please use EVAL.", false),
+        ] {
+            let said = redis::parse_redis_value(format!("-{says}\r\n").as_bytes());
+            assert_eq!(is_read_only(&said.unwrap()), want, "{says}");
+        }
     }
 
     #[tokio::test]
