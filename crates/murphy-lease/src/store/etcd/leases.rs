@@ -302,7 +302,7 @@ pub(super) mod tests {
             leases.give_back(id);
         }
         assert_eq!(leases.all().spare.len(), SPARE);
-        for id in 0..70_000 {
+        for id in 0..65_600 {
             leases.keep(lease(id, 10));
         }
         assert_eq!(leases.all().in_use.len(), IN_USE);
