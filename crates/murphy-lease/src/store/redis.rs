@@ -1,6 +1,7 @@
 //! [`RedisStore`]: leases in Redis.
 
 mod link;
+mod replica;
 mod wire;
 
 use std::fmt;
@@ -68,8 +69,8 @@ impl RedisStore {
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] where that is no address, where nobody is there, or it takes more than a second to be let in or five to
-    /// be answered, and where who answers is older than Redis 5, or a replica. A server that evicts leases when it is full (any
+    /// [`ConnectError`] where that is no address, where nobody answers there within five seconds, and where who does is
+    /// older than Redis 5, or a replica. A server that evicts leases when it is full (any
     /// `maxmemory-policy` but `noeviction`) is used, with a warning.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
         let client = Client::open(url).map_err(|e| ConnectError::BadAddress {

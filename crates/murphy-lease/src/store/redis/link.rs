@@ -8,13 +8,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisFuture, RedisResult,
-    ServerErrorKind, Value,
-};
+use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisFuture, RedisResult, Value};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::replica;
 use crate::store::event;
 use crate::store::silence::Silence;
 
@@ -183,12 +181,8 @@ impl Asked<'_> {
         values: impl FnOnce(&T) -> &[Value],
     ) -> RedisResult<T> {
         let is_of_no_use = match &result {
-            Err(e) => {
-                e.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
-                    || says_read_only(e.detail())
-                    || e.is_unrecoverable_error()
-            }
-            Ok(answer) => values(answer).iter().any(is_read_only),
+            Err(e) => replica::has_failed(e) || e.is_unrecoverable_error(),
+            Ok(answer) => values(answer).iter().any(replica::has_answered),
         };
         self.is_answered = true;
         self.link.0.answers.fetch_add(1, Relaxed);
@@ -205,19 +199,6 @@ impl Drop for Asked<'_> {
             self.link.redial(self.number);
         }
     }
-}
-
-/// The server has become a replica.
-fn is_read_only(value: &Value) -> bool {
-    let Value::ServerError(error) = value else {
-        return false;
-    };
-    error.kind() == Some(ServerErrorKind::ReadOnly) || says_read_only(error.details())
-}
-
-/// Before Redis 7 what a script ran into is quoted in an error of another kind.
-fn says_read_only(details: Option<&str>) -> bool {
-    details.is_some_and(|details| details.contains("-READONLY "))
 }
 
 impl ConnectionLike for RedisLink {
@@ -276,28 +257,6 @@ mod tests {
                 drop(asked);
             });
         });
-    }
-
-    #[test]
-    fn a_replica_is_known_by_what_it_says_in_each_version() {
-        for (says, want) in [
-            (
-                "READONLY You can't write against a read only replica. script: f, on @user_script:1.",
-                true,
-            ),
-            (
-                "ERR Error running script (call to f_1): @user_script:1: @user_script: 1: -READONLY You can't write",
-                true,
-            ),
-            (
-                "ERR Error running script (call to f_1): @user_script:1: -OOM command not allowed",
-                false,
-            ),
-            ("NOSCRIPT No matching script. Please use EVAL.", false),
-        ] {
-            let said = redis::parse_redis_value(format!("-{says}\r\n").as_bytes());
-            assert_eq!(is_read_only(&said.unwrap()), want, "{says}");
-        }
     }
 
     #[tokio::test]
