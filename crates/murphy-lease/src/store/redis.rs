@@ -1,6 +1,7 @@
 //! [`RedisStore`]: leases in Redis.
 
 mod link;
+mod replica;
 mod wire;
 
 use std::fmt;

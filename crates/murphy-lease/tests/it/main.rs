@@ -5,6 +5,7 @@ mod election;
 mod guard;
 mod keeper;
 mod kinds;
+mod leaks;
 mod line;
 mod quorum;
 mod release;

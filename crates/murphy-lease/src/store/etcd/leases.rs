@@ -237,6 +237,54 @@ pub(super) mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn one_that_is_not_fresh_any_more_stays_with_the_others() {
+        let leases = Leases::on(Arc::new(TokioClock));
+        leases.keep(lease(1, 10));
+        leases.give_back(1);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        let ttl = Duration::from_secs(10);
+        assert!(leases.fresh(ttl).is_none());
+        assert_eq!(leases.all().spare.len(), 1);
+        leases.keep(lease(2, 10));
+        leases.give_back(2);
+        assert_eq!(leases.fresh(ttl).unwrap().id, 2);
+        assert!(leases.all().in_use.contains_key(&2));
+        assert_eq!(leases.all().spare.len(), 1);
+    }
+
+    #[test]
+    fn under_threads_no_spare_is_lost_or_handed_out_twice() {
+        let leases = Leases::on(Arc::new(TokioClock));
+        let ttl = Duration::from_secs(10);
+        for id in 0..3 {
+            let lasts = Duration::from_secs(100_000);
+            leases.keep(Kept {
+                ttl: lasts,
+                ..lease(id, 10)
+            });
+            leases.give_back(id);
+        }
+        let out = Mutex::new(std::collections::BTreeSet::new());
+        let comes_and_goes = || {
+            for _ in 0..5000 {
+                let Some(Kept { id, .. }) = leases.fresh(ttl) else {
+                    continue;
+                };
+                assert!(out.lock().unwrap().insert(id), "{id} twice");
+                assert!(out.lock().unwrap().remove(&id));
+                assert!(leases.give_back(id));
+            }
+        };
+        std::thread::scope(|threads| {
+            for _ in 0..4 {
+                threads.spawn(comes_and_goes);
+            }
+        });
+        assert_eq!(leases.all().spare.len(), 3);
+        assert!(leases.all().in_use.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_is_left_is_counted_from_before_it_was_asked_for() {
         let leases = Leases::on(Arc::new(TokioClock));
         let lease = lease(1, 10);
@@ -254,7 +302,7 @@ pub(super) mod tests {
             leases.give_back(id);
         }
         assert_eq!(leases.all().spare.len(), SPARE);
-        for id in 0..70_000 {
+        for id in 0..65_600 {
             leases.keep(lease(id, 10));
         }
         assert_eq!(leases.all().in_use.len(), IN_USE);

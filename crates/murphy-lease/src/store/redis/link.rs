@@ -9,12 +9,12 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult,
-    ServerErrorKind, Value,
+    AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, RedisFuture, RedisResult, Value,
 };
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::replica;
 use crate::store::event;
 use crate::store::silence::Silence;
 
@@ -198,11 +198,8 @@ impl Asked<'_> {
         values: impl FnOnce(&T) -> &[Value],
     ) -> RedisResult<T> {
         let is_of_no_use = match &result {
-            Err(e) => {
-                e.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
-                    || e.is_unrecoverable_error()
-            }
-            Ok(answer) => values(answer).iter().any(is_read_only),
+            Err(e) => replica::has_failed(e) || e.is_unrecoverable_error(),
+            Ok(answer) => values(answer).iter().any(replica::has_answered),
         };
         self.is_answered = true;
         self.link.0.answers.fetch_add(1, Relaxed);
@@ -219,11 +216,6 @@ impl Drop for Asked<'_> {
             self.link.redial(self.number);
         }
     }
-}
-
-/// The server has become a replica.
-fn is_read_only(value: &Value) -> bool {
-    matches!(value, Value::ServerError(e) if e.kind() == Some(ServerErrorKind::ReadOnly))
 }
 
 impl ConnectionLike for RedisLink {
