@@ -29,7 +29,7 @@ use crate::{LeaseReply, LeaseRequest};
 /// lacks the last writes, unless the new server's clock is behind the old one's by more than the time between the two
 /// grants. Then a resource refuses the new holder, not the old one, until he acquires above what it has seen.
 ///
-/// What a failover or an eviction loses is the *lease*: for the rest of its time two believe that they hold it. That is
+/// What a failover, an eviction or a restart that does not bring its row back loses is the *lease*: for the rest of its time two believe that they hold it. That is
 /// what the token is for, and why [`Claim::Exactly`](crate::Claim::Exactly), whose number no clock gives, needs a
 /// server that forgets nothing: `maxmemory-policy noeviction` and `appendfsync always`. Rows numbered by the clock are
 /// forgotten a week after their lease; all others are kept, and those of an era above the store's. Where the clock is set back,
@@ -40,6 +40,17 @@ use crate::{LeaseReply, LeaseRequest};
 /// (`PUBLISH`): who releases does not know whether anybody waits, so that each would be, in a cluster to all its nodes; and a
 /// message is lost with its connection, so that who waits would have to ask again all the same. Redis 5 or later. A script takes the server some
 /// 5 µs longer than a plain `SET`, which is what the token costs.
+///
+/// # Connection
+///
+/// It lives in the runtime of whoever dialled it. When that ends, whoever asks next in another is told that it failed, and the call
+/// after that dials: [`acquire`](crate::Locks::acquire) asks again by itself, [`try_acquire`](crate::Locks::try_acquire) does not.
+///
+/// Each dial takes name and password from the URL that [`connect`](RedisStore::connect) was given. When the server has others, every
+/// call fails ([`StoreError::Failed`]), and each dials, until they are right again. So for a password that changes, connect
+/// anew, and put in front of the stores a service that gives each request to the newest: a [`LeaseStore`](crate::LeaseStore) is any
+/// tower service. A lease is renewed through the [`Locks`](crate::Locks) that acquired it, so that new `Locks` alone do not save those that are held;
+/// all stores of one Redis with one prefix have the same leases.
 ///
 /// # Cancel safety
 ///
@@ -64,13 +75,18 @@ struct Shared<C> {
 const DEAD: Duration = Duration::from_secs(1);
 
 impl RedisStore {
-    /// The Redis at `url`: `redis://[user:password@]host[:port][/database]`, or `unix:///path`.
+    /// The Redis at `url`: `redis://[[user]:password@]host[:port][/database]`, or `unix:///path`. In a password
+    /// `@`, `/`, `#`, `?` and `%` are percent-encoded.
     ///
     /// # Errors
     ///
     /// [`ConnectError`] where that is no address, where nobody answers there within five seconds, and where who does is
     /// older than Redis 5, or a replica. A server that evicts leases when it is full (any
     /// `maxmemory-policy` but `noeviction`) is used, with a warning.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with time and io.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
         let client = Client::open(url).map_err(|e| ConnectError::BadAddress {
             server: "redis",
@@ -103,6 +119,9 @@ impl RedisStore {
 
 impl<C: Clone> RedisStore<C> {
     /// Over a connection of your own: to a cluster, say, or over TLS. It has to connect anew by itself.
+    ///
+    /// The driver's `ConnectionManager` does, and asks a credentials provider for the password (`set_credentials_provider`, its feature
+    /// `token-based-authentication`). But a password that is refused until its retries are used up is its answer from then on.
     #[must_use]
     pub fn new(connection: C) -> Self {
         let shared = Arc::new(Shared {
