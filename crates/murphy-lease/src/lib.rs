@@ -39,8 +39,8 @@
 //! # Events
 //!
 //! Target `murphy::lease`; all have `site`, and all but the last two `lock` and `rank`, the last two `lock`. With the feature
-//! `metrics` each has a counter, with the label `site`. The name is that of the event's metadata, by which a subscriber can filter; a log line
-//! of `tracing-subscriber` shows the message (`acquired`).
+//! `metrics` each has a counter, with the label `site`. Names are the events' own, for filters and layers: `tracing_subscriber`'s formats
+//! print the target, a message and the fields. An acquire that fails has no event: its error is the caller's to tell.
 //!
 //! | name | level | when | fields | counter |
 //! |---|---|---|---|---|
@@ -62,7 +62,7 @@
 //! | `lease.not_reserved` | error | the file could not be written: it grants what it has reserved, and no more | `error` | `murphy_lease_not_reserved_total` |
 //! | `lease.turned_away` | warn | a file's server let a client go: too many, or what it sent was no request | `why` | `murphy_lease_turned_away_total` by `why` |
 //! | `lease.evictable` | warn | a Redis that evicts leases when it is full was connected to | `policy` | `murphy_lease_evictable_total` |
-//! | `lease.redialled` | debug | a connection to Redis or etcd was of no use, and is dialled anew | `server` | `murphy_lease_redialled_total` by `server` |
+//! | `lease.redialled` | debug | a connection to Redis or etcd was of no use, and is dialled anew: once, however many dials that takes | `server` | `murphy_lease_redialled_total` by `server` |
 //! | `lease.not_watched` | debug | more leases than etcd is to watch: this one learns from its renewals | `most` | `murphy_lease_not_watched_total` |
 //!
 //! # Spans

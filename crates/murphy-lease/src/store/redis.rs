@@ -30,8 +30,8 @@ use crate::{LeaseReply, LeaseRequest};
 /// lacks the last writes, unless the new server's clock is behind the old one's by more than the time between the two
 /// grants. Then a resource refuses the new holder, not the old one, until he acquires above what it has seen.
 ///
-/// What a failover or an eviction loses is the *lease*: for the rest of its time two believe that they hold it. That is
-/// what the token is for, and why [`Claim::Exactly`](crate::Claim::Exactly), whose number no clock gives, needs a
+/// What a failover, an eviction or a restart that does not bring its row back loses is the *lease*: for the rest of its time two
+/// believe that they hold it. That is what the token is for, and why [`Claim::Exactly`](crate::Claim::Exactly), whose number no clock gives, needs a
 /// server that forgets nothing: `maxmemory-policy noeviction` and `appendfsync always`. Rows numbered by the clock are
 /// forgotten a week after their lease; all others are kept, and those of an era above the store's. Where the clock is set back,
 /// a lease that runs ends at most its own length after somebody next asks.
@@ -41,6 +41,19 @@ use crate::{LeaseReply, LeaseRequest};
 /// (`PUBLISH`): who releases does not know whether anybody waits, so that each would be, in a cluster to all its nodes; and a
 /// message is lost with its connection, so that who waits would have to ask again all the same. Redis 5 or later. A script takes the server some
 /// 5 µs longer than a plain `SET`, which is what the token costs.
+///
+/// # Connection
+///
+/// Whatever became of it, it is dialled anew by who asks next; a server that refuses, ten times a second at most, and until then each
+/// call fails as that dial did. It lives in the runtime of whoever dialled it. When that ends, whoever asks next in another is told that
+/// it failed, and the call after that dials: [`acquire`](crate::Locks::acquire) asks again by itself,
+/// [`try_acquire`](crate::Locks::try_acquire) does not.
+///
+/// Each dial takes name and password from the URL that [`connect`](RedisStore::connect) was given. When the server has others, every
+/// call fails ([`StoreError::Failed`]) until they are right again. So for a password that changes, connect
+/// anew, and put in front of the stores a service that gives each request to the newest: a [`LeaseStore`](crate::LeaseStore) is any
+/// tower service. A lease is renewed through the [`Locks`](crate::Locks) that acquired it, so that new `Locks` alone do not save those that are held;
+/// all stores of one Redis with one prefix have the same leases.
 ///
 /// # Cancel safety
 ///
@@ -65,17 +78,13 @@ struct Shared<C> {
 const DEAD: Duration = Duration::from_secs(1);
 
 impl RedisStore {
-    /// The Redis at `url`: `redis://[user:password@]host[:port][/database]`, or `unix:///path`.
-    ///
-    /// The connection is dialled anew whatever became of it, by who asks next; a server that refuses it ten times a second at most,
-    /// and until then each call fails as that did. It lives in the runtime in which it was dialled: where that ends, what is under way
-    /// fails once, and the next call dials in its own. User and password are the URL's for good: where they change, connect anew,
-    /// or use [`new`](Self::new) over a connection that learns of it.
+    /// The Redis at `url`: `redis://[[user]:password@]host[:port][/database]`, or `unix:///path`. In a password
+    /// `@`, `/`, `#`, `?` and `%` are percent-encoded.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] where that is no address, where who is there refuses, where nobody answers within a second (five, with all that is asked), and where who does is
-    /// older than Redis 5, or a replica. A server that evicts leases when it is full (any
+    /// [`ConnectError`] where that is no address, where who is there refuses, where nobody answers (a second for the connection, five for
+    /// all that is asked), and where who does is older than Redis 5, or a replica. A server that evicts leases when it is full (any
     /// `maxmemory-policy` but `noeviction`) is used, with a warning.
     ///
     /// # Panics
@@ -113,6 +122,9 @@ impl RedisStore {
 
 impl<C: Clone> RedisStore<C> {
     /// Over a connection of your own: to a cluster, say, or over TLS. It has to connect anew by itself.
+    ///
+    /// The driver's `ConnectionManager` does, and asks a credentials provider for the password (`set_credentials_provider`, its feature
+    /// `token-based-authentication`). But a password that is refused until its retries are used up is its answer from then on.
     #[must_use]
     pub fn new(connection: C) -> Self {
         let shared = Arc::new(Shared {
