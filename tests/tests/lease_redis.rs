@@ -1,7 +1,9 @@
 //! Leases in a real Redis: killed, stopped, wiped, failed over, slow and silent.
 #![cfg(unix)]
 
+use std::io;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use murphy_lease::{Claim, ConnectError, LeaseReply, LeaseRequest, Rank, RedisStore, Ttl};
@@ -112,6 +114,37 @@ async fn who_was_refused_a_connection_is_let_in_when_he_may() {
     // What was said last is said for a moment longer.
     tokio::time::sleep(ms(100)).await;
     assert_eq!(granted(&lock.acquire(1, LONG).await).rank, held.rank);
+}
+
+#[tokio::test]
+async fn a_password_that_is_asked_for_at_each_dial_may_change() {
+    let server = Redis::start().await;
+    let (url, password) = (server.address(), Arc::new(Mutex::new("old")));
+    server.say("ACL SETUSER worker on >old ~* +@all").await;
+    let known = Arc::clone(&password);
+    let store = RedisStore::connect_with(move || {
+        let password = *known.lock().unwrap();
+        async move { io::Result::Ok(format!("redis://worker:{password}@{url}")) }
+    });
+    let store = store.await.unwrap();
+    let lock = Ask::of(&store, "orders");
+    let held = granted(&lock.acquire(1, LONG).await);
+    for now in ["new", "newer"] {
+        let set = format!("ACL SETUSER worker resetpass >{now}");
+        server.say(&set).await;
+        *password.lock().unwrap() = now;
+        server.say("CLIENT KILL USER worker").await;
+        // What was under way, if anything, broke with the connection.
+        let request = LeaseRequest::Acquire(lock.wish(1, LONG));
+        let _ = lock.say(request).await;
+        assert_eq!(granted(&lock.acquire(1, LONG).await).rank, held.rank);
+    }
+    let nowhere = RedisStore::connect_with(|| async { Err::<String, _>("no secret") });
+    let error = nowhere.await.unwrap_err();
+    assert!(error.to_string().contains("no secret"), "{error}");
+    let elsewhere = RedisStore::connect_with(|| async { io::Result::Ok("http://here".to_owned()) });
+    let error = elsewhere.await.unwrap_err();
+    assert!(matches!(error, ConnectError::BadAddress { .. }), "{error}");
 }
 
 #[tokio::test]

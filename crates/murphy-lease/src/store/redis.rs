@@ -5,7 +5,8 @@ mod replica;
 mod wire;
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, ready};
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,9 +14,10 @@ use std::time::Duration;
 
 use murphy_core::BadKnob;
 use redis::aio::ConnectionLike;
-use redis::{Client, ErrorKind, ServerErrorKind};
+use redis::{Client, ErrorKind, RedisError, ServerErrorKind};
 use tower_service::Service;
 
+use self::link::Address;
 pub use self::link::RedisLink;
 use self::wire::{Answer, Scripts};
 use super::error::{ConnectError, Patience, StoreError};
@@ -49,11 +51,8 @@ use crate::{LeaseReply, LeaseRequest};
 /// it failed, and the call after that dials: [`acquire`](crate::Locks::acquire) asks again by itself,
 /// [`try_acquire`](crate::Locks::try_acquire) does not.
 ///
-/// Each dial takes name and password from the URL that [`connect`](RedisStore::connect) was given. When the server has others, every
-/// call fails ([`StoreError::Failed`]) until they are right again. So for a password that changes, connect
-/// anew, and put in front of the stores a service that gives each request to the newest: a [`LeaseStore`](crate::LeaseStore) is any
-/// tower service. A lease is renewed through the [`Locks`](crate::Locks) that acquired it, so that new `Locks` alone do not save those that are held;
-/// all stores of one Redis with one prefix have the same leases.
+/// Name and password are those of the URL that [`connect`](RedisStore::connect) was given: when the server has others, every call fails
+/// ([`StoreError::Failed`]) until they are right again. [`connect_with`](RedisStore::connect_with) asks for them at each dial.
 ///
 /// # Cancel safety
 ///
@@ -91,16 +90,57 @@ impl RedisStore {
     ///
     /// Outside of a tokio runtime with I/O and time.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
-        let client = Client::open(url).map_err(|e| ConnectError::BadAddress {
-            server: "redis",
-            source: e.into(),
-            example: "redis://127.0.0.1:6379/0",
-        })?;
+        let client = Client::open(url).map_err(no_address)?;
+        Self::over(Box::new(move || Box::pin(ready(Ok(client.clone()))))).await
+    }
+
+    /// The Redis whose URL `address` gives, as [`connect`](Self::connect) takes it. It is asked at each dial, so that the store goes on, and
+    /// leases stay held, where a password is changed or a server moves.
+    ///
+    /// It is asked in a task of its own, and has a second for its answer and the dial together. Where it fails, so does each call for a
+    /// tenth of a second.
+    ///
+    /// ```no_run
+    /// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
+    /// use murphy_lease::RedisStore;
+    /// use std::io;
+    ///
+    /// let store = RedisStore::connect_with(|| async {
+    ///     let password = std::fs::read_to_string("/run/secrets/redis")?;
+    ///     io::Result::Ok(format!("redis://:{}@127.0.0.1:6379", password.trim()))
+    /// });
+    /// let store = store.await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`connect`](Self::connect); `address` that fails is [`ConnectError::Unreachable`].
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time.
+    pub async fn connect_with<F, A, E>(address: F) -> Result<Self, ConnectError>
+    where
+        F: Fn() -> A + Send + Sync + 'static,
+        A: Future<Output = Result<String, E>> + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let address = move || {
+            let address = address();
+            let client = async { Client::open(address.await.map_err(io::Error::other)?) };
+            Box::pin(client) as _
+        };
+        Self::over(Box::new(address)).await
+    }
+
+    async fn over(address: Address) -> Result<Self, ConnectError> {
         let unreachable = |source| ConnectError::Unreachable {
             server: "redis",
             source,
         };
-        let mut link = RedisLink::new(client, DEAD);
+        let mut link = RedisLink::new(address, DEAD);
         let info = async {
             redis::cmd("PING").exec_async(&mut link).await?;
             // A user may lack the right to ask: then it is taken on trust.
@@ -108,9 +148,11 @@ impl RedisStore {
             redis::RedisResult::Ok(info.unwrap_or_default())
         };
         let info = tokio::time::timeout(Duration::from_secs(5), info).await;
-        let info: String = info
-            .map_err(|e| unreachable(e.into()))?
-            .map_err(|e| unreachable(e.into()))?;
+        let info = info.map_err(|e| unreachable(e.into()))?;
+        let info: String = info.map_err(|e| match e.kind() {
+            ErrorKind::InvalidClientConfig => no_address(e),
+            _ => unreachable(e.into()),
+        })?;
         check(&info)?;
         let mut store = Self::new(link);
         let shared = Arc::make_mut(&mut store.shared);
@@ -203,6 +245,14 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Service<LeaseRequest> fo
     fn call(&mut self, request: LeaseRequest) -> Self::Future {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move { shared.ask(&request).await })
+    }
+}
+
+fn no_address(e: RedisError) -> ConnectError {
+    ConnectError::BadAddress {
+        server: "redis",
+        source: e.into(),
+        example: "redis://127.0.0.1:6379/0",
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use redis::{
     AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, RedisFuture, RedisResult, Value,
 };
 use tokio::sync::oneshot;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::replica;
 use crate::store::event;
@@ -24,8 +25,12 @@ use crate::store::silence::Silence;
 #[derive(Clone)]
 pub struct RedisLink(Arc<Shared>);
 
+/// Whom to dial, asked at each dial.
+pub(super) type Address =
+    Box<dyn Fn() -> Pin<Box<dyn Future<Output = RedisResult<Client>> + Send>> + Send + Sync>;
+
 struct Shared {
-    client: Client,
+    address: Address,
     config: AsyncConnectionConfig,
     timeout: Duration,
     line: Mutex<Line>,
@@ -59,11 +64,12 @@ type Dial = futures_util::future::Shared<oneshot::Receiver<RedisResult<Multiplex
 
 impl RedisLink {
     /// The first call dials. `timeout`: how long whoever asks waits for an answer.
-    pub(super) fn new(client: Client, timeout: Duration) -> Self {
+    pub(super) fn new(address: Address, timeout: Duration) -> Self {
         let config = AsyncConnectionConfig::new()
             // The store waits no longer than that: a second timer for each request would measure the same.
             .set_response_timeout(None)
-            .set_connection_timeout(Some(timeout));
+            // The address has to be found in that time as well.
+            .set_connection_timeout(None);
         let line = Line {
             way: None,
             number: 0,
@@ -71,7 +77,7 @@ impl RedisLink {
             silence: Silence::default(),
         };
         Self(Arc::new(Shared {
-            client,
+            address,
             config,
             timeout,
             line: Mutex::new(line),
@@ -107,14 +113,21 @@ impl RedisLink {
     }
 
     fn dial(&self) -> Dial {
-        let (client, config) = (self.0.client.clone(), self.0.config.clone());
         let (tell, told) = oneshot::channel();
-        let dial = async move {
-            let dial = client.get_multiplexed_async_connection_with_config(&config);
+        let shared = Arc::clone(&self.0);
+        drop(tokio::spawn(async move {
+            let dial = async {
+                let client = (shared.address)().await?;
+                let config = &shared.config;
+                client
+                    .get_multiplexed_async_connection_with_config(config)
+                    .await
+            };
+            let late = |_| Err(io::Error::from(io::ErrorKind::TimedOut).into());
+            let dialled = timeout(shared.timeout, dial).await;
             // Who asked may have left; another asks for it.
-            let _ = tell.send(dial.await);
-        };
-        drop(tokio::spawn(dial));
+            let _ = tell.send(dialled.unwrap_or_else(late));
+        }));
         told.shared()
     }
 
@@ -243,7 +256,10 @@ impl ConnectionLike for RedisLink {
     }
 
     fn get_db(&self) -> i64 {
-        self.0.client.get_connection_info().redis_settings().db()
+        match &self.line().way {
+            Some(Way::Up(connection)) => connection.get_db(),
+            _ => 0,
+        }
     }
 }
 

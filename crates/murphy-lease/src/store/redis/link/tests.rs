@@ -1,3 +1,5 @@
+use std::future::ready;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -11,7 +13,7 @@ fn a_connection_of_no_use_is_told() {
     crate::heard::is_told(crate::heard::STORES, told, || {
         runtime.block_on(async {
             let client = Client::open("redis://127.0.0.1:1").unwrap();
-            let link = RedisLink::new(client, Duration::from_millis(2));
+            let link = link_to(client, Duration::from_millis(2));
             let asked = link.begin();
             tokio::time::sleep(Duration::from_millis(2)).await;
             drop(asked);
@@ -23,7 +25,7 @@ fn a_connection_of_no_use_is_told() {
 async fn a_dial_outlives_whoever_asked_for_it() {
     let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("redis://{}", server.local_addr().unwrap());
-    let mut link = RedisLink::new(Client::open(url).unwrap(), Duration::from_secs(60));
+    let mut link = link_to(Client::open(url).unwrap(), Duration::from_secs(60));
     let ping = redis::cmd("PING");
     assert!(link.req_packed_command(&ping).now_or_never().is_none());
     let (mut dialled, _) = server.accept().await.unwrap();
@@ -39,7 +41,7 @@ fn a_dial_that_ends_with_its_runtime_is_begun_again_in_another() {
     };
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("redis://{}", server.local_addr().unwrap());
-    let mut link = RedisLink::new(Client::open(url).unwrap(), Duration::from_secs(60));
+    let mut link = link_to(Client::open(url).unwrap(), Duration::from_secs(60));
     let ping = redis::cmd("PING");
     runtime().block_on(async {
         assert!(link.req_packed_command(&ping).now_or_never().is_none());
@@ -58,7 +60,7 @@ fn a_dial_that_ends_with_its_runtime_is_begun_again_in_another() {
 async fn whoever_hangs_up_is_dialled_anew_and_not_at_once() {
     let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("redis://{}", server.local_addr().unwrap());
-    let mut link = RedisLink::new(Client::open(url).unwrap(), Duration::from_secs(60));
+    let mut link = link_to(Client::open(url).unwrap(), Duration::from_secs(60));
     let ping = redis::cmd("PING");
     let hangs_up = async { drop(server.accept().await.unwrap()) };
     let (hung_up, ()) = tokio::join!(link.req_packed_command(&ping), hangs_up);
@@ -73,6 +75,11 @@ async fn whoever_hangs_up_is_dialled_anew_and_not_at_once() {
     assert!(link.req_packed_command(&ping).now_or_never().is_none());
     assert!(server.accept().await.is_ok());
     assert_eq!(link.line().number, 2);
+}
+
+fn link_to(client: Client, timeout: Duration) -> RedisLink {
+    let address = move || ready(Ok(client.clone())).boxed();
+    RedisLink::new(Box::new(address), timeout)
 }
 
 /// One that is up, and answers nothing.
@@ -101,7 +108,7 @@ fn is_up(link: &RedisLink) -> bool {
 const LIMIT: Duration = Duration::from_secs(1);
 
 fn nobody() -> RedisLink {
-    RedisLink::new(Client::open("redis://127.0.0.1:1").unwrap(), LIMIT)
+    link_to(Client::open("redis://127.0.0.1:1").unwrap(), LIMIT)
 }
 
 /// Whoever asks, and gives up after so many milliseconds.
@@ -128,7 +135,7 @@ async fn a_silent_connection_is_left_however_short_each_waits() {
 async fn a_dial_is_not_begun_again_while_it_is_under_way() {
     let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("redis://{}", server.local_addr().unwrap());
-    let link = RedisLink::new(Client::open(url).unwrap(), LIMIT);
+    let link = link_to(Client::open(url).unwrap(), LIMIT);
     for left_early in [600, 300] {
         waits_in_vain(&link, left_early).await;
         assert_eq!(link.line().number, 1);
@@ -170,4 +177,12 @@ fn a_dial_that_gets_nowhere_is_begun_again() {
         }
         assert!(link.line().way.is_none());
     });
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_say_where_it_is_is_not_waited_for() {
+    let nowhere = || std::future::pending().boxed();
+    let mut link = RedisLink::new(Box::new(nowhere), LIMIT);
+    let late = link.req_packed_command(&redis::cmd("PING")).await;
+    assert!(late.is_err_and(|e| e.is_timeout()));
 }
