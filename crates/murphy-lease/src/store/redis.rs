@@ -46,8 +46,8 @@ use crate::{LeaseReply, LeaseRequest};
 ///
 /// # Connection
 ///
-/// Whatever became of it, it is dialled anew by who asks next; a server that refuses, ten times a second at most, and until then each
-/// call fails as that dial did. It lives in the runtime of whoever dialled it. When that ends, whoever asks next in another is told that
+/// Whatever became of it, it is dialled anew by who asks next; a server that refuses, ten times a second at most, and whoever asks
+/// meanwhile waits for the next dial. It lives in the runtime of whoever dialled it. When that ends, whoever asks next in another is told that
 /// it failed, and the call after that dials: [`acquire`](crate::Locks::acquire) asks again by itself,
 /// [`try_acquire`](crate::Locks::try_acquire) does not.
 ///
@@ -97,8 +97,7 @@ impl RedisStore {
     /// The Redis whose URL `address` gives, as [`connect`](Self::connect) takes it. It is asked at each dial, so that the store goes on, and
     /// leases stay held, where a password is changed or a server moves.
     ///
-    /// It is asked in a task of its own, and has a second for its answer and the dial together. Where it fails, so does each call for a
-    /// tenth of a second.
+    /// It is asked in a task of its own, ten times a second at most, and has a second for its answer and the dial together.
     ///
     /// ```no_run
     /// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {

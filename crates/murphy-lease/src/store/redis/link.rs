@@ -9,11 +9,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, RedisFuture, RedisResult, Value,
-};
+use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisFuture, RedisResult, Value};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::replica;
 use crate::store::event;
@@ -42,8 +40,10 @@ struct Line {
     way: Option<Way>,
     /// Which dial, and what came of it: a call that failed on an old connection does not end a new one.
     number: u64,
-    /// When it was dialled, came up, or was refused.
+    /// When it was dialled, or came up.
     since: Instant,
+    /// It is not dialled before then.
+    next: Instant,
     silence: Silence,
 }
 
@@ -51,11 +51,10 @@ struct Line {
 enum Way {
     Dialled(Dial),
     Up(MultiplexedConnection),
-    /// Nobody was reached, or he would not have us: so is each who asks within [`PAUSE`].
-    Refused(RedisError),
 }
 
-/// A server that refuses is not dialled for each request: thousands may wait for it.
+/// A server that refuses is not dialled for each request, for thousands may wait for it: who asks within this time waits for the end of
+/// it, and for one dial with all others.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What becomes of a dial. It has a task of its own: so it gets there also where each who asks gives up sooner than it
@@ -74,6 +73,7 @@ impl RedisLink {
             way: None,
             number: 0,
             since: Instant::now(),
+            next: Instant::now(),
             silence: Silence::default(),
         };
         Self(Arc::new(Shared {
@@ -93,14 +93,11 @@ impl RedisLink {
     fn begin(&self) -> (Asked<'_>, Way) {
         let mut line = self.line();
         let at = Instant::now();
-        let way = match &line.way {
-            Some(Way::Refused(_)) if at >= line.since + PAUSE => None,
-            way => way.clone(),
-        };
-        let way = way.unwrap_or_else(|| {
+        let way = line.way.clone().unwrap_or_else(|| {
             line.number += 1;
-            line.since = at;
-            line.way.insert(Way::Dialled(self.dial())).clone()
+            line.since = at.max(line.next);
+            let dial = self.dial(line.since);
+            line.way.insert(Way::Dialled(dial)).clone()
         });
         let asked = Asked {
             link: self,
@@ -112,10 +109,11 @@ impl RedisLink {
         (asked, way)
     }
 
-    fn dial(&self) -> Dial {
+    fn dial(&self, at: Instant) -> Dial {
         let (tell, told) = oneshot::channel();
         let shared = Arc::clone(&self.0);
         drop(tokio::spawn(async move {
+            sleep_until(at).await;
             let dial = async {
                 let client = (shared.address)().await?;
                 let config = &shared.config;
@@ -131,11 +129,12 @@ impl RedisLink {
         told.shared()
     }
 
-    /// A dial came to that: whoever waited for it says so, and the first is heard.
-    fn dialled(&self, number: u64, way: Option<Way>) {
+    /// A dial came to that, and the next has to wait so long: whoever waited for it says so, and the first is heard.
+    fn dialled(&self, number: u64, way: Option<Way>, pause: Duration) {
         let mut line = self.line();
         if line.number == number && matches!(line.way, Some(Way::Dialled(_))) {
             line.since = Instant::now();
+            line.next = line.since + pause;
             line.way = way;
         }
     }
@@ -185,22 +184,19 @@ impl Asked<'_> {
     async fn connection(&mut self, way: Way) -> RedisResult<MultiplexedConnection> {
         let dial = match way {
             Way::Up(connection) => return Ok(connection),
-            Way::Refused(error) => {
-                self.is_answered = true;
-                return Err(error);
-            }
             Way::Dialled(dial) => dial,
         };
-        let (dialled, way) = match dial.await {
-            Ok(Ok(up)) => (Ok(up.clone()), Some(Way::Up(up))),
-            Ok(Err(e)) => (Err(e.clone()), Some(Way::Refused(e))),
+        let (dialled, pause) = match dial.await {
+            Ok(Ok(up)) => (Ok(up), Duration::ZERO),
+            Ok(Err(e)) => (Err(e), PAUSE),
             Err(_) => {
                 let gone = "the runtime in which it was dialled has ended";
-                (Err(io::Error::other(gone).into()), None)
+                (Err(io::Error::other(gone).into()), Duration::ZERO)
             }
         };
         self.is_answered = dialled.is_err();
-        self.link.dialled(self.number, way);
+        let way = dialled.as_ref().ok().cloned().map(Way::Up);
+        self.link.dialled(self.number, way, pause);
         dialled
     }
 
