@@ -5,10 +5,14 @@ use tokio::net::TcpListener;
 
 use super::*;
 
+fn runtime() -> tokio::runtime::Runtime {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().build().unwrap()
+}
+
 #[test]
 fn a_connection_of_no_use_is_told() {
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = runtime.enable_all().build().unwrap();
+    let runtime = runtime();
     let told = |name: &str| name == "lease.redialled";
     crate::heard::is_told(crate::heard::STORES, told, || {
         runtime.block_on(async {
@@ -35,10 +39,6 @@ async fn a_dial_outlives_whoever_asked_for_it() {
 
 #[test]
 fn a_dial_that_ends_with_its_runtime_is_begun_again_in_another() {
-    let runtime = || {
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        runtime.enable_all().build().unwrap()
-    };
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("redis://{}", server.local_addr().unwrap());
     let mut link = link_to(Client::open(url).unwrap(), Duration::from_secs(60));
